@@ -1,0 +1,151 @@
+"""Centres, bureaus, users and what they did."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from tortoise import fields
+from tortoise.models import Model
+
+from livehub.database.fields import DigestField, InstantField
+
+
+class Role(StrEnum):
+    """What a membership lets somebody do; the rights of each are in permissions.py."""
+
+    BUREAU = "bureau"
+    STAFF = "staff"
+    MANAGER = "manager"
+    FINANCE = "finance"
+    AUDITOR = "auditor"
+    MERCHANT = "merchant"
+    ADMIN = "admin"
+
+
+class Centre(Model):
+    """直播消费促进中心: the tenant, several may live on one node."""
+
+    id = fields.BigIntField(primary_key=True)
+    public_id = fields.CharField(max_length=16, unique=True)
+    name = fields.CharField(max_length=80)
+    city = fields.CharField(max_length=40)
+    slot_minutes = fields.IntField(default=15)
+
+    class Meta:
+        table = "centre"
+
+
+class Bureau(Model):
+    """主管部门: owner of slots, budgets and reports."""
+
+    id = fields.BigIntField(primary_key=True)
+    public_id = fields.CharField(max_length=16, unique=True)
+    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    name = fields.CharField(max_length=80)
+    kind = fields.CharField(max_length=32)  # agriculture | commerce | rural_revitalization | other
+
+    class Meta:
+        table = "bureau"
+
+
+class User(Model):
+    """账号: somebody who logs in."""
+
+    id = fields.BigIntField(primary_key=True)
+    public_id = fields.CharField(max_length=16, unique=True)
+    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    login = fields.CharField(max_length=40, unique=True)
+    name = fields.CharField(max_length=40)
+    password_hash = fields.CharField(max_length=200)
+    active = fields.BooleanField(default=True)
+    created_at = InstantField()
+
+    class Meta:
+        table = "user_account"
+
+
+class Membership(Model):
+    """One role of a user, of a bureau or a merchant where the role has one (0: none)."""
+
+    id = fields.BigIntField(primary_key=True)
+    user = fields.ForeignKeyField("livehub.User", on_delete=fields.RESTRICT, related_name="memberships", db_index=True)
+    role = fields.CharEnumField(Role, max_length=16)
+    bureau_id = fields.BigIntField(default=0)
+    merchant_id = fields.BigIntField(default=0)
+
+    class Meta:
+        table = "membership"
+        unique_together = (("user_id", "role", "bureau_id", "merchant_id"),)
+
+
+class Session(Model):
+    """One login of a user, the cookie holds a token of which only the hash is kept."""
+
+    id = fields.BigIntField(primary_key=True)
+    token_hash = DigestField(unique=True)
+    user = fields.ForeignKeyField("livehub.User", on_delete=fields.CASCADE, related_name=False, db_index=True)
+    created_at = InstantField()
+    seen_at = InstantField()
+    expires_at = InstantField()
+    ip = fields.CharField(max_length=45, default="")
+    agent = fields.CharField(max_length=200, default="")
+
+    class Meta:
+        table = "session"
+
+
+class ApiToken(Model):
+    """A machine's key to /api/v1: shown once, stored as a hash, with one role."""
+
+    id = fields.BigIntField(primary_key=True)
+    public_id = fields.CharField(max_length=16, unique=True)
+    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    name = fields.CharField(max_length=80)
+    token_hash = DigestField(unique=True)
+    role = fields.CharEnumField(Role, max_length=16)
+    bureau_id = fields.BigIntField(default=0)
+    merchant_id = fields.BigIntField(default=0)
+    created_by_id = fields.BigIntField(default=0)
+    created_at = InstantField()
+    expires_at = InstantField(null=True)
+    revoked_at = InstantField(null=True)
+
+    class Meta:
+        table = "api_token"
+
+
+class AuditEntry(Model):
+    """审计记录: who did what, when, from where, with what result. Append-only."""
+
+    id = fields.BigIntField(primary_key=True)
+    at = InstantField(db_index=True)
+    centre_id = fields.BigIntField(default=0)
+    bureau_id = fields.BigIntField(default=0)
+    actor_kind = fields.CharField(max_length=16)  # user | token | streamer | claimant | system
+    actor_id = fields.BigIntField(default=0)
+    actor_name = fields.CharField(max_length=80, default="")
+    action = fields.CharField(max_length=64)
+    object_kind = fields.CharField(max_length=32, default="")
+    object_id = fields.CharField(max_length=64, default="")
+    result = fields.CharField(max_length=16, default="ok")  # ok | refused
+    ip = fields.CharField(max_length=45, default="")
+    request_id = fields.CharField(max_length=36, default="")
+    detail = fields.TextField(default="{}")
+
+    class Meta:
+        table = "audit_entry"
+        indexes = (("bureau_id", "id"), ("object_kind", "object_id"))
+
+
+class AuditLink(Model):
+    """One link of a bureau's hash chain over its audit entries."""
+
+    id = fields.BigIntField(primary_key=True)
+    bureau_id = fields.BigIntField()
+    seq = fields.BigIntField()
+    entry_id = fields.BigIntField(unique=True)
+    hash = DigestField()
+
+    class Meta:
+        table = "audit_link"
+        unique_together = (("bureau_id", "seq"),)

@@ -1,0 +1,28 @@
+"""The database behind one door: SQLite for a county, PostgreSQL for a city, one set of models."""
+
+from livehub.database.config import LABEL, MODEL_MODULES, tortoise_config
+from livehub.database.connections import close, connect, dialect, execute, fetch, fetch_one, ping, transaction, unit
+from livehub.database.errors import Contention, DatabaseUnavailable
+from livehub.database.fields import DayField, DigestField, InstantField
+from livehub.database.rows import with_rows
+
+__all__ = [
+    "LABEL",
+    "MODEL_MODULES",
+    "Contention",
+    "DatabaseUnavailable",
+    "DayField",
+    "DigestField",
+    "InstantField",
+    "close",
+    "connect",
+    "dialect",
+    "execute",
+    "fetch",
+    "fetch_one",
+    "ping",
+    "tortoise_config",
+    "transaction",
+    "unit",
+    "with_rows",
+]

@@ -1,0 +1,94 @@
+"""Opening and closing the database, transactions, and raw SQL in one spelling for both engines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from tortoise import Tortoise
+from tortoise.connection import get_connection
+from tortoise.transactions import in_transaction
+
+from livehub.database.config import tortoise_config
+from livehub.database.errors import Contention, DatabaseUnavailable, translate
+from livehub.settings import Settings
+
+T = TypeVar("T")
+
+ATTEMPTS = 5
+
+
+async def connect(settings: Settings) -> None:
+    """Open the database of this process and ask it once; DatabaseUnavailable when it is not there."""
+    if settings.is_sqlite:
+        Path(settings.database.removeprefix("sqlite://")).parent.mkdir(parents=True, exist_ok=True)
+    await Tortoise.init(config=tortoise_config(settings), _enable_global_fallback=True)
+    await ping()
+
+
+async def ping() -> None:
+    """One question to the database; DatabaseUnavailable when no answer comes."""
+    try:
+        await asyncio.wait_for(fetch("SELECT 1 AS one"), timeout=5)
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:
+        raise (translate(error) or error) from error
+
+
+async def close() -> None:
+    """Close the database of this process; harmless when called twice."""
+    await Tortoise.close_connections()
+
+
+def dialect() -> Literal["sqlite", "postgres"]:
+    """Which engine this process talks to."""
+    return get_connection("default").capabilities.dialect  # type: ignore[return-value]  # the two we configure
+
+
+@asynccontextmanager
+async def transaction() -> AsyncIterator[None]:
+    """One transaction, or a savepoint inside the current one. SQLite takes its write lock at once."""
+    async with in_transaction("default"):
+        yield
+
+
+async def unit(work: Callable[[], Awaitable[T]]) -> T:
+    """Run ``work`` in one transaction, beyond the reach of a client that goes away.
+
+    Deadlocks, serialisation failures and a locked file are tried again a bounded number of times, so
+    ``work`` must do nothing but talk to the database.
+    """
+    return await asyncio.shield(asyncio.ensure_future(_unit(work)))
+
+
+async def _unit(work: Callable[[], Awaitable[T]]) -> T:
+    for attempt in range(ATTEMPTS):
+        try:
+            async with transaction():
+                return await work()
+        except Contention:
+            if attempt == ATTEMPTS - 1:
+                raise
+            await asyncio.sleep(0.01 * 2**attempt)
+    raise AssertionError
+
+
+async def fetch(sql: str, *args: Any) -> list[dict[str, Any]]:
+    """Rows of a statement with $1, $2 … placeholders; INSERT … RETURNING works on both engines."""
+    return await get_connection("default").execute_query_dict(sql, list(args))
+
+
+async def fetch_one(sql: str, *args: Any) -> dict[str, Any] | None:
+    """The first row, or None."""
+    rows = await fetch(sql, *args)
+    return rows[0] if rows else None
+
+
+async def execute(sql: str, *args: Any) -> int:
+    """Run a statement and return how many rows it touched."""
+    affected, _ = await get_connection("default").execute_query(sql, list(args))
+    return affected

@@ -1,0 +1,90 @@
+"""Tortoise's asyncpg engine made safe against cancellation, with outages told apart from mistakes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
+from tortoise.backends.base.client import TransactionContextPooled
+from tortoise.connection import get_connections
+
+from livehub.database.errors import translate
+
+ACQUIRE_SECONDS = 5.0
+
+
+class _Transaction(TransactionContextPooled):
+    """BEGIN … COMMIT that always gives its connection back, however it ends."""
+
+    async def __aenter__(self) -> Any:
+        try:
+            await self.ensure_connection()
+            pool = self.client._parent._pool  # noqa: SLF001 -- our own subclass of it
+            self.client._connection = await pool.acquire(timeout=ACQUIRE_SECONDS)  # noqa: SLF001 -- as above
+        except Exception as error:
+            raise (translate(error) or error) from error
+        try:
+            await self.client.begin()
+        except BaseException as error:
+            await asyncio.shield(asyncio.ensure_future(self._end(commit=False)))
+            raise (translate(error) or error) from error
+        self.token = get_connections().set(self.connection_name, self.client)
+        return self.client
+
+    async def __aexit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
+        get_connections().reset(self.token)
+        try:
+            await asyncio.shield(asyncio.ensure_future(self._end(commit=exc_type is None)))
+        except Exception as error:
+            outage = translate(error)
+            if outage is None:
+                raise
+            if exc_type is None:  # a failed rollback does not hide why it was wanted
+                raise outage from error
+
+    async def _end(self, *, commit: bool) -> None:
+        client = self.client
+        pool = client._parent._pool  # noqa: SLF001 -- as above
+        try:
+            if not client._finalized:  # noqa: SLF001 -- as above
+                await (client.commit() if commit else client.rollback())
+        finally:
+            if pool is not None:
+                await pool.release(client._connection)  # noqa: SLF001 -- as above
+
+
+class Client(AsyncpgDBClient):
+    """A pool whose failures arrive as 503s."""
+
+    def _in_transaction(self) -> Any:
+        return _Transaction(_Wrapper(self), self._pool_init_lock)
+
+    async def create_connection(self, with_db: bool) -> None:  # noqa: FBT001 -- Tortoise's signature
+        try:
+            await super().create_connection(with_db)
+        except Exception as error:
+            raise (translate(error) or error) from error
+
+    async def _translate_exceptions(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        return await _translated(super()._translate_exceptions(func, *args, **kwargs))
+
+
+class _Wrapper(TransactionWrapper):
+    """A transaction's own view of its connection."""
+
+    async def _translate_exceptions(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        return await _translated(super()._translate_exceptions(func, *args, **kwargs))
+
+
+async def _translated(work: Any) -> Any:
+    try:
+        return await work
+    except Exception as error:
+        outage = translate(error)
+        if outage is None:
+            raise
+        raise outage from error
+
+
+client_class = Client

@@ -1,0 +1,206 @@
+"""Tortoise's SQLite engine made safe against cancellation, with BEGIN IMMEDIATE and a reader of its own.
+
+Stock Tortoise keeps its lock for good when a client's cancellation lands in BEGIN. Here every lock that
+was taken is given back by a task that no cancellation reaches. Plain SELECTs outside a transaction go
+to a second, read-only connection, so that pages do not wait for a commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar
+
+import aiosqlite
+from tortoise.backends.base.client import ConnectionWrapper
+from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
+from tortoise.connection import get_connections
+from tortoise.exceptions import IntegrityError, OperationalError
+
+from livehub.database.errors import translate
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_NUMBERED = re.compile(r"\$(\d+)")
+BUSY_TIMEOUT_MS = 5000
+
+
+@lru_cache(maxsize=2048)
+def _dialect(query: str) -> str:
+    """PostgreSQL's $1 as SQLite's ?1."""
+    return _NUMBERED.sub(r"?\1", query)
+
+
+def _translated(method: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    @wraps(method)
+    async def inner(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await method(*args, **kwargs)
+        except sqlite3.IntegrityError as error:
+            raise IntegrityError(error) from error
+        except (sqlite3.OperationalError, sqlite3.ProgrammingError, ValueError) as error:
+            raise (translate(error) or OperationalError(error)) from error
+
+    return inner
+
+
+class _Held(ConnectionWrapper[aiosqlite.Connection]):
+    """The connection under its lock; a cancellation while opening gives the lock back."""
+
+    async def __aenter__(self) -> aiosqlite.Connection:
+        await self._lock.acquire()
+        try:
+            await self.ensure_connection()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self.connection
+
+
+class _Transaction(SqliteTransactionContext):
+    """BEGIN IMMEDIATE … COMMIT that leaves no lock behind, however it ends."""
+
+    async def __aenter__(self) -> Any:
+        await self._trxlock.acquire()
+        try:
+            await self.ensure_connection()
+            await self.connection.begin()
+        except BaseException as error:
+            await _beyond_cancellation(self._end(commit=False))
+            raise (translate(error) or error) from error
+        self.token = get_connections().set(self.connection_name, self.connection)
+        return self.connection
+
+    async def __aexit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
+        get_connections().reset(self.token)
+        try:
+            await _beyond_cancellation(self._end(commit=exc_type is None))
+        except sqlite3.Error as error:
+            raise (translate(error) or OperationalError(error)) from error
+
+    async def _end(self, *, commit: bool) -> None:
+        raw = self.connection._connection  # noqa: SLF001 -- our own subclass of it
+        try:
+            if raw is None or self.connection._finalized:  # noqa: SLF001 -- as above
+                return
+            if commit:
+                try:
+                    await raw.commit()
+                except BaseException:
+                    await raw.rollback()
+                    raise
+            else:
+                await raw.rollback()
+        finally:
+            self._trxlock.release()
+
+
+async def _beyond_cancellation(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end even if the awaiting task is cancelled; the cancellation is passed on after."""
+    await asyncio.shield(asyncio.ensure_future(work))
+
+
+class _Wrapper(SqliteTransactionWrapper):
+    """A transaction's own view of the connection."""
+
+    def acquire_connection(self) -> Any:
+        return _Held(self._lock, self)
+
+    async def begin(self) -> None:
+        await self._connection.execute("BEGIN IMMEDIATE")
+
+    @_translated
+    async def execute_query(self, query: str, values: list[Any] | None = None) -> tuple[int, Sequence[Any]]:
+        async with self.acquire_connection() as connection:
+            start = connection.total_changes
+            rows = await connection.execute_fetchall(_dialect(query), values)
+            return (connection.total_changes - start) or len(rows), rows
+
+    @_translated
+    async def execute_query_dict(self, query: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
+        async with self.acquire_connection() as connection:
+            return [dict(row) for row in await connection.execute_fetchall(_dialect(query), values)]
+
+    @_translated
+    async def execute_insert(self, query: str, values: list[Any]) -> Any:
+        async with self.acquire_connection() as connection:
+            row = await connection.execute_insert(query, values)
+            return row[0] if row else None
+
+
+class Client(SqliteClient):
+    """One writer, one reader; see the module's first lines."""
+
+    def __init__(self, file_path: str, **kwargs: Any) -> None:
+        kwargs.setdefault("journal_mode", "WAL")
+        kwargs.setdefault("journal_size_limit", 64 * 1024 * 1024)
+        kwargs.setdefault("synchronous", "FULL")
+        kwargs.setdefault("busy_timeout", BUSY_TIMEOUT_MS)
+        super().__init__(file_path, **kwargs)
+        self._reader: aiosqlite.Connection | None = None
+        self._reader_lock = asyncio.Lock()
+
+    def acquire_connection(self) -> Any:
+        return _Held(self._lock, self)
+
+    def _in_transaction(self) -> Any:
+        return _Transaction(_Wrapper(self), self._lock)
+
+    async def create_connection(self, with_db: bool) -> None:  # noqa: FBT001 -- Tortoise's signature
+        try:
+            await super().create_connection(with_db)
+        except sqlite3.OperationalError as error:
+            raise (translate(error) or OperationalError(error)) from error
+
+    async def close(self) -> None:
+        if self._reader is not None:
+            reader, self._reader = self._reader, None
+            await reader.close()
+        await super().close()
+
+    @_translated
+    async def execute_query(self, query: str, values: list[Any] | None = None) -> tuple[int, Sequence[Any]]:
+        if _is_read(query):
+            rows = await self._read(query, values)
+            return len(rows), rows
+        async with self.acquire_connection() as connection:
+            start = connection.total_changes
+            rows = list(await connection.execute_fetchall(_dialect(query), values))
+            return (connection.total_changes - start) or len(rows), rows
+
+    @_translated
+    async def execute_query_dict(self, query: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
+        if _is_read(query):
+            return [dict(row) for row in await self._read(query, values)]
+        async with self.acquire_connection() as connection:
+            return [dict(row) for row in await connection.execute_fetchall(_dialect(query), values)]
+
+    @_translated
+    async def execute_insert(self, query: str, values: list[Any]) -> Any:
+        async with self.acquire_connection() as connection:
+            row = await connection.execute_insert(query, values)
+            return row[0] if row else None
+
+    async def _read(self, query: str, values: list[Any] | None) -> list[sqlite3.Row]:
+        async with self._reader_lock:
+            if self._reader is None:
+                self._reader = await self._open_reader()
+            return list(await self._reader.execute_fetchall(_dialect(query), values))
+
+    async def _open_reader(self) -> aiosqlite.Connection:
+        reader = await aiosqlite.connect(self.filename, isolation_level=None)
+        reader._conn.row_factory = sqlite3.Row  # noqa: SLF001 -- as Tortoise sets it, before any await
+        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "query_only=ON"):
+            await reader.execute(f"PRAGMA {pragma}")
+        return reader
+
+
+def _is_read(query: str) -> bool:
+    return query.lstrip()[:6].upper() == "SELECT"
+
+
+client_class = Client

@@ -1,0 +1,146 @@
+"""Many requests, one transaction: nothing is acknowledged before it is on the disk.
+
+A request puts its item into this worker's bounded queue and awaits a future. One flusher task takes
+whatever waits (no timer: a batch is what arrived while the last one was committing), settles it in one
+transaction, commits, then resolves the futures. A client that goes away cannot cut a transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from livehub import database
+from livehub.kit.errors import Unavailable
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+log = structlog.get_logger(__name__)
+
+BATCH_SIZE = Histogram(
+    "livehub_group_commit_batch_size", "Items settled in one transaction", ["queue"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
+REFUSED = Counter("livehub_group_commit_refused_total", "Items refused because the queue was full", ["queue"])
+FALLBACKS = Counter("livehub_group_commit_fallback_total", "Batches that failed and were settled item by item", ["queue"])
+
+ATTEMPTS = 5
+
+
+class QueueFull(Unavailable):
+    """现在人太多了，请稍后再试。"""
+
+    code = "QUEUE_FULL"
+
+
+class GroupCommit(Generic[Item, Answer]):
+    """A queue of one worker; ``settle`` gets the batch inside a transaction.
+
+    ``settle`` answers one value per item, in order. An exception as a value refuses that item alone; an
+    exception raised fails the batch, which is then settled item by item, each in its own transaction.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settle: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]],
+        *,
+        queue_limit: int,
+        batch_limit: int,
+    ) -> None:
+        self.name = name
+        self.fallbacks = 0
+        self._settle = settle
+        self._queue_limit = queue_limit
+        self._batch_limit = batch_limit
+        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._arrived = asyncio.Event()
+        self._flusher: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._sizes = BATCH_SIZE.labels(name)
+
+    def start(self) -> None:
+        """Start the flusher in the running loop."""
+        self._stopping = False
+        self._flusher = asyncio.create_task(self._flush_forever(), name=f"group-commit-{self.name}")
+
+    async def stop(self) -> None:
+        """Settle what waits, then end; later items are refused. Harmless when called twice."""
+        self._stopping = True
+        self._arrived.set()
+        if self._flusher is not None:
+            flusher, self._flusher = self._flusher, None
+            await flusher
+
+    async def submit(self, item: Item) -> Answer:
+        """Wait until the item is committed; QueueFull when too many wait, DatabaseUnavailable on outage."""
+        if self._stopping or self._flusher is None or len(self._waiting) >= self._queue_limit:
+            REFUSED.labels(self.name).inc()
+            raise QueueFull(retry_after=1)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        self._arrived.set()
+        return await future
+
+    @property
+    def depth(self) -> int:
+        """How many items wait."""
+        return len(self._waiting)
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await self._arrived.wait()
+            if not self._waiting:
+                if self._stopping:
+                    return
+                self._arrived.clear()
+                continue
+            size = min(len(self._waiting), self._batch_limit)
+            batch = [self._waiting.popleft() for _ in range(size)]
+            self._sizes.observe(size)
+            await self._flush(batch)
+
+    async def _flush(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._commit([item for item, _ in batch])
+        except Unavailable as error:
+            for _, future in batch:
+                _resolve(future, error)
+        except Exception as error:
+            if len(batch) == 1:
+                log.exception("group_commit.item_failed", queue=self.name)
+                _resolve(batch[0][1], error)
+                return
+            self.fallbacks += 1
+            FALLBACKS.labels(self.name).inc()
+            log.warning("group_commit.batch_failed", queue=self.name, size=len(batch), error=repr(error))
+            for each in batch:
+                await self._flush([each])
+        else:
+            for (_, future), answer in zip(batch, answers, strict=True):
+                _resolve(future, answer)
+
+    async def _commit(self, items: list[Item]) -> Sequence[Answer | Exception]:
+        for attempt in range(ATTEMPTS):
+            try:
+                async with database.transaction():
+                    return await self._settle(items)
+            except database.Contention:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(0.005 * 2**attempt)
+        raise AssertionError
+
+
+def _resolve(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
+    if future.done():  # the client went away; what was committed stays committed
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

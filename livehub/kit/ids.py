@@ -1,0 +1,42 @@
+"""Opaque public ids, secrets and codes; row ids never leave the house."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from base64 import b32encode
+
+CODE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # 32 letters, no 0 O 1 I: five bits each
+_FROM_B32 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", CODE_ALPHABET.encode())
+
+
+def public_id() -> str:
+    """16 lower-case letters and digits, 80 random bits: an object's name in paths and exports."""
+    return b32encode(os.urandom(10)).decode().lower()
+
+
+def slug() -> str:
+    """10 letters and digits, 50 random bits: a public link that carries no right."""
+    return b32encode(os.urandom(10)).translate(_FROM_B32)[:10].decode().lower()
+
+
+def token(*, nbytes: int = 32) -> str:
+    """A URL-safe secret; stored only as a hash."""
+    return secrets.token_urlsafe(nbytes)
+
+
+def voucher_code() -> str:
+    """16 letters without look-alikes, 80 random bits, plus one check letter against typing errors."""
+    body = b32encode(os.urandom(10)).translate(_FROM_B32).decode()
+    return body + check_letter(body)
+
+
+def check_letter(body: str) -> str:
+    """The check letter of a code: it catches a wrong or swapped letter, it proves nothing."""
+    total = sum((i + 1) * CODE_ALPHABET.index(letter) for i, letter in enumerate(body))
+    return CODE_ALPHABET[total % 31]
+
+
+def digits(count: int) -> str:
+    """A one-time code of so many random digits."""
+    return str(secrets.randbelow(10**count)).rjust(count, "0")

@@ -1,0 +1,139 @@
+"""Facts recorded in the current transaction and handed to each listener once, after the commit.
+
+A fact is a msgspec Struct. ``wiring.py`` names its listeners; ``record`` writes one row per listener, so
+handing out is a queue of rows. A listener runs in one transaction with the mark that it has run.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import structlog
+from tortoise import fields
+from tortoise.models import Model
+
+from livehub import database
+from livehub.database.fields import InstantField
+from livehub.kit import clock
+
+log = structlog.get_logger(__name__)
+
+Listener = Callable[[Any, datetime], Awaitable[None]]
+
+MAX_ATTEMPTS = 12
+LEASE = timedelta(seconds=30)
+
+_listeners: dict[type[msgspec.Struct], Mapping[str, Listener]] = {}
+_kinds: dict[str, type[msgspec.Struct]] = {}
+
+
+class OutboxMessage(Model):
+    """One fact for one listener."""
+
+    id = fields.BigIntField(primary_key=True)
+    kind = fields.CharField(max_length=64)
+    listener = fields.CharField(max_length=64)
+    payload = fields.TextField()
+    status = fields.CharField(max_length=8, default="waiting")  # waiting | done | dead
+    attempts = fields.IntField(default=0)
+    next_attempt_at = InstantField()
+    lease_until = InstantField(default=0)
+    lease_token = fields.BigIntField(default=0)
+    last_error = fields.TextField(default="")
+    created_at = InstantField()
+    done_at = InstantField(null=True)
+
+    class Meta:
+        table = "outbox_message"
+        indexes = (("status", "next_attempt_at"),)
+
+
+def connect(table: Mapping[type[msgspec.Struct], Mapping[str, Listener]]) -> None:
+    """Name the listeners of every fact; called once by the process's start."""
+    _listeners.clear()
+    _kinds.clear()
+    _listeners.update(table)
+    _kinds.update({fact.__name__: fact for fact in table})
+
+
+async def record(fact: msgspec.Struct, *, now: datetime) -> None:
+    """Write the fact into the current transaction; LookupError when wiring does not name it."""
+    kind = type(fact)
+    if kind not in _listeners:
+        raise LookupError(f"{kind.__name__} is not in wiring")
+    payload = msgspec.json.encode(fact).decode()
+    at = clock.to_ms(now)
+    await database.with_rows(
+        {"kind": "text", "listener": "text", "payload": "text", "at": "bigint"},
+        [(kind.__name__, name, payload, at) for name in _listeners[kind]],
+        "INSERT INTO outbox_message"
+        " (kind, listener, payload, status, attempts, next_attempt_at, lease_until, lease_token, last_error, created_at)"
+        " SELECT kind, listener, payload, 'waiting', 0, at, 0, 0, '', at FROM v",
+    )
+
+
+async def hand_out(*, now: datetime, limit: int = 50) -> int:
+    """Give waiting facts to their listeners; returns how many were tried."""
+    taken = await _lease(now=now, limit=limit)
+    for row in taken:
+        await _deliver(row, now=now)
+    return len(taken)
+
+
+async def _lease(*, now: datetime, limit: int) -> Sequence[dict[str, Any]]:
+    at, until, token = clock.to_ms(now), clock.to_ms(now + LEASE), secrets.randbits(62)
+    skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
+    async with database.transaction():
+        return await database.fetch(
+            "UPDATE outbox_message SET lease_until = $1, lease_token = $2, attempts = attempts + 1"
+            " WHERE id IN (SELECT id FROM outbox_message WHERE status = 'waiting' AND next_attempt_at <= $3"
+            f" AND lease_until < $3 ORDER BY id LIMIT {int(limit)} {skip_locked})"
+            " RETURNING id, kind, listener, payload, attempts, lease_token",
+            until,
+            token,
+            at,
+        )
+
+
+async def _deliver(row: Mapping[str, Any], *, now: datetime) -> None:
+    try:
+        fact_type = _kinds[row["kind"]]
+        listener = _listeners[fact_type][row["listener"]]
+        fact = msgspec.json.decode(row["payload"], type=fact_type)
+        async with database.transaction():
+            await listener(fact, now)
+            marked = await database.execute(
+                "UPDATE outbox_message SET status = 'done', done_at = $1 WHERE id = $2 AND lease_token = $3",
+                clock.to_ms(now),
+                row["id"],
+                row["lease_token"],
+            )
+            if marked != 1:
+                raise LeaseLost
+    except LeaseLost:
+        log.warning("outbox.lease_lost", id=row["id"])
+    except Exception as error:
+        log.exception("outbox.listener_failed", kind=row["kind"], listener=row["listener"])
+        await _postpone(row, error=error, now=now)
+
+
+async def _postpone(row: Mapping[str, Any], *, error: Exception, now: datetime) -> None:
+    dead = row["attempts"] >= MAX_ATTEMPTS
+    wait = timedelta(seconds=min(2 ** row["attempts"], 3600) * (0.5 + secrets.randbelow(1000) / 2000))
+    await database.execute(
+        "UPDATE outbox_message SET status = $1, next_attempt_at = $2, lease_until = 0, last_error = $3"
+        " WHERE id = $4 AND lease_token = $5",
+        "dead" if dead else "waiting",
+        clock.to_ms(now + wait),
+        repr(error)[:500],
+        row["id"],
+        row["lease_token"],
+    )
+
+
+class LeaseLost(Exception):  # noqa: N818 -- said of the lease
+    """Another process took the row over; what this one did is rolled back."""

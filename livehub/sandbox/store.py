@@ -1,0 +1,105 @@
+"""Everything the sandbox knows: shops, orders, after-sales, and the messages made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
+from random import Random
+
+from livehub.sandbox import books, doudian, erp, making
+from livehub.sandbox.making import Refused
+from livehub.sandbox.messages import Message
+from livehub.sandbox.orders import Numbers, Order, Refund
+from livehub.sandbox.spec import OrderSpec, ShopSpec, StepSpec
+
+
+class Store:
+    """The state of one sandbox; it lives in memory and ends with the process."""
+
+    def __init__(self, *, now_ms: int) -> None:
+        self.shops: dict[str, ShopSpec] = {}
+        self.orders: dict[str, Order] = {}
+        self.messages: list[Message] = []
+        self._refunds: dict[str, str] = {}  # refund_ref -> order_ref
+        self._numbers = Numbers(now_ms=now_ms)
+
+    def declare(self, shop: ShopSpec) -> None:
+        """Add a shop, or change its address, credentials and products."""
+        known = self.shops.get(shop.shop_ref)
+        if known is not None and known.platform != shop.platform:
+            raise Refused(f"shop {shop.shop_ref} is of platform {known.platform}")
+        if shop.platform == "doudian" and not (
+            shop.shop_ref.isdigit() and shop.app_key and shop.access_token
+        ):
+            raise Refused("a 抖店 shop needs a numeric shop_ref, an app_key and an access_token")
+        self.shops[shop.shop_ref] = shop
+
+    def shop(self, shop_ref: str) -> ShopSpec:
+        """A declared shop, or Refused."""
+        try:
+            return self.shops[shop_ref]
+        except KeyError:
+            raise Refused(f"unknown shop {shop_ref}") from None
+
+    def create(
+        self, specs: Iterable[OrderSpec], *, rng: Random, now_ms: int
+    ) -> tuple[list[Order], list[Message]]:
+        """Make all of these orders, or none of them and Refused; return what there is to tell."""
+        made: dict[str, Order] = {}
+        for spec in specs:
+            shop = self.shop(spec.shop)
+            order = making.order(spec, shop=shop, numbers=self._numbers, rng=rng, now_ms=now_ms)
+            if order.order_ref in self.orders or order.order_ref in made:
+                raise Refused(f"order {order.order_ref} exists")
+            made[order.order_ref] = order
+        return list(made.values()), self._keep(made)
+
+    def take_steps(self, steps: Iterable[StepSpec]) -> tuple[list[Order], list[Message]]:
+        """Let all of these steps happen, or none of them and Refused."""
+        changed: dict[str, Order] = {}
+        for step in steps:
+            known = changed.get(step.order_ref) or deepcopy(self.order(step.order_ref))
+            making.take_step(known, step, shop=self.shop(known.shop_ref), numbers=self._numbers)
+            changed[step.order_ref] = known
+        return list(changed.values()), self._keep(changed)
+
+    def order(self, order_ref: str) -> Order:
+        """An order, or Refused."""
+        try:
+            return self.orders[order_ref]
+        except KeyError:
+            raise Refused(f"unknown order {order_ref}") from None
+
+    def refund(self, refund_ref: str) -> tuple[Order, Refund]:
+        """An after-sale and its order, or Refused."""
+        try:
+            order = self.orders[self._refunds[refund_ref]]
+        except KeyError:
+            raise Refused(f"unknown refund {refund_ref}") from None
+        return order, next(refund for refund in order.refunds if refund.refund_ref == refund_ref)
+
+    def books(self, *, with_orders: bool = False) -> dict[str, object]:
+        """The truth in figures."""
+        return books.books(self.orders.values(), with_orders=with_orders)
+
+    def _keep(self, orders: dict[str, Order]) -> list[Message]:
+        refunds = [
+            (refund.refund_ref, order.order_ref) for order in orders.values() for refund in order.refunds
+        ]
+        owners = dict(refunds)
+        if len(owners) < len(refunds) or any(
+            self._refunds.get(ref, owner) != owner for ref, owner in refunds
+        ):
+            raise Refused("a refund_ref is taken")
+        self._refunds.update(owners)
+        self.orders.update(orders)
+        messages = [message for order in orders.values() for message in self._untold(order)]
+        self.messages.extend(messages)
+        return messages
+
+    def _untold(self, order: Order) -> Iterator[Message]:
+        platform = doudian if self.shops[order.shop_ref].platform == "doudian" else erp
+        for message in platform.messages(order):
+            if message.message_id not in order.told:
+                order.told.add(message.message_id)
+                yield message

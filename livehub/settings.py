@@ -1,0 +1,94 @@
+"""Every knob, read from the environment once and frozen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from livehub.kit import sealing
+
+
+class BadSetting(Exception):  # noqa: N818 -- read by an operator at start
+    """A variable of the environment cannot be used; the text names it and says what would be right."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What differs between two installations. Each field is LIVEHUB_<NAME> in the environment."""
+
+    data_dir: Path = Path("var")  # SQLite file, keys, backups
+    database_url: str = ""  # empty: sqlite://<data_dir>/livehub.db ; else postgres://user:password@host:port/name
+    host: str = "127.0.0.1"
+    port: int = 8000
+    keys: str = ""  # id:base64 of 32 bytes, comma-separated, newest first; empty: <data_dir>/keys is made
+    public_url: str = ""  # how people reach us, for links and QR codes; empty: http://host:port
+    secure_cookies: bool = True  # __Host- cookies with Secure; browsers accept them on loopback too
+    proxies_count: int = 0  # how many trusted proxies stand before us
+    pool_size: int = 8  # PostgreSQL connections of each process
+    queue_limit: int = 2000  # requests that may wait for a group commit in each worker
+    batch_limit: int = 256  # requests settled in one transaction
+    body_limit: int = 1024 * 1024  # bytes of a request
+    lease_seconds: int = 30  # how long a loop may hold rows before another takes them over
+    sms_channel: str = "outbox"  # which notices channel sends one-time codes
+    log_format: str = "json"  # json or text
+    log_level: str = "INFO"
+
+    @property
+    def database(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite://{self.data_dir.resolve() / 'livehub.db'}"
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the engine is a SQLite file."""
+        return self.database.startswith("sqlite")
+
+    @property
+    def url(self) -> str:
+        """How people reach us, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    def keyring(self) -> sealing.Keyring:
+        """The keys in force; made on first use in the data directory when none were given."""
+        if self.keys:
+            return sealing.Keyring(sealing.parse_keys(self.keys))
+        return sealing.Keyring(sealing.load_or_make(self.data_dir / "keys"))
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read LIVEHUB_* variables; BadSetting names the first that cannot be used."""
+    given = os.environ if environ is None else environ
+    values: dict[str, object] = {}
+    for name in Settings.__struct_fields__:
+        variable = f"LIVEHUB_{name.upper()}"
+        text = given.get(variable, "")
+        if text:
+            values[name] = _read(variable, text, getattr(_DEFAULTS, name))
+    settings = Settings(**values)  # type: ignore[arg-type]  # _read keeps each field's type
+    if settings.keys:
+        try:
+            sealing.parse_keys(settings.keys)
+        except ValueError as error:
+            raise BadSetting(f"LIVEHUB_KEYS: {error}; expected id:base64-of-32-bytes, comma-separated") from None
+    if not settings.database.startswith(("sqlite://", "postgres://", "postgresql://")):
+        raise BadSetting("LIVEHUB_DATABASE_URL: expected sqlite:///path or postgres://user:password@host:port/name")
+    return settings
+
+
+def _read(variable: str, text: str, default: object) -> object:
+    if isinstance(default, bool):
+        if text.lower() in {"1", "true", "yes", "on"}:
+            return True
+        if text.lower() in {"0", "false", "no", "off"}:
+            return False
+        raise BadSetting(f"{variable}={text!r}: expected true or false")
+    if isinstance(default, int):
+        if not text.isdigit():
+            raise BadSetting(f"{variable}={text!r}: expected a whole number")
+        return int(text)
+    return Path(text) if isinstance(default, Path) else text
+
+
+_DEFAULTS = Settings()

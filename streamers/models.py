@@ -1,0 +1,79 @@
+"""People who are trained, stream or work a show, and the links streamers hold."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from tortoise import fields
+from tortoise.models import Model
+
+from livehub.database.fields import DigestField, InstantField
+
+
+class StreamerStatus(StrEnum):
+    """How far a streamer is."""
+
+    TRAINEE = "trainee"
+    NEWBIE = "newbie"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    LEFT = "left"
+
+
+class Person(Model):
+    """人员, the phone is sealed and found by its blind index."""
+
+    id = fields.BigIntField(primary_key=True)
+    public_id = fields.CharField(max_length=16, unique=True)
+    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    name = fields.CharField(max_length=40)
+    phone_sealed = fields.BinaryField(null=True)
+    phone_index = DigestField(null=True, unique=True)
+    town = fields.CharField(max_length=40, default="")
+    created_at = InstantField()
+
+    class Meta:
+        table = "person"
+
+
+class Streamer(Model):
+    """主播."""
+
+    id = fields.BigIntField(primary_key=True)
+    public_id = fields.CharField(max_length=16, unique=True)
+    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    person = fields.OneToOneField("livehub.Person", on_delete=fields.RESTRICT, related_name=False)
+    stage_name = fields.CharField(max_length=40)
+    status = fields.CharEnumField(StreamerStatus, max_length=8)
+
+    class Meta:
+        table = "streamer"
+
+
+class StreamerAccount(Model):
+    """An account of a streamer on a platform."""
+
+    id = fields.BigIntField(primary_key=True)
+    streamer = fields.ForeignKeyField("livehub.Streamer", on_delete=fields.RESTRICT, related_name="accounts", db_index=True)
+    platform = fields.CharField(max_length=32)
+    account_ref = fields.CharField(max_length=64)
+    name = fields.CharField(max_length=60, default="")
+
+    class Meta:
+        table = "streamer_account"
+        unique_together = (("platform", "account_ref"),)
+
+
+class StreamerLink(Model):
+    """The link on a streamer's phone: 128 random bits kept as a hash, one device, 30 days, revocable."""
+
+    id = fields.BigIntField(primary_key=True)
+    streamer = fields.ForeignKeyField("livehub.Streamer", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    token_hash = DigestField(unique=True)
+    device_hash = DigestField(null=True)  # of the cookie set at the first use
+    created_at = InstantField()
+    expires_at = InstantField()
+    revoked_at = InstantField(null=True)
+
+    class Meta:
+        table = "streamer_link"

@@ -1,0 +1,122 @@
+"""Fixtures: a migrated database of its own for each test, on both engines where PostgreSQL is there."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from livehub import process
+from livehub.database.migrate import migrate
+from livehub.settings import Settings
+
+POSTGRES = os.environ.get("LIVEHUB_TEST_POSTGRES", "").rstrip("/")
+REQUIRED = os.environ.get("LIVEHUB_TEST_REQUIRE_POSTGRES", "") == "1"
+KEYS = "test:dGVzdC1rZXktb2YtZXhhY3RseS0zMi1ieXRlcyEhISE="
+ROOT = Path(__file__).resolve().parent.parent
+
+_left_out: list[str] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if POSTGRES:
+        return
+    if REQUIRED:
+        pytest.exit("LIVEHUB_TEST_POSTGRES is not set, and leaving the PostgreSQL tests out is not allowed here", 1)
+    for item in items:
+        if item.get_closest_marker("postgres"):
+            _left_out.append(item.nodeid)
+            item.add_marker(pytest.mark.skip(reason="needs LIVEHUB_TEST_POSTGRES"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _left_out:
+        terminalreporter.section("left out: these need PostgreSQL (set LIVEHUB_TEST_POSTGRES)")
+        for name in _left_out:
+            terminalreporter.line(name)
+
+
+def _schema_hash() -> str:
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "livehub" / "migrations").glob("*.py")):
+        digest.update(path.read_bytes())
+    digest.update((ROOT / "livehub" / "database" / "operations.py").read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@pytest.fixture(scope="session")
+def sqlite_template() -> Path:
+    """A migrated SQLite file that tests copy; kept between runs for as long as the migrations are the same."""
+    path = Path(tempfile.gettempdir()) / f"livehub-test-{_schema_hash()}.db"
+    if not path.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            draft = Path(folder) / "draft.db"
+            asyncio.run(migrate(Settings(database_url=f"sqlite://{draft}", keys=KEYS)))
+            staged = path.with_suffix(f".{uuid.uuid4().hex}")
+            shutil.copy(draft, staged)
+            staged.rename(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template() -> str:
+    """The name of a migrated PostgreSQL database that tests copy."""
+    name = f"livehub_test_{_schema_hash()}"
+    asyncio.run(_make_template(name))
+    return name
+
+
+async def _make_template(name: str) -> None:
+    connection = await asyncpg.connect(POSTGRES)
+    try:
+        await connection.execute("SELECT pg_advisory_lock(7105)")
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+            draft = f"{name}_draft"
+            await connection.execute(f'DROP DATABASE IF EXISTS "{draft}"')
+            await connection.execute(f'CREATE DATABASE "{draft}"')
+            await migrate(Settings(database_url=_url(draft), keys=KEYS))
+            await connection.execute(f'ALTER DATABASE "{draft}" RENAME TO "{name}"')
+    finally:
+        await connection.close()
+
+
+def _url(database: str) -> str:
+    return f"{POSTGRES.rsplit('/', 1)[0]}/{database}"
+
+
+async def _run(statement: str) -> None:
+    connection = await asyncpg.connect(POSTGRES)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a fresh, migrated database, once per engine."""
+    if request.param == "sqlite":
+        file = tmp_path / "livehub.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), file)
+        yield Settings(data_dir=tmp_path, database_url=f"sqlite://{file}", keys=KEYS, port=0)
+        return
+    name = f"livehub_{uuid.uuid4().hex[:12]}"
+    asyncio.run(_run(f'CREATE DATABASE "{name}" TEMPLATE "{request.getfixturevalue("postgres_template")}"'))
+    yield Settings(data_dir=tmp_path, database_url=_url(name), keys=KEYS, port=0)
+    asyncio.run(_run(f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture
+async def db(settings: Settings) -> AsyncIterator[Settings]:
+    """An open database; the settings come back for tests that start processes."""
+    await process.start(settings)
+    yield settings
+    await process.stop()

@@ -1,0 +1,65 @@
+"""Transactions, cancellation and many rows on both engines."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from livehub import database
+from livehub.settings import Settings
+
+UPSERT = (
+    "INSERT INTO rate_window (key, starts_at, count) SELECT key, 0, n FROM v WHERE true"
+    " ON CONFLICT (key, starts_at) DO UPDATE SET count = rate_window.count + excluded.count RETURNING key, count"
+)
+
+
+async def test_rows_are_upserted_and_rolled_back(db: Settings) -> None:
+    async with database.transaction():
+        await database.with_rows({"key": "text", "n": "int"}, [("a", 1), ("b", 2)], UPSERT)
+    with pytest.raises(KeyError):
+        async with database.transaction():
+            await database.with_rows({"key": "text", "n": "int"}, [("a", 5)], UPSERT)
+            raise KeyError
+
+    assert await database.fetch("SELECT key, count FROM rate_window ORDER BY key") == [
+        {"key": "a", "count": 1},
+        {"key": "b", "count": 2},
+    ]
+
+
+async def test_cancelled_units_leave_no_lock_and_no_half_work(db: Settings) -> None:
+    async def work(n: int) -> None:
+        async with database.transaction():
+            await database.with_rows({"key": "text", "n": "int"}, [(f"k{n}", 1)], UPSERT)
+            await asyncio.sleep(0)
+            await database.with_rows({"key": "text", "n": "int"}, [(f"l{n}", 1)], UPSERT)
+
+    for n in range(120):
+        task = asyncio.create_task(work(n))
+        await asyncio.sleep(0.0002 * (n % 20))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    await asyncio.wait_for(database.unit(lambda: work(999)), timeout=4)
+    rows = await database.fetch("SELECT substr(key, 2) AS n, count(*) AS both FROM rate_window GROUP BY substr(key, 2)")
+    assert {row["both"] for row in rows} == {2}
+    assert any(row["n"] == "999" for row in rows)
+
+
+async def test_a_unit_survives_the_client_that_went_away(db: Settings) -> None:
+    started = asyncio.Event()
+
+    async def work() -> None:
+        started.set()
+        await asyncio.sleep(0.02)
+        await database.with_rows({"key": "text", "n": "int"}, [("kept", 1)], UPSERT)
+
+    task = asyncio.create_task(database.unit(work))
+    await started.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await asyncio.sleep(0.1)
+
+    assert await database.fetch("SELECT key FROM rate_window") == [{"key": "kept"}]
