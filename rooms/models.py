@@ -79,6 +79,8 @@ class Room(Model):
     approvals = fields.IntField(default=1)  # 0, 1 or 2 people
     commerce_allowed = fields.BooleanField(default=True)
     hold_ttl_h = fields.IntField(default=48)
+    min_lead_h = fields.IntField(default=0)  # hours between asking and the start, at least
+    max_advance_d = fields.IntField(default=180)  # days between asking and the start, at most
 
     class Meta:
         table = "room"
@@ -104,6 +106,7 @@ class Booking(Model):
     version = fields.IntField(default=1)
     reason = fields.CharField(max_length=200, default="")  # of a rejection or cancellation
     created_by_id = fields.BigIntField()
+    first_approved_by_id = fields.BigIntField(default=0)  # of two-person rooms
     approved_by_id = fields.BigIntField(default=0)
     created_at = InstantField()
 

@@ -70,7 +70,7 @@ class StreamerLink(Model):
     id = fields.BigIntField(primary_key=True)
     streamer = fields.ForeignKeyField("livehub.Streamer", on_delete=fields.RESTRICT, related_name=False, db_index=True)
     token_hash = DigestField(unique=True)
-    device_hash = DigestField(null=True)  # of the cookie set at the first use
+    device_hash = DigestField(null=True, unique=True)  # of the cookie set at the first use
     created_at = InstantField()
     expires_at = InstantField()
     revoked_at = InstantField(null=True)

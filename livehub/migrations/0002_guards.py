@@ -51,6 +51,7 @@ class Migration(migrations.Migration):
         ),
         unique_where("redemption", "redemption_one_live_per_voucher", "voucher_id", _LIVE),
         unique_where("redemption", "redemption_one_live_per_order", "platform, shop_id, order_no", _LIVE),
+        unique_where("broadcast_run", "broadcast_run_one_open", "broadcast_id", "ended_at IS NULL"),
         append_only("audit_entry"),
         append_only("ledger_entry"),
         append_only("contribution_entry"),
