@@ -99,8 +99,9 @@ class Order:
 
     @property
     def updated_at(self) -> int:
-        """The last thing that happened to the order itself; after-sales carry their own time."""
-        return max(at for _, at in self.steps())
+        """The last thing that happened to the order or to one of its after-sales."""
+        ended = [r.succeeded_at or r.closed_at or r.applied_at for r in self.refunds]
+        return max([at for _, at in self.steps()] + ended)
 
     def steps(self) -> list[tuple[str, int]]:
         """What happened to the order itself, in the order of life."""

@@ -20,10 +20,10 @@ async def running(*, host: str = "127.0.0.1", port: int = 0, pace: Pace | None =
     box = Box(pace=pace or Pace())
     app = web.Application(client_max_size=MAX_REQUEST, middlewares=[control.refusals])
     app.add_routes([*control.routes(box), *platform_api.routes(box)])
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     try:
         await runner.setup()
-        site = web.TCPSite(runner, host, port, backlog=1024, shutdown_timeout=2.0)
+        site = web.TCPSite(runner, host, port, backlog=1024)
         await site.start()
         box.base_url = f"http://{host}:{runner.addresses[0][1]}"
         yield box

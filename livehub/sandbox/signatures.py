@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
 import json
@@ -38,3 +39,13 @@ def standard_webhook(body: bytes, *, message_id: str, timestamp: int, secret: st
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+
+
+def is_standard_secret(secret: str) -> bool:
+    """Whether Standard Webhooks can sign with it."""
+    try:
+        return secret.startswith("whsec_") and bool(
+            base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        )
+    except binascii.Error:
+        return False

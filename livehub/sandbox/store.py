@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from random import Random
 
-from livehub.sandbox import books, doudian, erp, making
+from livehub.sandbox import books, doudian, erp, making, signatures
 from livehub.sandbox.making import Refused
 from livehub.sandbox.messages import Message
 from livehub.sandbox.orders import Numbers, Order, Refund
@@ -32,6 +32,8 @@ class Store:
             shop.shop_ref.isdigit() and shop.app_key and shop.access_token
         ):
             raise Refused("a 抖店 shop needs a numeric shop_ref, an app_key and an access_token")
+        if shop.platform == "standard_webhooks" and not signatures.is_standard_secret(shop.secret):
+            raise Refused("the secret of an ERP is whsec_ and base64")
         self.shops[shop.shop_ref] = shop
 
     def shop(self, shop_ref: str) -> ShopSpec:
