@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from enum import StrEnum
 
 import pytest
 
@@ -115,6 +116,20 @@ def test_every_fact_is_named() -> None:
     text = doc("architecture.md")
 
     assert [fact.__name__ for fact in LISTENERS if f"`{fact.__name__}`" not in text] == []
+
+
+def states() -> list[tuple[str, str]]:
+    """Every state that a stored thing can be in, with the name of its class."""
+    lives = [each for each in subclasses(StrEnum) if each.__name__.endswith(("State", "Status"))]
+    return [(each.__name__, str(value)) for each in lives if ".models" in each.__module__ for value in each]
+
+
+def test_every_state_is_in_the_concepts() -> None:
+    import_all()
+    text = doc("concepts.md")
+
+    assert states()
+    assert [f"{owner}: {value}" for owner, value in states() if f"`{value}`" not in text] == []
 
 
 def test_every_decision_is_numbered_once_and_whole() -> None:
