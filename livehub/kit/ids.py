@@ -40,3 +40,19 @@ def check_letter(body: str) -> str:
 def digits(count: int) -> str:
     """A one-time code of so many random digits."""
     return str(secrets.randbelow(10**count)).rjust(count, "0")
+
+
+_EPOCH_MS = 1_577_836_800_000  # 2020-01-01
+_last_row_id = 0
+
+
+def row_id(now_ms: int) -> int:
+    """A 63-bit row id made before the insert: milliseconds, then 21 bits that grow within this process.
+
+    Ids of one process rise strictly; those of two processes in one millisecond differ by random bits
+    (the primary key would refuse a collision, and the batch is tried again).
+    """
+    global _last_row_id  # noqa: PLW0603 -- one counter per process is the point
+    fresh = (now_ms - _EPOCH_MS) << 21 | secrets.randbits(20)
+    _last_row_id = fresh if fresh > _last_row_id else _last_row_id + 1
+    return _last_row_id

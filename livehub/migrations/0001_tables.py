@@ -437,6 +437,20 @@ class Migration(migrations.Migration):
             bases=['Model'],
         ),
         ops.CreateModel(
+            name='OrderAssignment',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('order_id', fields.BigIntField(unique=True)),
+                ('broadcast_id', fields.BigIntField()),
+                ('streamer_id', fields.BigIntField()),
+                ('attribution', fields.CharField(max_length=1)),
+                ('source', fields.CharField(max_length=80)),
+                ('at', InstantField(generated=False, null=False, unique=False)),
+            ],
+            options={'table': 'order_assignment', 'app': 'livehub', 'pk_attr': 'id', 'table_description': 'An order given to a broadcast by its voucher (B) or by a named clerk (M).'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
             name='OrderLine',
             fields=[
                 ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),

@@ -56,6 +56,21 @@ class OrderLine(Model):
         indexes = (("platform", "room_ref"), ("platform", "author_ref", "paid_at"), ("shop_id", "product_ref"))
 
 
+class OrderAssignment(Model):
+    """An order given to a broadcast by its voucher (B) or by a named clerk (M)."""
+
+    id = fields.BigIntField(primary_key=True)
+    order_id = fields.BigIntField(unique=True)
+    broadcast_id = fields.BigIntField()
+    streamer_id = fields.BigIntField()
+    attribution = fields.CharField(max_length=1)  # B | M
+    source = fields.CharField(max_length=80)  # which redemption or clerk
+    at = InstantField()
+
+    class Meta:
+        table = "order_assignment"
+
+
 class ContributionEntry(Model):
     """贡献: one change of what one line adds to one bucket, append-only, and the drill-down."""
 

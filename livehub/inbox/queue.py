@@ -1,0 +1,195 @@
+"""The inbox row is the queue: leases, outcomes, retries and replays, all by the database's own time."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from livehub import database
+from livehub.accounts import audit
+from livehub.accounts.actors import Actor
+from livehub.inbox.models import MessageStatus, ReplayRecord
+from livehub.inbox.receiving import BODY_PLACE
+from livehub.kit import clock, sealing
+from livehub.kit.errors import Conflict
+
+ALONE_AT = 3  # a message leased so often without an outcome is processed alone ...
+POISON_AT = 4  # ... and the next time parked
+
+
+class LeaseLost(Exception):  # noqa: N818 -- said of the lease
+    """Another worker took the rows over; everything this one did is rolled back."""
+
+
+class Leased(Struct, frozen=True):
+    """One message in our hands."""
+
+    id: int
+    delivery_id: int
+    centre_id: int
+    platform: str
+    endpoint_id: int
+    shop_ref: str
+    native_type: str
+    native_id: str
+    digest: bytes
+    position: int
+    source: str
+    fact: str
+    received_at: int
+    attempts: int
+    token: int
+
+
+class Outcome(Struct, frozen=True):
+    """What became of a leased message."""
+
+    message: Leased
+    status: MessageStatus
+    reason: str = ""
+    error: str = ""
+    fact: str = ""
+    order_key: str = ""
+
+
+_FIELDS = (
+    "id, delivery_id, centre_id, platform, endpoint_id, shop_ref, native_type, native_id, digest, position,"
+    " source, fact, received_at, attempts"
+)
+
+
+def database_now() -> str:
+    """SQL for the database's clock, milliseconds since the epoch."""
+    if database.dialect() == "postgres":
+        return "(extract(epoch from clock_timestamp()) * 1000)::bigint"
+    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+
+async def lease(*, limit: int, seconds: int) -> list[Leased]:
+    """Take due messages; the attempt is counted before any work, so that a crash leaves its mark."""
+    token = secrets.randbits(62)
+    skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
+    async with database.transaction():
+        rows = await database.fetch(
+            f"UPDATE inbox_message SET status = '{MessageStatus.PROCESSING}', attempts = attempts + 1,"
+            f" lease_token = $1, lease_until = {database_now()} + $2"
+            f" WHERE id IN (SELECT id FROM inbox_message WHERE status = '{MessageStatus.RECEIVED}'"
+            f" AND next_attempt_at <= {database_now()} ORDER BY next_attempt_at, id LIMIT {int(limit)} {skip_locked})"
+            f" RETURNING {_FIELDS}",
+            token,
+            seconds * 1000,
+        )
+    return sorted((Leased(**row, token=token) for row in rows), key=lambda each: each.id)
+
+
+async def take_back_expired() -> int:
+    """Put messages whose lease ran out back into the queue."""
+    return await database.execute(
+        f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}'"
+        f" WHERE status = '{MessageStatus.PROCESSING}' AND lease_until < {database_now()}"
+    )
+
+
+async def release(messages: Sequence[Leased], *, wait_ms: int) -> None:
+    """Give messages back untouched after a passing failure; the attempt is not counted."""
+    await database.with_rows(
+        {"id": "bigint", "token": "bigint", "wait": "bigint"},
+        [(message.id, message.token, wait_ms) for message in messages],
+        f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}', attempts = attempts - 1,"
+        f" next_attempt_at = {database_now()} + v.wait FROM v"
+        " WHERE inbox_message.id = v.id AND inbox_message.lease_token = v.token"
+        f" AND inbox_message.status = '{MessageStatus.PROCESSING}'",
+    )
+
+
+async def settle(outcomes: Sequence[Outcome], *, now: datetime) -> None:
+    """Write outcomes in the current transaction; LeaseLost unless every lease is still ours."""
+    at = clock.to_ms(now)
+    rows = await database.with_rows(
+        {
+            "id": "bigint",
+            "token": "bigint",
+            "status": "text",
+            "reason": "text",
+            "error": "text",
+            "fact": "text",
+            "order_key": "text",
+            "at": "bigint",
+        },
+        [
+            (
+                outcome.message.id,
+                outcome.message.token,
+                str(outcome.status),
+                outcome.reason,
+                outcome.error[:500],
+                outcome.fact or outcome.message.fact,
+                outcome.order_key[:128],
+                at,
+            )
+            for outcome in sorted(outcomes, key=lambda each: each.message.id)
+        ],
+        "UPDATE inbox_message SET status = v.status, reason = v.reason, last_error = v.error, fact = v.fact,"
+        " order_key = CASE WHEN v.order_key = '' THEN inbox_message.order_key ELSE v.order_key END,"
+        " processed_at = v.at, attempts = 0 FROM v"
+        " WHERE inbox_message.id = v.id AND inbox_message.lease_token = v.token"
+        f" AND inbox_message.status = '{MessageStatus.PROCESSING}' RETURNING inbox_message.id",
+    )
+    if len(rows) != len(outcomes):
+        raise LeaseLost
+
+
+async def bodies(delivery_ids: Collection[int]) -> dict[int, tuple[bytes, str]]:
+    """Delivery id -> (its bytes, its kept headers as JSON)."""
+    rows = await database.with_rows(
+        {"id": "bigint"},
+        [(each,) for each in sorted(delivery_ids)],
+        "SELECT d.id, d.body_sealed, d.headers FROM v JOIN inbox_delivery d ON d.id = v.id",
+    )
+    ring = sealing.ring()
+    return {row["id"]: (ring.open(bytes(row["body_sealed"]), place=BODY_PLACE), row["headers"]) for row in rows}
+
+
+async def reopen_shop(*, platform: str, shop_ref: str, now: datetime) -> int:
+    """Put what was parked for an unknown shop back into the queue."""
+    return await database.execute(
+        f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}', reason = '', attempts = 0, next_attempt_at = $1"
+        f" WHERE status = '{MessageStatus.PARKED}' AND reason = 'shop' AND platform = $2 AND shop_ref = $3",
+        clock.to_ms(now),
+        platform,
+        shop_ref,
+    )
+
+
+async def replay(message_id: int, *, actor: Actor, why: str, now: datetime) -> None:
+    """Put one parked or dead message back into the queue; call it inside ``database.unit``."""
+    moved = await database.execute(
+        f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}', reason = '', attempts = 0, next_attempt_at = $1"
+        f" WHERE id = $2 AND status IN ('{MessageStatus.PARKED}', '{MessageStatus.DEAD}')",
+        clock.to_ms(now),
+        message_id,
+    )
+    if moved != 1:
+        raise NotReplayable
+    await ReplayRecord.create(message_id=message_id, at=now, actor_name=actor.name, why=why)
+    await audit.write(
+        "inbox.replayed", actor=actor, now=now, about=("message", str(message_id)), detail={"why": why}
+    )
+
+
+class NotReplayable(Conflict):
+    """只有已隔离或已放弃的消息可以重放。"""
+
+    code = "NOT_REPLAYABLE"
+
+
+def backlog() -> Any:
+    """The query of what waits and how long: rows (platform, waiting, oldest received_at)."""
+    return database.fetch(
+        "SELECT platform, count(*) AS waiting, min(received_at) AS oldest FROM inbox_message"
+        f" WHERE status IN ('{MessageStatus.RECEIVED}', '{MessageStatus.PROCESSING}') GROUP BY platform"
+    )

@@ -1,0 +1,286 @@
+"""Thin messages answered: orders and after-sales read from their platform and put into the same inbox."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+from msgspec import Struct
+from prometheus_client import Counter
+
+from livehub import database
+from livehub.inbox import queue, receiving
+from livehub.inbox.receiving import Origin
+from livehub.kit import clock, outgoing
+from livehub.orders.ledger import Applicable, Applied
+from livehub.orders.redaction import redacted
+from livehub.orders.state import ORDER
+from livehub.platforms import queries as platforms
+from livehub.platforms import registry
+from livehub.platforms.contract import Event, Fetch, FetchKind, Malformed, ReplyRefused
+
+log = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS = 12
+COALESCE_MS = 2500  # the first thin message is answered at once, later ones together
+LEASE_MS = 30_000
+
+FETCHES = Counter("livehub_fetches_total", "Calls to platforms", ["platform", "kind", "outcome"])
+
+
+async def want(facts: Sequence[Applicable], applied: Applied, *, now: datetime) -> None:
+    """Ask for what the applied thin messages leave open; in the current transaction."""
+    at = clock.to_ms(now)
+    rows: dict[tuple[int, str, str], tuple[Any, ...]] = {}
+    for fact in facts:
+        if fact.message_id not in applied.changed:
+            continue
+        state = applied.orders[fact.key].state
+        outstanding = state.outstanding()
+        for fetch in registry.get(fact.platform).fetches(fact.event):
+            key = ORDER if fetch.kind is FetchKind.ORDER else fetch.ref
+            if key in outstanding:
+                wanted = max(state.wanted.get(key, 0), fact.event.status_at)
+                rows[fact.shop_id, fetch.kind, fetch.ref] = (
+                    fact.shop_id, str(fetch.kind), fetch.shop_ref, fetch.order_ref, fetch.ref, wanted,
+                    fact.message_id, at,
+                )  # fmt: skip
+    await database.with_rows(_WANT, [rows[key] for key in sorted(rows)], _UPSERT)
+
+
+_WANT = {
+    "shop_id": "bigint",
+    "kind": "text",
+    "shop_ref": "text",
+    "order_ref": "text",
+    "ref": "text",
+    "wanted_at": "bigint",
+    "message_id": "bigint",
+    "at": "bigint",
+}
+_UPSERT = (
+    "INSERT INTO fetch_job (endpoint_id, shop_id, kind, shop_ref, order_ref, ref, wanted_at, message_id, status,"
+    " due_at, attempts, lease_until, lease_token, last_error, created_at)"
+    " SELECT s.endpoint_id, v.shop_id, v.kind, v.shop_ref, v.order_ref, v.ref, v.wanted_at, v.message_id, 'waiting',"
+    " v.at, 0, 0, 0, '', v.at FROM v JOIN shop s ON s.id = v.shop_id WHERE s.endpoint_id IS NOT NULL"
+    " ON CONFLICT (shop_id, kind, ref) DO UPDATE SET message_id = excluded.message_id, status = 'waiting',"
+    " wanted_at = CASE WHEN excluded.wanted_at > fetch_job.wanted_at THEN excluded.wanted_at"
+    " ELSE fetch_job.wanted_at END,"
+    " attempts = CASE WHEN fetch_job.status = 'waiting' THEN fetch_job.attempts ELSE 0 END,"
+    f" due_at = CASE WHEN fetch_job.status = 'waiting' THEN fetch_job.due_at ELSE excluded.due_at + {COALESCE_MS} END"
+)
+
+
+class Job(Struct, frozen=True):
+    """One leased fetch."""
+
+    id: int
+    endpoint_id: int
+    shop_id: int
+    kind: str
+    shop_ref: str
+    order_ref: str
+    ref: str
+    wanted_at: int
+    attempts: int
+    token: int
+
+    def fetch(self) -> Fetch:
+        """As the adapter knows it."""
+        return Fetch(FetchKind(self.kind), self.shop_ref, self.order_ref, self.ref)
+
+
+class Answered(Struct, frozen=True):
+    """What came back for one job: an event, or why there is none."""
+
+    job: Job
+    origin: Origin
+    host: str = ""
+    request_id: str = ""
+    raw: bytes = b""
+    event: Event | None = None
+    error: str = ""
+    give_up: bool = False
+
+
+class Fetcher:
+    """The calls of one process: a client, and a pace for each endpoint."""
+
+    def __init__(self, *, concurrency: int = 16) -> None:
+        self._client = outgoing.Client(connections=concurrency)
+        self._concurrency = concurrency
+        self._paces: dict[int, _Pace] = {}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def run_once(self, *, now: datetime) -> int:
+        """Answer a batch of due fetches; returns how many were tried."""
+        jobs = await _lease(limit=self._concurrency * 4)
+        if not jobs:
+            return 0
+        endpoints = await platforms.endpoints_by_id(sorted({job.endpoint_id for job in jobs}))
+        gate = asyncio.Semaphore(self._concurrency)
+
+        async def ask(job: Job) -> Answered:
+            async with gate:
+                return await self._ask(job, endpoints[job.endpoint_id])
+
+        answers = await asyncio.gather(*(ask(job) for job in jobs))
+        await _record(answers, now=now)
+        return len(jobs)
+
+    async def _ask(self, job: Job, endpoint: platforms.EndpointView) -> Answered:
+        origin = Origin(endpoint.id, endpoint.centre_id, endpoint.platform)
+        adapter = registry.get(endpoint.platform)
+        pace = self._paces.setdefault(endpoint.id, _Pace())
+        await pace.wait(endpoint.calls_per_second)
+        asked_at = clock.to_ms(clock.now())
+        call = adapter.call(job.fetch(), credential=endpoint.credential, now_ms=asked_at)
+        host = urlsplit(endpoint.api_base_url).netloc
+        request_id = secrets.token_hex(8)
+        answer: outgoing.Answer | None = None
+        try:
+            answer = await self._client.send(
+                endpoint.api_base_url.rstrip("/") + call.path,
+                method=call.method,
+                query=call.query,
+                headers={**call.headers, "x-request-id": request_id},
+                body=call.body,
+            )
+            if answer.status >= 500 or answer.status == 429:  # noqa: PLR2004 -- HTTP's own numbers
+                raise outgoing.OutgoingFailed(f"HTTP {answer.status}")  # noqa: TRY301 -- one way out for failures
+            event = msgspec.structs.replace(adapter.read_reply(job.fetch(), answer.body), covers_until=job.wanted_at)
+        except outgoing.OutgoingFailed as error:
+            return _failed(job, origin, endpoint.platform, f"unreachable: {error}")
+        except ReplyRefused as error:
+            return _failed(job, origin, endpoint.platform, f"refused: {error}", give_up=not error.retry)
+        except Malformed as error:
+            FETCHES.labels(endpoint.platform, job.kind, "malformed").inc()
+            assert answer is not None  # noqa: S101 -- only a reply can be malformed
+            return Answered(job, origin, host, request_id, answer.body, error=f"{error.reason}: {error.detail}")
+        FETCHES.labels(endpoint.platform, job.kind, "ok").inc()
+        return Answered(
+            job, origin, host, request_id, answer.body, event=redacted(event, platform=endpoint.platform)
+        )
+
+
+def _failed(job: Job, origin: Origin, platform: str, error: str, *, give_up: bool = False) -> Answered:
+    FETCHES.labels(platform, job.kind, "failed").inc()
+    return Answered(job, origin, error=error[:500], give_up=give_up)
+
+
+class _Pace:
+    """At most so many calls a second, evenly spaced."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    async def wait(self, per_second: int) -> None:
+        """Return when the next call may be made."""
+        at = max(monotonic(), self._next)
+        self._next = at + 1 / max(per_second, 1)
+        if (pause := at - monotonic()) > 0:
+            await asyncio.sleep(pause)
+
+
+async def _lease(*, limit: int) -> list[Job]:
+    token = secrets.randbits(62)
+    now = queue.database_now()
+    skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
+    async with database.transaction():
+        rows = await database.fetch(
+            f"UPDATE fetch_job SET lease_token = $1, lease_until = {now} + {LEASE_MS}, attempts = attempts + 1"
+            f" WHERE id IN (SELECT id FROM fetch_job WHERE status = 'waiting' AND due_at <= {now}"
+            f" AND lease_until < {now} ORDER BY due_at, id LIMIT {int(limit)} {skip_locked})"
+            " RETURNING id, endpoint_id, shop_id, kind, shop_ref, order_ref, ref, wanted_at, attempts",
+            token,
+        )
+    return [Job(**row, token=token) for row in rows]
+
+
+async def _record(answers: Sequence[Answered], *, now: datetime) -> None:
+    """Put the replies into the inbox and close their jobs, in one transaction."""
+    async with database.transaction():
+        for answer in answers:
+            await _record_one(answer, now=now)
+
+
+async def _record_one(answer: Answered, *, now: datetime) -> None:
+    if answer.event is not None:
+        await receiving.record_pull(
+            answer.event,
+            origin=answer.origin,
+            raw=answer.raw,
+            host=answer.host,
+            request_id=answer.request_id,
+            native_type=f"fetched.{answer.job.kind}",
+            now=now,
+        )
+        await _close(answer.job, now=now)
+        return
+    if answer.raw:
+        await receiving.record_unreadable_pull(
+            origin=answer.origin,
+            raw=answer.raw,
+            host=answer.host,
+            request_id=answer.request_id,
+            error=answer.error,
+            now=now,
+        )
+    await _postpone(answer, now=now)
+
+
+async def _close(job: Job, *, now: datetime) -> None:
+    """Done, unless a newer thin message asked meanwhile: then it is asked again soon."""
+    at = clock.to_ms(now)
+    await database.execute(
+        "UPDATE fetch_job SET status = CASE WHEN wanted_at = $1 THEN 'done' ELSE 'waiting' END,"
+        " attempts = 0, lease_until = 0, due_at = $2, last_error = '', fetched_at = $3"
+        " WHERE id = $4 AND lease_token = $5",
+        job.wanted_at,
+        at + COALESCE_MS,
+        at,
+        job.id,
+        job.token,
+    )
+
+
+async def _postpone(answer: Answered, *, now: datetime) -> None:
+    dead = answer.give_up or answer.job.attempts >= MAX_ATTEMPTS
+    wait = min(2**answer.job.attempts, 3600) * (500 + secrets.randbelow(500))
+    log.warning("fetch.failed", ref=answer.job.ref, kind=answer.job.kind, error=answer.error, dead=dead)
+    await database.execute(
+        "UPDATE fetch_job SET status = $1, due_at = $2, lease_until = 0, last_error = $3"
+        " WHERE id = $4 AND lease_token = $5",
+        "dead" if dead else "waiting",
+        clock.to_ms(now) + wait,
+        answer.error[:500],
+        answer.job.id,
+        answer.job.token,
+    )
+
+
+async def ask_again(shop_id: int, order_ref: str, *, now: datetime) -> int:
+    """Put an order's given-up fetches back into the queue; returns how many there were."""
+    return await database.execute(
+        "UPDATE fetch_job SET status = 'waiting', attempts = 0, due_at = $1"
+        " WHERE shop_id = $2 AND order_ref = $3 AND status = 'dead'",
+        clock.to_ms(now),
+        shop_id,
+        order_ref,
+    )
+
+
+async def waiting() -> Mapping[str, int]:
+    """How many fetches wait and how many were given up, by status."""
+    rows = await database.fetch("SELECT status, count(*) AS n FROM fetch_job WHERE status <> 'done' GROUP BY status")
+    return {row["status"]: row["n"] for row in rows}

@@ -1,0 +1,198 @@
+"""From the inbox into the ledger: understand a batch of messages, apply them, mark them, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+import structlog
+from msgspec import Struct
+from prometheus_client import Counter, Histogram
+
+from livehub import database
+from livehub.inbox import queue, receiving
+from livehub.inbox.models import MessageStatus
+from livehub.inbox.queue import Leased, Outcome
+from livehub.kit import clock
+from livehub.orders import fetching, identity, ledger
+from livehub.orders.redaction import redacted
+from livehub.orders.state import Stamp
+from livehub.platforms import registry
+from livehub.platforms import queries as platforms
+from livehub.platforms.contract import Event, Malformed
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+RETRY_MS = 1000
+OLDEST_MS = 1_420_041_600_000  # 2015-01-01 in Asia/Shanghai
+AHEAD_MS = 24 * 3600 * 1000
+
+APPLIED = Counter("livehub_intake_messages_total", "Messages by outcome", ["status"])
+SECONDS = Histogram("livehub_intake_batch_seconds", "Time to understand and apply a batch")
+FRESHNESS = Histogram(
+    "livehub_freshness_seconds",
+    "From acknowledgement to the number",
+    buckets=(0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300),
+)
+
+
+class Understood(Struct, frozen=True):
+    """A message with what it says, or why it cannot be booked."""
+
+    message: Leased
+    events: tuple[Event, ...] = ()
+    parked: str = ""  # reason
+    error: str = ""
+
+    @property
+    def fact(self) -> str:
+        """The normalised events as stored; '' when there are none."""
+        return receiving.encode_fact(self.events) if self.events else ""
+
+
+async def run_once(*, now: datetime, lease_seconds: int, limit: int = BATCH) -> int:
+    """Take a batch through; returns how many messages were taken, 0 when nothing was due."""
+    leased = await queue.lease(limit=limit, seconds=lease_seconds)
+    if not leased:
+        return 0
+    with SECONDS.time():
+        poison = [message for message in leased if message.attempts >= queue.POISON_AT]
+        alone = [message for message in leased if message.attempts == queue.ALONE_AT]
+        together = [message for message in leased if message.attempts < queue.ALONE_AT]
+        await _park_poison(poison, now=now)
+        for batch in [together, *([message] for message in alone)]:
+            if batch:
+                await _process(batch, now=now)
+    return len(leased)
+
+
+async def _process(batch: Sequence[Leased], *, now: datetime) -> None:
+    try:
+        await _apply(batch, now=now)
+    except queue.LeaseLost:
+        log.warning("intake.lease_lost", messages=len(batch))
+    except database.DatabaseUnavailable:
+        await queue.release(batch, wait_ms=RETRY_MS)
+        raise
+    except Exception as error:
+        if len(batch) > 1:
+            log.warning("intake.batch_failed", messages=len(batch), error=repr(error))
+            for message in batch:
+                await _process([message], now=now)
+            return
+        log.exception("intake.message_failed", message=batch[0].id)
+        outcome = Outcome(batch[0], MessageStatus.PARKED, reason="poison", error=repr(error))
+        async with database.transaction():
+            await queue.settle([outcome], now=now)
+
+
+async def _apply(batch: Sequence[Leased], *, now: datetime) -> None:
+    understood = await understand(batch, now=now)
+    async with database.transaction():
+        await apply(understood, now=now)
+    for each in understood:
+        FRESHNESS.observe(max(0.0, (clock.to_ms(clock.now()) - each.message.received_at) / 1000))
+
+
+async def apply(understood: Sequence[Understood], *, now: datetime) -> None:
+    """Book what was understood and mark every message; in the current transaction."""
+    shops = await platforms.shops_by_ref(
+        sorted({(each.message.platform, event.shop_ref) for each in understood for event in each.events})
+    )
+    facts: list[ledger.Applicable] = []
+    outcomes: list[Outcome] = []
+    applicable: list[Understood] = []
+    for each in understood:
+        missing = [e for e in each.events if (each.message.platform, e.shop_ref) not in shops]
+        if each.events and missing:
+            outcomes.append(_outcome(each, MessageStatus.PARKED, reason="shop",
+                                     error=f"unknown shop {missing[0].shop_ref} on {each.message.platform}"))  # fmt: skip
+            continue
+        applicable.append(each)
+        for event in each.events:
+            shop = shops[each.message.platform, event.shop_ref]
+            stamp = Stamp(each.message.source, each.message.digest.hex())
+            facts.append(
+                ledger.Applicable(each.message.id, stamp, shop.centre_id, shop.id, each.message.platform, event)
+            )
+    applied = await ledger.apply(facts, now=now)
+    await fetching.want(facts, applied, now=now)
+    for each in applicable:
+        if each.parked:
+            outcomes.append(_outcome(each, MessageStatus.PARKED, reason=each.parked, error=each.error))
+        elif not each.events:
+            outcomes.append(_outcome(each, MessageStatus.IGNORED))
+        else:
+            changed = each.message.id in applied.changed
+            outcomes.append(_outcome(each, MessageStatus.APPLIED if changed else MessageStatus.STALE))
+    await queue.settle(outcomes, now=now)
+    for outcome in outcomes:
+        APPLIED.labels(str(outcome.status)).inc()
+
+
+def _outcome(each: Understood, status: MessageStatus, *, reason: str = "", error: str = "") -> Outcome:
+    key = ""
+    if each.events:
+        first = each.events[0]
+        key = receiving.order_key(each.message.platform, first.shop_ref, first.order_ref)
+    return Outcome(each.message, status, reason=reason, error=error, fact=each.fact, order_key=key)
+
+
+async def understand(batch: Sequence[Leased], *, now: datetime) -> list[Understood]:
+    """Translate messages into events without personal data; nothing is written."""
+    unread = [message for message in batch if not message.fact]
+    bodies = await queue.bodies({message.delivery_id for message in unread})
+    natives: dict[int, Sequence[object]] = {}
+    found: list[Understood] = []
+    for message in batch:
+        try:
+            if message.fact:
+                events = tuple(receiving.decode_fact(message.fact))
+            else:
+                events = _read(message, bodies, natives)
+            found.append(_checked(message, events, now=now))
+        except Malformed as malformed:
+            found.append(Understood(message, parked=malformed.reason, error=malformed.detail))
+    return found
+
+
+def _read(
+    message: Leased, bodies: dict[int, tuple[bytes, str]], natives: dict[int, Sequence[object]]
+) -> tuple[Event, ...]:
+    adapter = registry.get(message.platform)
+    if message.delivery_id not in natives:
+        raw, headers = bodies[message.delivery_id]
+        natives[message.delivery_id] = adapter.split(raw, headers=msgspec.json.decode(headers, type=dict[str, str]))
+    native = natives[message.delivery_id][message.position]
+    return tuple(redacted(event, platform=message.platform) for event in adapter.normalise(native))  # type: ignore[arg-type]  # Natives of this very adapter
+
+
+def _checked(message: Leased, events: tuple[Event, ...], *, now: datetime) -> Understood:
+    """Park what cannot be booked; an order whose money does not add up stays incomplete."""
+    latest = clock.to_ms(now) + AHEAD_MS
+    for event in events:
+        if not OLDEST_MS <= event.status_at <= latest:
+            raise Malformed("time", f"business time {event.status_at} is outside 2015 .. now + 1 day")
+        line = identity.broken_line(event)
+        if line is not None:
+            thin = tuple(msgspec.structs.replace(each, order=None) for each in events)
+            return Understood(
+                message, thin, parked="identity", error=f"line {line.line_ref}: list {line.list_fen} is not its parts"
+            )
+    return Understood(message, events)
+
+
+async def _park_poison(messages: Sequence[Leased], *, now: datetime) -> None:
+    if not messages:
+        return
+    log.error("intake.poison", messages=[message.id for message in messages])
+    async with database.transaction():
+        await queue.settle(
+            [
+                Outcome(each, MessageStatus.PARKED, reason="poison", error="three attempts ended without an outcome")
+                for each in messages
+            ],
+            now=now,
+        )

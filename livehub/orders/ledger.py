@@ -1,0 +1,290 @@
+"""Facts into order states, and each change of an order's contribution into the buckets, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from livehub import database
+from livehub.kit import clock, outbox
+from livehub.orders import attribution, contribution, rollup, state
+from livehub.orders.contribution import MEASURES, Contribution, Place
+from livehub.orders.facts import OrderVoucherSeen
+from livehub.orders.state import OrderState, Stamp
+from livehub.platforms.contract import Event, Line
+
+OrderKey = tuple[int, str]  # (shop id, order reference): also the order in which rows are locked
+
+
+class Applicable(Struct, frozen=True):
+    """One understood fact of one order, and the message it came in."""
+
+    message_id: int
+    stamp: Stamp
+    centre_id: int
+    shop_id: int
+    platform: str
+    event: Event
+
+    @property
+    def key(self) -> OrderKey:
+        """The order it is about."""
+        return (self.shop_id, self.event.order_ref)
+
+
+class Held(Struct):
+    """One locked order while a batch is applied to it."""
+
+    id: int
+    centre_id: int
+    shop_id: int
+    platform: str
+    order_ref: str
+    state: OrderState
+    encoded: str  # the state as last encoded
+    booked: Contribution
+    revision: int
+    voucher_told: bool
+    changed: bool = False
+
+
+class Applied(Struct, frozen=True):
+    """What a batch did: which messages changed a state, and what is now to be fetched."""
+
+    changed: frozenset[int]
+    orders: Mapping[OrderKey, Held]
+
+
+async def apply(facts: Sequence[Applicable], *, now: datetime) -> Applied:
+    """Merge facts, book the differences and return what changed; in the current transaction."""
+    held = await _lock(facts, now=now)
+    bound = await _bindings(held.values(), facts)
+    changed: set[int] = set()
+    changes: list[rollup.Change] = []
+    for fact in facts:
+        order = held[fact.key]
+        before = order.encoded
+        state.merge(order.state, fact.event, fact.stamp)
+        order.encoded = state.encode(order.state)
+        if order.encoded == before:
+            continue
+        order.changed = True
+        changed.add(fact.message_id)
+        delta = _difference(order, bound)
+        if delta:
+            changes.append(rollup.Change(order.id, delta, message_id=fact.message_id))
+        await _tell_vouchers(order, message_id=fact.message_id, now=now)
+    await _store([order for order in held.values() if order.changed], now=now)
+    await rollup.book(changes, now=now)
+    return Applied(frozenset(changed), held)
+
+
+async def book_anew(order_ids: Sequence[int], *, reason: str, now: datetime) -> int:
+    """Recompute the contributions of orders and book the differences; returns how many moved."""
+    held = await _lock_ids(sorted(order_ids))
+    bound = await _bindings(held, ())
+    changes = []
+    for order in held:
+        delta = _difference(order, bound)
+        if delta:
+            changes.append(rollup.Change(order.id, delta, reason=reason))
+            order.changed = True
+    await _store([order for order in held if order.changed], now=now)
+    await rollup.book(changes, now=now)
+    return len(changes)
+
+
+async def _lock(facts: Iterable[Applicable], *, now: datetime) -> dict[OrderKey, Held]:
+    """Insert empty states for new orders, then lock all of them, both in key order.
+
+    Without the insert a new order would be locked by nobody and counted twice.
+    """
+    first = {fact.key: fact for fact in reversed(list(facts))}
+    at = clock.to_ms(now)
+    await database.with_rows(
+        {"centre_id": "bigint", "shop_id": "bigint", "platform": "text", "order_ref": "text", "at": "bigint"},
+        [(first[key].centre_id, key[0], first[key].platform, key[1], at) for key in sorted(first)],
+        "INSERT INTO sales_order (centre_id, shop_id, platform, order_ref, state, contribution, revision, status,"
+        " complete, pending, over_refund, first_seen_at, g2_fen, refund_fen, buyer_key, voucher_index, changed_at)"
+        " SELECT centre_id, shop_id, platform, order_ref, '', '', 0, 'incomplete', false, true, false, at, 0, 0, '',"
+        " '', at FROM v WHERE true ON CONFLICT (shop_id, order_ref) DO NOTHING",
+    )
+    rows = await database.with_rows(
+        {"shop_id": "bigint", "order_ref": "text"},
+        sorted(first),
+        f"SELECT {_HELD} FROM v JOIN sales_order o ON o.shop_id = v.shop_id AND o.order_ref = v.order_ref"
+        f" ORDER BY o.shop_id, o.order_ref {_for_update()}",
+    )
+    return {(row["shop_id"], row["order_ref"]): _held(row) for row in rows}
+
+
+async def _lock_ids(order_ids: Sequence[int]) -> list[Held]:
+    rows = await database.with_rows(
+        {"id": "bigint"},
+        [(each,) for each in order_ids],
+        f"SELECT {_HELD} FROM v JOIN sales_order o ON o.id = v.id ORDER BY o.shop_id, o.order_ref {_for_update()}",
+    )
+    return [_held(row) for row in rows]
+
+
+_HELD = (
+    "o.id AS id, o.centre_id AS centre_id, o.shop_id AS shop_id, o.platform AS platform, o.order_ref AS order_ref,"
+    " o.state AS state, o.contribution AS contribution, o.revision AS revision, o.voucher_index AS voucher_index"
+)
+
+
+def _for_update() -> str:
+    return "FOR UPDATE OF o" if database.dialect() == "postgres" else ""
+
+
+def _held(row: Mapping[str, Any]) -> Held:
+    return Held(
+        id=row["id"],
+        centre_id=row["centre_id"],
+        shop_id=row["shop_id"],
+        platform=row["platform"],
+        order_ref=row["order_ref"],
+        state=state.decode(row["state"]),
+        encoded=row["state"],
+        booked=contribution.decode(row["contribution"]),
+        revision=row["revision"],
+        voucher_told=bool(row["voucher_index"]),
+    )
+
+
+async def _bindings(held: Iterable[Held], facts: Iterable[Applicable]) -> attribution.Bindings:
+    orders = list(held)
+    sold = [
+        attribution.Sold(order.platform, order.shop_id, line)
+        for order in orders
+        for line in (order.state.lines[1] if order.state.lines else ())
+    ]
+    sold += [
+        attribution.Sold(fact.platform, fact.shop_id, line)
+        for fact in facts
+        if fact.event.order is not None
+        for line in fact.event.order.lines
+    ]
+    return await attribution.bindings([order.id for order in orders], sold)
+
+
+def _difference(order: Held, bound: attribution.Bindings) -> Contribution:
+    """What changes in the buckets; the order's booked contribution becomes the new one."""
+
+    def attribute(line: Line, paid_at: int) -> contribution.Attributed:
+        return bound.attribute(order.id, attribution.Sold(order.platform, order.shop_id, line), paid_at)
+
+    new = contribution.of(
+        order.state,
+        place=Place(order.centre_id, order.shop_id),
+        attribute=attribute,
+        product_of=lambda ref: bound.product(order.shop_id, ref),
+    )
+    delta = contribution.difference(new, order.booked)
+    order.booked = new
+    return delta
+
+
+async def _tell_vouchers(order: Held, *, message_id: int, now: datetime) -> None:
+    """Once per order: a paid, complete order that carries a voucher code."""
+    index, paid_at = order.state.get("voucher_code"), order.state.get("paid_at")
+    if order.voucher_told or not (index and paid_at and order.state.lines):
+        return
+    order.voucher_told = True
+    lines = order.state.lines[1]
+    await outbox.record(
+        OrderVoucherSeen(
+            order_id=order.id,
+            centre_id=order.centre_id,
+            shop_id=order.shop_id,
+            platform=order.platform,
+            order_ref=order.order_ref,
+            voucher_index=index,
+            paid_at_ms=paid_at,
+            order_fen=sum(line.list_fen - line.merchant_disc_fen for line in lines),
+            subsidy_fen=sum(line.voucher_subsidy_fen for line in lines),
+            message_id=message_id,
+        ),
+        now=now,
+    )
+
+
+async def _store(orders: Sequence[Held], *, now: datetime) -> None:
+    at = clock.to_ms(now)
+    await database.with_rows(
+        _ORDER_COLUMNS,
+        [_order_row(order, at) for order in sorted(orders, key=lambda each: (each.shop_id, each.order_ref))],
+        "UPDATE sales_order SET "
+        + ", ".join(f"{name} = v.{name}" for name in _ORDER_COLUMNS if name != "id")
+        + ", revision = revision + 1 FROM v WHERE sales_order.id = v.id",
+    )
+    await database.with_rows(
+        _LINE_COLUMNS,
+        [row for order in orders for row in _line_rows(order)],
+        f"INSERT INTO order_line ({', '.join(_LINE_COLUMNS)}) SELECT {', '.join(_LINE_COLUMNS)} FROM v WHERE true"
+        " ON CONFLICT (order_id, line_ref) DO UPDATE SET product_ref = excluded.product_ref,"
+        " room_ref = excluded.room_ref, author_ref = excluded.author_ref, paid_at = excluded.paid_at",
+    )
+
+
+_ORDER_COLUMNS = {
+    "id": "bigint",
+    "state": "text",
+    "contribution": "text",
+    "status": "text",
+    "complete": "boolean",
+    "pending": "boolean",
+    "over_refund": "boolean",
+    "first_seen_at": "bigint",
+    "paid_at": "bigint",
+    "g2_fen": "bigint",
+    "refund_fen": "bigint",
+    "buyer_key": "text",
+    "voucher_index": "text",
+    "changed_at": "bigint",
+}
+_LINE_COLUMNS = {
+    "order_id": "bigint",
+    "line_ref": "text",
+    "shop_id": "bigint",
+    "platform": "text",
+    "product_ref": "text",
+    "room_ref": "text",
+    "author_ref": "text",
+    "paid_at": "bigint",
+}
+
+
+def _order_row(order: Held, at: int) -> tuple[Any, ...]:
+    merged = order.state
+    whole = contribution.total(order.booked.values())
+    sums = dict(zip(MEASURES, whole, strict=False))
+    return (
+        order.id,
+        order.encoded,
+        contribution.encode(order.booked),
+        state.display_status(merged),
+        merged.complete,
+        merged.pending,
+        sums.get("refund_cash", 0) > sums.get("buyer_paid", 0),
+        merged.first_seen,
+        merged.get("paid_at"),
+        contribution.g2(whole) if whole else 0,
+        sums.get("refund_done", 0),
+        merged.get("buyer_id") or "",
+        merged.get("voucher_code") or "" if order.voucher_told else "",
+        at,
+    )
+
+
+def _line_rows(order: Held) -> list[tuple[Any, ...]]:
+    lines = order.state.lines[1] if order.state.lines else ()
+    paid_at = order.state.get("paid_at") or 0
+    return [
+        (order.id, line.line_ref, order.shop_id, order.platform, line.product_ref, line.room_ref, line.author_ref,
+         paid_at)
+        for line in lines
+    ]  # fmt: skip

@@ -1,0 +1,90 @@
+"""Orders attributed anew when a mapping, a broadcast or a voucher says more than was known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from livehub import database
+from livehub.kit import clock
+from livehub.merchants.facts import ProductMapped
+from livehub.orders import ledger
+from rooms.facts import AccountBound, BroadcastStarted
+
+CHUNK = 200  # orders moved in one statement batch
+
+
+async def on_account_bound(fact: AccountBound, now: datetime) -> None:
+    """A platform room became known for a broadcast: its orders move there."""
+    found = await _orders_of_room(fact.platform, fact.room_ref) if fact.room_ref else []
+    found += await _orders_of_account(fact.platform, fact.account_ref, since_ms=fact.since_ms)
+    await _move(found, reason="attribution", now=now)
+
+
+async def on_broadcast_started(fact: BroadcastStarted, now: datetime) -> None:
+    """Orders of the broadcast's authors paid since its start may have come before we knew of the start."""
+    found: list[int] = []
+    for platform, account_ref in fact.accounts:
+        found += await _orders_of_account(platform, account_ref, since_ms=fact.started_at_ms)
+    await _move(found, reason="attribution", now=now)
+
+
+async def on_product_mapped(fact: ProductMapped, now: datetime) -> None:
+    """A platform's product id became known: its lines leave 未映射."""
+    await _move(await _orders_of_product(fact.shop_id, fact.product_ref), reason="mapping", now=now)
+
+
+async def _move(order_ids: Sequence[int], *, reason: str, now: datetime) -> None:
+    wanted = sorted(set(order_ids))
+    for start in range(0, len(wanted), CHUNK):
+        await ledger.book_anew(wanted[start : start + CHUNK], reason=reason, now=now)
+
+
+async def assign(  # noqa: PLR0913 -- the columns of an assignment
+    order_id: int, *, broadcast_id: int, streamer_id: int, attribution: str, source: str, now: datetime
+) -> None:
+    """Give an order to a broadcast (class B or M) and move its contribution; in the current transaction.
+
+    A clerk's word (M) is never replaced by a voucher's (B).
+    """
+    await database.execute(
+        "INSERT INTO order_assignment (order_id, broadcast_id, streamer_id, attribution, source, at)"
+        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (order_id) DO UPDATE SET"
+        " broadcast_id = excluded.broadcast_id, streamer_id = excluded.streamer_id,"
+        " attribution = excluded.attribution, source = excluded.source, at = excluded.at"
+        " WHERE excluded.attribution = 'M' OR order_assignment.attribution <> 'M'",
+        order_id,
+        broadcast_id,
+        streamer_id,
+        attribution,
+        source,
+        clock.to_ms(now),
+    )
+    await ledger.book_anew([order_id], reason="attribution", now=now)
+
+
+async def _orders_of_room(platform: str, room_ref: str) -> list[int]:
+    """Orders with a line sold in a platform's room."""
+    return _ids(await database.fetch(
+        "SELECT DISTINCT order_id FROM order_line WHERE platform = $1 AND room_ref = $2", platform, room_ref
+    ))  # fmt: skip
+
+
+async def _orders_of_account(platform: str, account_ref: str, *, since_ms: int) -> list[int]:
+    """Orders with a line of a platform's author, paid since an instant."""
+    return _ids(await database.fetch(
+        "SELECT DISTINCT order_id FROM order_line WHERE platform = $1 AND author_ref = $2 AND paid_at >= $3",
+        platform, account_ref, since_ms,
+    ))  # fmt: skip
+
+
+async def _orders_of_product(shop_id: int, product_ref: str) -> list[int]:
+    """Orders with a line of a platform's product id."""
+    return _ids(await database.fetch(
+        "SELECT DISTINCT order_id FROM order_line WHERE shop_id = $1 AND product_ref = $2", shop_id, product_ref
+    ))  # fmt: skip
+
+
+def _ids(rows: Sequence[dict[str, Any]]) -> list[int]:
+    return sorted(row["order_id"] for row in rows)

@@ -1,0 +1,24 @@
+"""Facts without personal data: what identifies a buyer becomes a keyed hash before anything is stored."""
+
+from __future__ import annotations
+
+import msgspec
+
+from livehub.kit import sealing
+from livehub.platforms.contract import Event
+
+
+def redacted(event: Event, *, platform: str) -> Event:
+    """The event with the buyer and the voucher code replaced by keyed hashes."""
+    order = event.order
+    if order is None:
+        return event
+    ring = sealing.ring()
+    return msgspec.structs.replace(
+        event,
+        order=msgspec.structs.replace(
+            order,
+            buyer_id=ring.blind(order.buyer_id, purpose=f"buyer:{platform}").hex() if order.buyer_id else "",
+            voucher_code=ring.blind(order.voucher_code, purpose="voucher").hex() if order.voucher_code else "",
+        ),
+    )

@@ -1,0 +1,165 @@
+"""The owner of the buckets: entries appended, buckets raised by their sum, and both made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from livehub import database
+from livehub.kit import clock
+from livehub.orders.contribution import MEASURES, Contribution, Key, Vector, g2
+
+BUCKET = ("centre_id", "day", "broadcast_id", "shop_id", "streamer_id", "product_id", "attribution")
+MINUTES_KEPT = 48 * 60
+
+_KEY_TYPES = {
+    "centre_id": "bigint",
+    "day": "int",
+    "broadcast_id": "bigint",
+    "shop_id": "bigint",
+    "streamer_id": "bigint",
+    "product_id": "bigint",
+    "attribution": "text",
+}
+_MEASURE_TYPES = dict.fromkeys(MEASURES, "bigint")
+_ENTRY = {
+    "order_id": "bigint",
+    "line_ref": "text",
+    **_KEY_TYPES,
+    "minute": "bigint",
+    **_MEASURE_TYPES,
+    "message_id": "bigint",
+    "reason": "text",
+    "applied_at": "bigint",
+}
+_INSERT_ENTRY = f"INSERT INTO contribution_entry ({', '.join(_ENTRY)}) SELECT {', '.join(_ENTRY)} FROM v"
+
+_bucket_columns = ", ".join([*BUCKET, *MEASURES])
+_raise = ", ".join(f"{m} = rollup_bucket.{m} + excluded.{m}" for m in MEASURES)
+_UPSERT_BUCKET = (
+    f"INSERT INTO rollup_bucket ({_bucket_columns}, revision) SELECT {_bucket_columns}, 1 FROM v WHERE true"
+    f" ON CONFLICT ({', '.join(BUCKET)}) DO UPDATE SET {_raise}, revision = rollup_bucket.revision + 1"
+)
+_UPSERT_MINUTE = (
+    "INSERT INTO rollup_minute (centre_id, minute, broadcast_id, g2, orders)"
+    " SELECT centre_id, minute, broadcast_id, g2, orders FROM v WHERE true"
+    " ON CONFLICT (centre_id, minute, broadcast_id) DO UPDATE SET"
+    " g2 = rollup_minute.g2 + excluded.g2, orders = rollup_minute.orders + excluded.orders"
+)
+
+
+class Change(Struct, frozen=True):
+    """The difference one message (or mapping) made to one order."""
+
+    order_id: int
+    delta: Contribution
+    message_id: int = 0
+    reason: str = "message"
+
+
+async def book(changes: Sequence[Change], *, now: datetime) -> None:
+    """Append the entries and raise the buckets, in key order, in the current transaction."""
+    at = clock.to_ms(now)
+    entries: list[tuple[Any, ...]] = []
+    buckets: dict[tuple[Any, ...], list[int]] = {}
+    minutes: dict[tuple[int, int, int], list[int]] = {}
+    oldest = at // 60_000 - MINUTES_KEPT
+    for change in changes:
+        for key, vector in change.delta.items():
+            entries.append(_entry(change, key, vector, at))
+            _sum(buckets.setdefault(_bucket(key), [0] * len(MEASURES)), vector)
+            if key.minute > oldest:
+                minute = minutes.setdefault((key.centre_id, key.minute, key.broadcast_id), [0, 0])
+                _sum(minute, (g2(vector), vector[_ORDERS]))
+    await database.with_rows(_ENTRY, entries, _INSERT_ENTRY)
+    await database.with_rows(
+        {"centre_id": "bigint", "minute": "bigint", "broadcast_id": "bigint", "g2": "bigint", "orders": "bigint"},
+        [(*key, *values) for key, values in sorted(minutes.items())],
+        _UPSERT_MINUTE,
+    )
+    await database.with_rows(
+        {**_KEY_TYPES, **_MEASURE_TYPES},
+        [(*key, *values) for key, values in sorted(buckets.items())],
+        _UPSERT_BUCKET,
+    )
+
+
+def _entry(change: Change, key: Key, vector: Vector, at: int) -> tuple[Any, ...]:
+    return (change.order_id, key.line_ref, *_bucket(key), key.minute, *vector, change.message_id, change.reason, at)
+
+
+def _bucket(key: Key) -> tuple[Any, ...]:
+    return (
+        key.centre_id,
+        key.day,
+        key.broadcast_id,
+        key.shop_id,
+        key.streamer_id,
+        key.product_id,
+        key.attribution,
+    )
+
+
+def _sum(into: list[int], vector: Sequence[int]) -> None:
+    for i, amount in enumerate(vector):
+        into[i] += amount
+
+
+_ORDERS = MEASURES.index("orders")
+
+
+async def rebuild(*, now: datetime) -> dict[str, int]:
+    """Make every bucket anew from the entries, in one transaction; returns how many there are and differed."""
+    sums = ", ".join(f"sum({m}) AS {m}" for m in MEASURES)
+    keys = ", ".join(BUCKET)
+    async with database.transaction():
+        if database.dialect() == "postgres":
+            await database.execute("LOCK TABLE rollup_bucket, rollup_minute IN EXCLUSIVE MODE")
+        differing = len(await differing_buckets())
+        await database.execute("DELETE FROM rollup_bucket")
+        await database.execute(
+            f"INSERT INTO rollup_bucket ({keys}, {', '.join(MEASURES)}, revision)"
+            f" SELECT {keys}, {sums}, 1 FROM contribution_entry GROUP BY {keys}"
+        )
+        await _rebuild_minutes(now=now)
+        count = await database.fetch_one("SELECT count(*) AS n FROM rollup_bucket")
+    return {"buckets": int(count["n"]) if count else 0, "differed": differing}
+
+
+async def _rebuild_minutes(*, now: datetime) -> None:
+    oldest = clock.to_ms(now) // 60_000 - MINUTES_KEPT
+    await database.execute("DELETE FROM rollup_minute")
+    await database.execute(
+        "INSERT INTO rollup_minute (centre_id, minute, broadcast_id, g2, orders)"
+        " SELECT centre_id, minute, broadcast_id,"
+        " sum(buyer_paid + platform_disc + other_disc + voucher_subsidy), sum(orders)"
+        " FROM contribution_entry WHERE minute > $1 GROUP BY centre_id, minute, broadcast_id",
+        oldest,
+    )
+
+
+async def prune_minutes(*, now: datetime) -> int:
+    """Forget minutes older than 48 hours."""
+    return await database.execute(
+        "DELETE FROM rollup_minute WHERE minute <= $1", clock.to_ms(now) // 60_000 - MINUTES_KEPT
+    )
+
+
+async def differing_buckets() -> list[dict[str, Any]]:
+    """Buckets that are not the sum of their entries, and sums without a bucket."""
+    keys = ", ".join(BUCKET)
+    sums = ", ".join(f"sum({m}) AS {m}" for m in MEASURES)
+    join = " AND ".join(f"e.{k} = b.{k}" for k in BUCKET)
+    nonzero = " OR ".join(f"coalesce(e.{m}, 0) <> b.{m}" for m in MEASURES)
+    some = " OR ".join(f"e.{m} <> 0" for m in MEASURES)
+    entries = f"(SELECT {keys}, {sums} FROM contribution_entry GROUP BY {keys}) e"
+    qualified_b = ", ".join(f"b.{k} AS {k}" for k in BUCKET)
+    qualified_e = ", ".join(f"e.{k} AS {k}" for k in BUCKET)
+    return await database.fetch(
+        f"SELECT {qualified_b} FROM rollup_bucket b LEFT JOIN {entries} ON {join} WHERE {nonzero}"
+        f" UNION ALL SELECT {qualified_e} FROM {entries} LEFT JOIN rollup_bucket b ON {join}"
+        f" WHERE b.id IS NULL AND ({some})"
+    )

@@ -1,0 +1,174 @@
+"""The state of an order: a merge of facts in which order, repetition and batching do not matter.
+
+Every scalar is (version, value) and the greatest version wins; after-sales are a map of such records;
+what is still to be fetched is a map of maxima. Each of these is a join-semilattice, so the merge is
+commutative, associative and idempotent (tests/orders/test_state.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from livehub.platforms.contract import Event, Line, OrderStatus, RefundSnapshot, RefundStatus
+
+ORDER = "order"  # the key of the order itself among what must be fetched
+
+Version = tuple[int, int, int, str]  # (update_time ms, pull over push, status rank, digest hex)
+
+_SOURCE_RANK = {"push": 0, "own": 0, "pull": 1}
+
+
+class Stamp(Struct, frozen=True):
+    """Where a fact stands among the others: its source and the digest of its message."""
+
+    source: str
+    digest: str  # hex
+
+
+class VersionedRefund(Struct, frozen=True):
+    """One after-sale and the version that won."""
+
+    version: Version
+    value: RefundSnapshot
+
+
+class OrderState(Struct, omit_defaults=True):
+    """Everything known of one order; mutated only by ``merge``."""
+
+    fields: dict[str, tuple[Version, Any]] = {}
+    lines: tuple[Version, tuple[Line, ...]] | None = None
+    refunds: dict[str, VersionedRefund] = {}
+    wanted: dict[str, int] = {}  # order or after-sale id -> business time of the newest thin message
+    covered: dict[str, int] = {}  # the same -> up to when a full answer covers it
+    first_seen: int = 0  # the earliest business time of any fact, ms
+
+    def get(self, name: str) -> Any:
+        """The winning value of a scalar, or None."""
+        found = self.fields.get(name)
+        return None if found is None else found[1]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the lines, and so the money, are known."""
+        return self.lines is not None
+
+    def outstanding(self) -> list[str]:
+        """What a thin message asked for and no answer covers yet."""
+        open_keys = [key for key, at in self.wanted.items() if at > self.covered.get(key, -1)]
+        if self.lines is None and ORDER not in open_keys:
+            open_keys.append(ORDER)
+        return sorted(open_keys)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a fetch is outstanding."""
+        return bool(self.outstanding())
+
+
+def decode(text: str) -> OrderState:
+    """The state of its stored text; an empty text is the empty state."""
+    return _DECODER.decode(text) if text else OrderState()
+
+
+def encode(state: OrderState) -> str:
+    """Canonical JSON: equal states give equal bytes."""
+    return _ENCODER.encode(state).decode()
+
+
+def merge(state: OrderState, event: Event, stamp: Stamp) -> None:
+    """Merge one fact into the state."""
+    source = _SOURCE_RANK[stamp.source]
+    state.first_seen = min(filter(None, (state.first_seen, _business_time(event))), default=0)
+    status = event.order.status if event.order else event.status
+    version = (event.order.updated_at if event.order else event.status_at, source, int(status or 0), stamp.digest)
+    if status is not None:
+        _put(state, "status", version, int(status))
+    for name in ("created_at", "paid_at"):
+        _put(state, name, version, getattr(event, name))
+    if event.order is not None:
+        order = event.order
+        for name in _SNAPSHOT_FIELDS:
+            _put(state, name, version, getattr(order, name))
+        _put(state, "excluded", version, int(order.excluded))
+        if state.lines is None or version > state.lines[0]:
+            state.lines = (version, order.lines)
+        _cover(state, ORDER, max(order.updated_at, event.covers_until))
+    for refund in event.refunds:
+        _merge_refund(state, refund, source, stamp)
+        _cover(state, refund.refund_ref, max(refund.updated_at, event.covers_until))
+    _want(state, event)
+
+
+_SNAPSHOT_FIELDS = (
+    "created_at",
+    "paid_at",
+    "finished_at",
+    "cancelled_at",
+    "buyer_id",
+    "voucher_code",
+    "broadcast_ref",
+)
+
+
+def _put(state: OrderState, name: str, version: Version, value: Any) -> None:
+    if value is None or value == "":  # unknown never overwrites
+        return
+    held = state.fields.get(name)
+    if held is None or version > held[0]:
+        state.fields[name] = (version, value)
+
+
+def _merge_refund(state: OrderState, refund: RefundSnapshot, source: int, stamp: Stamp) -> None:
+    version = (refund.updated_at, source, int(refund.status), stamp.digest)
+    held = state.refunds.get(refund.refund_ref)
+    if held is None or version > held.version:
+        state.refunds[refund.refund_ref] = VersionedRefund(version, refund)
+
+
+def _want(state: OrderState, event: Event) -> None:
+    if event.refund_ref and not event.refunds:
+        state.wanted[event.refund_ref] = max(state.wanted.get(event.refund_ref, 0), event.status_at)
+    elif event.order is None and not event.refunds:
+        state.wanted[ORDER] = max(state.wanted.get(ORDER, 0), event.status_at)
+
+
+def _cover(state: OrderState, key: str, until: int) -> None:
+    state.covered[key] = max(state.covered.get(key, 0), until)
+
+
+def _business_time(event: Event) -> int:
+    times = [event.status_at, event.created_at]
+    if event.order is not None:
+        times += [event.order.created_at, event.order.updated_at]
+    times += [refund.updated_at for refund in event.refunds]
+    return min(filter(None, times), default=0)
+
+
+def display_status(state: OrderState) -> str:
+    """What a person is told: computed from the merged state, never stored as a fact."""
+    if not state.complete:
+        return "incomplete"
+    succeeded = [each.value for each in state.refunds.values() if each.value.status is RefundStatus.SUCCEEDED]
+    assert state.lines is not None  # noqa: S101 -- complete
+    paid = sum(line.buyer_paid_fen for line in state.lines[1])
+    refunded = sum(refund.refunded_fen or 0 for refund in succeeded)
+    if state.get("paid_at") is None:
+        return "closed" if state.get("status") == OrderStatus.CANCELLED else "created"
+    if succeeded and refunded >= paid:
+        return "fully_refunded"
+    if succeeded:
+        return "partially_refunded"
+    return _NAMES.get(state.get("status"), "paid")
+
+
+_NAMES = {
+    OrderStatus.PARTIALLY_SHIPPED: "partially_shipped",
+    OrderStatus.SHIPPED: "shipped",
+    OrderStatus.FINISHED: "finished",
+}
+
+_DECODER = msgspec.json.Decoder(OrderState)
+_ENCODER = msgspec.json.Encoder(order="sorted")
