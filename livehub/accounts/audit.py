@@ -27,7 +27,8 @@ _COLUMNS = {
     "request_id": "text",
     "detail": "text",
 }
-_INSERT = f"INSERT INTO audit_entry ({', '.join(_COLUMNS)}) SELECT {', '.join(_COLUMNS)} FROM v"
+_NAMES = ", ".join(_COLUMNS)
+_INSERT = f"INSERT INTO audit_entry ({_NAMES}) SELECT {_NAMES} FROM v"  # noqa: S608 -- constants
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     detail: dict[str, Any] = {}
 
 
-async def write(  # noqa: PLR0913 -- the columns of an entry
+async def write(
     action: str,
     *,
     actor: Actor,

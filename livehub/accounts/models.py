@@ -40,7 +40,10 @@ class Bureau(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    centre: fields.ForeignKeyRelation[Centre] = fields.ForeignKeyField(
+        "livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    centre_id: int
     name = fields.CharField(max_length=80)
     kind = fields.CharField(max_length=32)  # agriculture | commerce | rural_revitalization | other
 
@@ -53,7 +56,10 @@ class User(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    centre: fields.ForeignKeyRelation[Centre] = fields.ForeignKeyField(
+        "livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    centre_id: int
     login = fields.CharField(max_length=40, unique=True)
     name = fields.CharField(max_length=40)
     password_hash = fields.CharField(max_length=200)
@@ -68,7 +74,10 @@ class Membership(Model):
     """One role of a user, of a bureau or a merchant where the role has one (0: none)."""
 
     id = fields.BigIntField(primary_key=True)
-    user = fields.ForeignKeyField("livehub.User", on_delete=fields.RESTRICT, related_name="memberships", db_index=True)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "livehub.User", on_delete=fields.RESTRICT, related_name="memberships", db_index=True
+    )
+    user_id: int
     role = fields.CharEnumField(Role, max_length=16)
     bureau_id = fields.BigIntField(default=0)
     merchant_id = fields.BigIntField(default=0)
@@ -83,7 +92,10 @@ class Session(Model):
 
     id = fields.BigIntField(primary_key=True)
     token_hash = DigestField(unique=True)
-    user = fields.ForeignKeyField("livehub.User", on_delete=fields.CASCADE, related_name=False, db_index=True)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "livehub.User", on_delete=fields.CASCADE, related_name=False, db_index=True
+    )
+    user_id: int
     created_at = InstantField()
     seen_at = InstantField()
     expires_at = InstantField()
@@ -99,7 +111,10 @@ class ApiToken(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    centre: fields.ForeignKeyRelation[Centre] = fields.ForeignKeyField(
+        "livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    centre_id: int
     name = fields.CharField(max_length=80)
     token_hash = DigestField(unique=True)
     role = fields.CharEnumField(Role, max_length=16)

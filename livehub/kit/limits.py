@@ -45,6 +45,15 @@ async def require(key: str, *, limit: int, seconds: int, now: datetime) -> None:
         raise TooMany(retry_after=seconds - clock.to_ms(now) // 1000 % seconds)
 
 
+async def give_back(key: str, *, seconds: int, now: datetime) -> None:
+    """Take one counted occurrence of the current window back: it turned out to be a good one."""
+    await database.execute(
+        "UPDATE rate_window SET count = count - 1 WHERE key = $1 AND starts_at = $2 AND count > 0",
+        key,
+        clock.to_ms(now) // (seconds * 1000) * seconds * 1000,
+    )
+
+
 async def prune(*, before: datetime) -> int:
     """Forget windows that began before an instant."""
     return await database.execute("DELETE FROM rate_window WHERE starts_at < $1", clock.to_ms(before))
