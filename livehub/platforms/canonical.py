@@ -76,7 +76,7 @@ class WireLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class WireRefund(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One after-sale. refunded_fen is the cash that went back, without freight; an empty line_ref means all lines."""
+    """One after-sale. refunded_fen is cash without freight; an empty line_ref means the whole order."""
 
     refund_ref: Ref
     line_ref: OptionalRef = ""

@@ -18,7 +18,8 @@ def refuse_unsafe(raw: bytes) -> None:
     for a kilobyte: only bodies with many brackets or commas are looked at more closely.
     """
     _refuse_bytes(raw)
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH or raw.count(b",") >= MAX_ELEMENTS:
+    long = len(raw) > 2 * MAX_ELEMENTS and raw.count(b",") >= MAX_ELEMENTS
+    if long or raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
         _refuse_shape(raw)
 
 

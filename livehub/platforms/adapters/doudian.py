@@ -147,7 +147,7 @@ class Doudian:
         raw: bytes,
         now_ms: int,
     ) -> bytes:
-        """Check app-id, then MD5 over app_key, raw body and app_secret. No time is signed, so none is checked."""
+        """Check app-id, then the MD5 over app_key, raw body and app_secret; no time is signed."""
         del query, now_ms
         if headers.get("sign-method", "md5").lower() != "md5":
             raise BadSignature("sign-method is not md5, the only one whose rule is known")

@@ -322,9 +322,11 @@ def _refunded(info: AfterSale) -> int:
 
 
 def _applied(info: AfterSale) -> int | None:
-    """What was applied for, without freight, as all amounts of a refund are."""
+    """What was applied for, without freight like all amounts of a refund; it is shown, never booked."""
     applied = info.refund_amount if info.refund_total_amount is None else info.refund_total_amount
-    return None if applied is None else _amount(applied - info.refund_post_amount, field="refund_amount")
+    if applied is None or applied < info.refund_post_amount:
+        return None
+    return applied - info.refund_post_amount
 
 
 def _succeeded_at(info: AfterSale) -> int | None:

@@ -16,7 +16,8 @@ from typing import Annotated, NoReturn
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from livehub.platforms import canonical, scan
+from livehub.kit import clock
+from livehub.platforms import business_time, canonical, scan
 from livehub.platforms.contract import (
     BadSignature,
     Covers,
@@ -42,6 +43,7 @@ class Envelope(Struct, frozen=True):
 
     type: Annotated[str, Meta(max_length=MAX_NATIVE_TYPE)]
     data: Raw
+    timestamp: Raw = Raw(b"null")
 
 
 class Sender(Struct, frozen=True):
@@ -52,6 +54,7 @@ class Sender(Struct, frozen=True):
 
 _ENVELOPE = msgspec.json.Decoder(Envelope)
 _SENDER = msgspec.json.Decoder(Sender)
+_INSTANT = msgspec.json.Decoder(canonical.Instant)
 
 
 class StandardWebhooks:
@@ -111,7 +114,7 @@ class StandardWebhooks:
                 shop_ref=_shop_ref(envelope.data),
                 element=plaintext,
                 value=envelope,
-                provider_ts=_sent_ms(headers["webhook-timestamp"]),
+                provider_ts=_told_ms(envelope.timestamp),
             ),
         )
 
@@ -161,8 +164,16 @@ def _sent_ms(stamp: str) -> int:
     return int(stamp) * 1000
 
 
+def _told_ms(timestamp: Raw) -> int:
+    """When it happened. Not when it was sent: that differs from one attempt to the next."""
+    try:
+        return business_time.plausible(clock.to_ms(decode(_INSTANT, timestamp)), field="timestamp")
+    except Malformed:
+        return 0
+
+
 def _signatures(header: str) -> list[bytes]:
-    """The ``v1`` signatures of the space-separated list; other versions and broken elements are passed over."""
+    """The ``v1`` signatures of the space-separated list, passing over other versions and broken elements."""
     pairs = (each.partition(",") for each in header.split(" "))
     return [
         signature.encode(errors="replace") for version, _, signature in pairs if version == "v1" and signature
