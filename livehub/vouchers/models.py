@@ -83,13 +83,16 @@ class Campaign(Model):
     bureau = fields.ForeignKeyField("livehub.Bureau", on_delete=fields.RESTRICT, related_name=False, db_index=True)
     name = fields.CharField(max_length=60)
     issuer_name = fields.CharField(max_length=60)
+    purpose = fields.CharField(max_length=120, default="")
     budget_fen = fields.BigIntField()
     refund_preset = fields.CharField(max_length=16)
     min_pay_fen = fields.BigIntField(default=1)
     status = fields.CharEnumField(CampaignStatus, max_length=12, default=CampaignStatus.DRAFT)
     suspended = fields.BooleanField(default=False)
     created_by_id = fields.BigIntField()
+    submitted_by_id = fields.BigIntField(default=0)  # 0: not yet sent for the countersign
     approved_by_id = fields.BigIntField(default=0)
+    approved_at = InstantField(null=True)
     version = fields.IntField(default=1)
     created_at = InstantField()
 
