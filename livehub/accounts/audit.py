@@ -28,7 +28,7 @@ _COLUMNS = {
     "detail": "text",
 }
 _NAMES = ", ".join(_COLUMNS)
-_INSERT = f"INSERT INTO audit_entry ({_NAMES}) SELECT {_NAMES} FROM v"  # noqa: S608 -- constants
+_INSERT = f"INSERT INTO audit_entry ({_NAMES}) SELECT {_NAMES} FROM v"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,6 +57,7 @@ class Migration(migrations.Migration):
             "claim_link", "claim_link_one_per_channel", "broadcast_id, streamer_id, platform", "broadcast_id IS NOT NULL"
         ),
         append_only("audit_entry"),
+        append_only("audit_link"),
         append_only("ledger_entry"),
         append_only("contribution_entry"),
         index("inbox_message", "inbox_message_due", "next_attempt_at, id", "status = 'received'"),

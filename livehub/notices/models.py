@@ -15,15 +15,17 @@ class Notice(Model):
     centre_id = fields.BigIntField(db_index=True)
     channel = fields.CharField(max_length=16)
     kind = fields.CharField(max_length=32)  # one_time_code | booking.submitted | ...
-    dedupe_key = fields.CharField(max_length=120, unique=True)
+    dedupe_key = fields.CharField(max_length=32, unique=True)  # keyed hash: the caller's text may name somebody
     recipient = fields.CharField(max_length=80)  # masked for display
     recipient_sealed = fields.BinaryField()
     body_sealed = fields.BinaryField()
-    state = fields.CharField(max_length=8, default="waiting")  # waiting | sent | failed
+    state = fields.CharField(max_length=8, default="waiting")  # waiting | sent | failed | expired
     attempts = fields.IntField(default=0)
+    next_attempt_at = InstantField()  # while an attempt runs, when another process may take it over
     created_at = InstantField()
     sent_at = InstantField(null=True)
     expires_at = InstantField(null=True)
 
     class Meta:
         table = "notice"
+        indexes = (("state", "next_attempt_at"), ("centre_id", "created_at"))

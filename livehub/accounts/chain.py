@@ -1,0 +1,156 @@
+"""The hash chain over each bureau's audit entries, which shows any later change, insertion or loss.
+
+A link's hash covers the hash before it and every column of its entry. Links are numbered in the order
+in which they were made: an entry whose transaction was slow gets its number late, never a gap. On
+PostgreSQL an entry waits until no older transaction is still writing, so that numbers follow ids there
+too; on SQLite writers come one by one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from livehub import database
+
+GENESIS = bytes(32)
+LATE_IDS = 2000  # how far behind the newest linked id an entry that committed late is still looked for
+PAGE = 1000
+_LOCK = 0x6C68636861696E  # "lhchain"
+
+_ENTRY = (
+    "id",
+    *("at", "centre_id", "bureau_id", "actor_kind", "actor_id", "actor_name", "action", "object_kind"),
+    *("object_id", "result", "ip", "request_id", "detail"),
+)
+_SELECTED = ", ".join(f"e.{name}" for name in _ENTRY)
+_SETTLED = {
+    "sqlite": "",
+    "postgres": " AND age(e.xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::xid)",
+}
+_UNLINKED = "NOT EXISTS (SELECT 1 FROM audit_link AS l WHERE l.entry_id = e.id)"
+_LINK_COLUMNS = {"bureau_id": "bigint", "seq": "bigint", "entry_id": "bigint", "hash": "bytea"}
+
+
+class Head(Struct, frozen=True):
+    """The end of one bureau's chain: what an anchor in a second place has to say."""
+
+    bureau_id: int
+    seq: int
+    hash: str
+
+
+async def chain_tail(now: datetime, *, limit: int = 500) -> int:  # noqa: ARG001 -- as every job is called
+    """Link entries that have no link yet; returns how many. Of two processes at a time one does nothing."""
+    async with database.transaction():
+        if not await _alone():
+            return 0
+        entries = await _waiting(limit)
+        heads = await _heads(sorted({entry["bureau_id"] for entry in entries}))
+        links = list(_links(entries, heads))
+        await database.with_rows(
+            _LINK_COLUMNS,
+            links,
+            "INSERT INTO audit_link (bureau_id, seq, entry_id, hash)"
+            " SELECT bureau_id, seq, entry_id, hash FROM v",
+        )
+    return len(links)
+
+
+async def verify(bureau_id: int) -> list[str]:
+    """What is wrong with a bureau's chain, in a sentence each; nothing when it is whole."""
+    before, expected = GENESIS, 1
+    while rows := await _page(bureau_id, after=expected - 1):
+        for row in rows:
+            if row["seq"] != expected:
+                return [f"bureau {bureau_id}: link {expected} is missing"]
+            if row["id"] is None:
+                return [f"bureau {bureau_id}: the entry of link {expected} is missing"]
+            before = _next(before, row)
+            if bytes(row["hash"]) != before or row["bureau_id"] != bureau_id:
+                return [f"bureau {bureau_id}: entry {row['id']} of link {expected} was changed"]
+            expected += 1
+    return []
+
+
+async def heads() -> list[Head]:
+    """The end of every chain."""
+    rows = await database.fetch(
+        "SELECT l.bureau_id, l.seq, l.hash FROM audit_link AS l"
+        " JOIN (SELECT bureau_id, MAX(seq) AS seq FROM audit_link GROUP BY bureau_id) AS last"
+        " ON last.bureau_id = l.bureau_id AND last.seq = l.seq ORDER BY l.bureau_id"
+    )
+    return [Head(row["bureau_id"], row["seq"], bytes(row["hash"]).hex()) for row in rows]
+
+
+async def tail_size() -> int:
+    """How many entries wait for their link."""
+    return await _count(f"e.id > {await _low()} AND {_UNLINKED}")
+
+
+async def forgotten() -> int:
+    """How many entries lie so far back without a link that they will never get one."""
+    return await _count(f"e.id <= {await _low()} AND {_UNLINKED}")
+
+
+async def _alone() -> bool:
+    if database.dialect() == "sqlite":
+        return True  # the transaction is the only writer
+    row = await database.fetch_one("SELECT pg_try_advisory_xact_lock($1) AS got", _LOCK)
+    return bool(row and row["got"])
+
+
+async def _waiting(limit: int) -> list[dict[str, Any]]:
+    return await database.fetch(
+        f"SELECT {_SELECTED} FROM audit_entry AS e WHERE e.id > $1 AND {_UNLINKED}"
+        f"{_SETTLED[database.dialect()]} ORDER BY e.id LIMIT {int(limit)}",
+        await _low(),
+    )
+
+
+async def _low() -> int:
+    row = await database.fetch_one("SELECT COALESCE(MAX(entry_id), 0) AS newest FROM audit_link")
+    return max(0, int(row["newest"]) - LATE_IDS) if row else 0
+
+
+async def _heads(bureaus: Sequence[int]) -> dict[int, tuple[int, bytes]]:
+    rows = await database.with_rows(
+        {"bureau_id": "bigint"},
+        [(bureau,) for bureau in bureaus],
+        "SELECT l.bureau_id, l.seq, l.hash FROM v JOIN audit_link AS l ON l.bureau_id = v.bureau_id"
+        " WHERE l.seq = (SELECT MAX(seq) FROM audit_link WHERE bureau_id = v.bureau_id)",
+    )
+    return {row["bureau_id"]: (row["seq"], bytes(row["hash"])) for row in rows}
+
+
+def _links(
+    entries: Iterable[dict[str, Any]], heads: dict[int, tuple[int, bytes]]
+) -> Iterable[tuple[int, int, int, bytes]]:
+    for entry in entries:
+        seq, before = heads.get(entry["bureau_id"], (0, GENESIS))
+        heads[entry["bureau_id"]] = seq + 1, _next(before, entry)
+        yield entry["bureau_id"], seq + 1, entry["id"], heads[entry["bureau_id"]][1]
+
+
+def _next(before: bytes, entry: dict[str, Any]) -> bytes:
+    return hashlib.sha256(before + msgspec.json.encode([entry[name] for name in _ENTRY])).digest()
+
+
+async def _page(bureau_id: int, *, after: int) -> list[dict[str, Any]]:
+    return await database.fetch(
+        f"SELECT l.seq, l.hash, {_SELECTED} FROM audit_link AS l"
+        f" LEFT JOIN audit_entry AS e ON e.id = l.entry_id"
+        f" WHERE l.bureau_id = $1 AND l.seq > $2 ORDER BY l.seq LIMIT {PAGE}",
+        bureau_id,
+        after,
+    )
+
+
+async def _count(condition: str) -> int:
+    row = await database.fetch_one(f"SELECT COUNT(*) AS n FROM audit_entry AS e WHERE {condition}")
+    return int(row["n"]) if row else 0

@@ -1,0 +1,1 @@
+"""What must hold of centres, users and the audit trail."""
