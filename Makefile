@@ -81,6 +81,10 @@ check: lint types test browser story ## everything CI runs (.ci/run adds a Postg
 screens: setup ## take a picture of every page into docs/screens/
 	@LIVEHUB_SCREENS=docs/screens $(PYTEST) -m browser --durations=0
 
+.PHONY: docs
+docs: setup ## write the table of docs/errors.md anew from the code
+	@$(BIN)/python -m tests.architecture.errors_page
+
 .PHONY: coverage
 coverage: setup ## run the tests and show the lines none of them reached
 	@$(BIN)/coverage erase

@@ -68,7 +68,7 @@ def test_every_refusal_is_listed_with_its_status_and_sentence() -> None:
     page = doc("errors.md").splitlines()
     missing = [row_of(error) for error in refusals() if row_of(error) not in page]
 
-    assert missing == [], "add to docs/errors.md:\n" + "\n".join(missing)
+    assert missing == [], "run make docs; missing in docs/errors.md:\n" + "\n".join(missing)
 
 
 def test_no_refusal_is_listed_that_is_gone() -> None:
