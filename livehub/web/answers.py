@@ -13,13 +13,14 @@ from sanic.exceptions import SanicException
 from sanic.response import HTTPResponse, redirect
 
 from livehub.database import errors as database_errors
-from livehub.kit.errors import Detail, LivehubError, NotFound, TooLarge, Unavailable
+from livehub.kit.errors import LivehubError, NotFound, TooLarge, Unavailable
 from livehub.web.rendering import page
 
 _MACHINES = ("/api/", "/open/", "/hooks/", "/feeds/", "/healthz", "/readyz", "/metrics")
 _WITH_LOGIN = ("/desk", "/bureau", "/wall", "/m")
 _PHONES = ("/c", "/s", "/m")
 _UNKNOWN_FAULT = 500
+Headers = dict[str, str]
 _log = structlog.get_logger(__name__)
 
 
@@ -82,7 +83,7 @@ def wants_json(request: Request) -> bool:
     return "application/json" in accepted and "text/html" not in accepted
 
 
-def json_refusal(request: Request, error: LivehubError, headers: dict[str, str] | None = None) -> HTTPResponse:
+def json_refusal(request: Request, error: LivehubError, headers: Headers | None = None) -> HTTPResponse:
     """{code, message, details[]}, with the request's number for a fault of ours."""
     body: dict[str, object] = {"code": error.code, "message": error.message, "details": error.details}
     if error.data:
@@ -94,7 +95,7 @@ def json_refusal(request: Request, error: LivehubError, headers: dict[str, str] 
     )
 
 
-def html_refusal(request: Request, error: LivehubError, headers: dict[str, str] | None = None) -> HTTPResponse:
+def html_refusal(request: Request, error: LivehubError, headers: Headers | None = None) -> HTTPResponse:
     """The error page of the visitor's door."""
     answered = page(
         "error.html",
@@ -107,6 +108,7 @@ def html_refusal(request: Request, error: LivehubError, headers: dict[str, str] 
         request_id=request_id(request) if error.status >= _UNKNOWN_FAULT else "",
         is_phone=_below(request.path, _PHONES),
         home=_home(request.path),
+        again=request.path if request.method == "GET" else "",
     )
     answered.headers.update(headers or {})
     return answered
@@ -140,7 +142,7 @@ def _of_sanic(error: SanicException) -> LivehubError:
     return _OF_SANIC.get(status, BadRequest)()
 
 
-def _headers(error: Exception, meant: LivehubError) -> dict[str, str]:
+def _headers(error: Exception, meant: LivehubError) -> Headers:
     headers = {str(k): str(v) for k, v in getattr(error, "headers", {}).items()}
     if meant.retry_after is not None:
         headers["Retry-After"] = str(meant.retry_after)
@@ -156,6 +158,3 @@ def _home(path: str) -> str:
         if _below(path, (door.rstrip("/"),)):
             return door
     return "" if _below(path, ("/c",)) else "/"
-
-
-__all__ = ["Detail", "answer", "html_refusal", "install", "json_refusal", "request_id", "wants_json"]

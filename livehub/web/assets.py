@@ -1,4 +1,4 @@
-"""Our scripts, styles and icons: read once, served from memory under a URL that changes with their content."""
+"""Our scripts, styles and icons: read once, served from memory under a URL made of their content."""
 
 from __future__ import annotations
 

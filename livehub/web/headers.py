@@ -7,7 +7,7 @@ from typing import Any
 from sanic import Request, Sanic
 from sanic.response import BaseHTTPResponse
 
-# 'unsafe-inline' for style attributes only: ECharts' tooltips write them, and meters and lanes are made of them.
+# 'unsafe-inline' for style attributes only: ECharts' tooltips write them, meters and lanes are made of them.
 POLICY = (
     "default-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

@@ -21,7 +21,7 @@ T = TypeVar("T", bound=Struct)
 Fen = Annotated[int, Meta(ge=0, le=10**12, extra={"reads": "yuan", "expected": "金额，如 326.00"})]
 LocalTime = Annotated[datetime, Meta(tz=True, extra={"reads": "local", "expected": "日期和时间"})]
 Phone = Annotated[str, Meta(pattern=r"^1\d{10}$", extra={"reads": "digits", "expected": "11 位手机号"})]
-OneTimeCode = Annotated[str, Meta(pattern=r"^\d{6}$", extra={"reads": "digits", "expected": "6 位数字验证码"})]
+OneTimeCode = Annotated[str, Meta(pattern=r"^\d{6}$", extra={"reads": "digits", "expected": "6 位验证码"})]
 
 
 class NotJson(LivehubError):
@@ -94,9 +94,8 @@ def convert(given: Mapping[str, Any], shape: type[T]) -> T:
     details: list[Detail] = []
     values: dict[str, Any] = {}
     known = {field.encode_name: field for field in fields(shape)}
-    details.extend(
-        Detail(field=name, reason="没有这个字段", expected="、".join(known)) for name in given if name not in known
-    )
+    unknown = [name for name in given if name not in known]
+    details.extend(Detail(field=name, reason="没有这个字段", expected="、".join(known)) for name in unknown)
     for name, field in known.items():
         if name not in given:
             if _is_required(field):
@@ -142,7 +141,7 @@ def _as_meant(text: str, kind: Any, name: str, details: list[Detail]) -> Any:
         if reads == "digits":
             return re.sub(r"[\s-]", "", text.translate(_HALF_WIDTH))
     except (ValueError, OverflowError):
-        details.append(Detail(field=name, reason=f"请填写{_expected(kind)}", expected=_expected(kind)))
+        details.append(Detail(field=name, reason=_please(_expected(kind)), expected=_expected(kind)))
         return None
     return text
 
@@ -175,12 +174,16 @@ def _in_chinese(message: str, expected: str) -> tuple[str, str]:
     text, _, path = message.partition(" - at `$")
     path = path.rstrip("`")
     if expected:
-        return path, f"请填写{expected}"
+        return path, _please(expected)
     for pattern, sentence in _SENTENCES:
         found = re.search(pattern, text)
         if found:
             return path, sentence.format(*found.groups())
     return path, "格式不对"
+
+
+def _please(expected: str) -> str:
+    return f"请填写 {expected}" if expected[:1].isascii() else f"请填写{expected}"
 
 
 def _has_nul(value: Any) -> bool:

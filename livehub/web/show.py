@@ -70,6 +70,11 @@ def hm(at: datetime | None) -> str:
     return NONE if at is None else f"{clock.local(at):%H:%M}"
 
 
+def hm_end(at: datetime | None) -> str:
+    """The end of an interval: midnight reads as 24:00."""
+    return "24:00" if hm(at) == "00:00" else hm(at)
+
+
 def hms(at: datetime | None) -> str:
     """20:41:07 on the wall clock of Shanghai."""
     return NONE if at is None else f"{clock.local(at):%H:%M:%S}"
@@ -163,13 +168,10 @@ def _day(at: datetime | date) -> date:
 
 
 def _rounded(numerator: int, denominator: int, places: int) -> Decimal:
-    return (Decimal(numerator) / Decimal(denominator)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    exact = Decimal(numerator) / Decimal(denominator)
+    return exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
 
 
-FILTERS = {
-    f.__name__: f
-    for f in (
-        yuan, yuan_sign, yuan_short, wan, count, percent, ratio, share, hm, hms, md, md_week, md_hm, until,
-        instant, iso, since, lasting, phone, grouped, size,
-    )
-}  # fmt: skip
+_ALL = (yuan, yuan_sign, yuan_short, wan, count, percent, ratio, share, lasting, phone, grouped, size)
+_TIMES = (hm, hm_end, hms, md, md_week, md_hm, until, instant, iso, since)
+FILTERS = {each.__name__: each for each in (*_ALL, *_TIMES)}

@@ -66,7 +66,7 @@ async def _with_heartbeat(events: AsyncIterator[Event], seconds: float) -> Async
 
 
 class Shared:
-    """A figure that many screens watch: read once per interval in this worker, and only while somebody looks."""
+    """A figure that many screens watch: read once per interval in this worker, while somebody looks."""
 
     def __init__(self, load: Callable[[], Awaitable[str]], *, every_seconds: float) -> None:
         self._load = load
@@ -76,6 +76,11 @@ class Shared:
         self._changed = asyncio.Event()
         self._watchers = 0
         self._reader: asyncio.Task[None] | None = None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the reader is at work."""
+        return self._reader is not None
 
     async def watch(self) -> AsyncGenerator[Event, None]:
         """The latest value at once, then each change."""

@@ -18,12 +18,13 @@ function rows() {
 function draw() {
   if (!window.echarts || !plot) return;
   const data = rows();
+  plot.classList.toggle("drawn", data.length > 0);
   if (!data.length) return;
   chart ??= window.echarts.init(plot.querySelector(".chart"), null, { renderer: "canvas" });
-  plot.classList.add("drawn");
   const text = { color: colour("--ink-3"), fontSize: 14, fontFamily: "inherit" };
   const last = data.length - 1;
   chart.setOption({
+    animationDuration: 0,
     animationDurationUpdate: 300,
     grid: { left: 8, right: 8, top: 26, bottom: 4, containLabel: true },
     tooltip: {
@@ -63,7 +64,8 @@ function draw() {
         name: "订单",
         type: "line",
         yAxisIndex: 1,
-        smooth: true,
+        smooth: 0.3,
+        smoothMonotone: "x",
         symbol: "none",
         lineStyle: { color: colour("--info"), width: 2, opacity: 0.8 },
         itemStyle: { color: colour("--info") },
