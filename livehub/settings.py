@@ -11,7 +11,7 @@ from msgspec import Struct
 from livehub.kit import sealing
 
 
-class BadSetting(Exception):  # noqa: N818 -- read by an operator at start
+class BadSetting(Exception):
     """A variable of the environment cannot be used; the text names it and says what would be right."""
 
 
@@ -19,7 +19,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What differs between two installations. Each field is LIVEHUB_<NAME> in the environment."""
 
     data_dir: Path = Path("var")  # SQLite file, keys, backups
-    database_url: str = ""  # empty: sqlite://<data_dir>/livehub.db ; else postgres://user:password@host:port/name
+    database_url: str = (
+        ""  # empty: sqlite://<data_dir>/livehub.db ; else postgres://user:password@host:port/name
+    )
     host: str = "127.0.0.1"
     port: int = 8000
     keys: str = ""  # id:base64 of 32 bytes, comma-separated, newest first; empty: <data_dir>/keys is made
@@ -31,6 +33,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     batch_limit: int = 256  # requests settled in one transaction
     body_limit: int = 1024 * 1024  # bytes of a request
     lease_seconds: int = 30  # how long a loop may hold rows before another takes them over
+    metrics_token: str = ""  # bearer token for /metrics; empty: only loopback may look
     sms_channel: str = "outbox"  # which notices channel sends one-time codes
     log_format: str = "json"  # json or text
     log_level: str = "INFO"
@@ -71,10 +74,21 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         try:
             sealing.parse_keys(settings.keys)
         except ValueError as error:
-            raise BadSetting(f"LIVEHUB_KEYS: {error}; expected id:base64-of-32-bytes, comma-separated") from None
+            raise BadSetting(
+                f"LIVEHUB_KEYS: {error}; expected id:base64-of-32-bytes, comma-separated"
+            ) from None
     if not settings.database.startswith(("sqlite://", "postgres://", "postgresql://")):
-        raise BadSetting("LIVEHUB_DATABASE_URL: expected sqlite:///path or postgres://user:password@host:port/name")
+        raise BadSetting(
+            "LIVEHUB_DATABASE_URL: expected sqlite:///path or postgres://user:password@host:port/name"
+        )
     return settings
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a child process that shall have exactly these settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LIVEHUB_")}
+    given = {name: getattr(settings, name) for name in Settings.__struct_fields__}
+    return kept | {f"LIVEHUB_{name.upper()}": str(value) for name, value in given.items() if value != ""}
 
 
 def _read(variable: str, text: str, default: object) -> object:

@@ -10,13 +10,19 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 
+from tortoise.backends.base.executor import EXECUTOR_CACHE
+
 from livehub import process
 from livehub.database.migrate import migrate
 from livehub.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.site import Site
 
 POSTGRES = os.environ.get("LIVEHUB_TEST_POSTGRES", "").rstrip("/")
 REQUIRED = os.environ.get("LIVEHUB_TEST_REQUIRE_POSTGRES", "") == "1"
@@ -30,7 +36,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if POSTGRES:
         return
     if REQUIRED:
-        pytest.exit("LIVEHUB_TEST_POSTGRES is not set, and leaving the PostgreSQL tests out is not allowed here", 1)
+        pytest.exit(
+            "LIVEHUB_TEST_POSTGRES is not set, and leaving the PostgreSQL tests out is not allowed here", 1
+        )
     for item in items:
         if item.get_closest_marker("postgres"):
             _left_out.append(item.nodeid)
@@ -117,6 +125,16 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
 @pytest.fixture
 async def db(settings: Settings) -> AsyncIterator[Settings]:
     """An open database; the settings come back for tests that start processes."""
+    EXECUTOR_CACHE.clear()  # Tortoise keeps one engine's SQL by the connection's name
     await process.start(settings)
     yield settings
     await process.stop()
+
+
+@pytest.fixture
+async def client(db: Settings) -> AsyncIterator[Site]:
+    """The whole web application over real HTTP, on the same database as ``db``; see tests/site.py."""
+    from tests.site import running  # noqa: PLC0415 -- most tests need no web application
+
+    async with running(db) as site:
+        yield site

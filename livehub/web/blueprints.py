@@ -1,0 +1,9 @@
+"""Every blueprint of the web application, audience by audience."""
+
+from __future__ import annotations
+
+from sanic import Blueprint
+
+from livehub.web import operations
+
+BLUEPRINTS: tuple[Blueprint, ...] = (operations.bp,)
