@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from tortoise import fields
 from tortoise.models import Model
 
+from livehub.accounts.models import Bureau, Centre
 from livehub.database.fields import DayField, InstantField
+from livehub.merchants.models import Product
+from streamers.models import Person, Streamer
 
 
 class Theme(StrEnum):
@@ -63,7 +67,10 @@ class Room(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    centre: fields.ForeignKeyRelation[Centre] = fields.ForeignKeyField(
+        "livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    centre_id: int
     code = fields.CharField(max_length=16)
     name = fields.CharField(max_length=40)
     theme = fields.CharEnumField(Theme, max_length=24)
@@ -92,9 +99,18 @@ class Booking(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
-    room = fields.ForeignKeyField("livehub.Room", on_delete=fields.RESTRICT, related_name=False, db_index=True)
-    bureau = fields.ForeignKeyField("livehub.Bureau", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    centre: fields.ForeignKeyRelation[Centre] = fields.ForeignKeyField(
+        "livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    centre_id: int
+    room: fields.ForeignKeyRelation[Room] = fields.ForeignKeyField(
+        "livehub.Room", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    room_id: int
+    bureau: fields.ForeignKeyRelation[Bureau] = fields.ForeignKeyField(
+        "livehub.Bureau", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    bureau_id: int
     kind = fields.CharEnumField(BookingKind, max_length=16)
     title = fields.CharField(max_length=60)
     start_at = InstantField()
@@ -102,7 +118,7 @@ class Booking(Model):
     setup_min = fields.IntField()
     turnover_min = fields.IntField()
     state = fields.CharEnumField(BookingState, max_length=16)
-    hold_until = InstantField(null=True)
+    hold_until: datetime | None = InstantField(null=True)
     version = fields.IntField(default=1)
     reason = fields.CharField(max_length=200, default="")  # of a rejection or cancellation
     created_by_id = fields.BigIntField()
@@ -123,7 +139,10 @@ class ResourceClaim(Model):
     resource_id = fields.BigIntField()
     starts_at = InstantField()
     ends_at = InstantField()
-    booking = fields.ForeignKeyField("livehub.Booking", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    booking: fields.ForeignKeyRelation[Booking] = fields.ForeignKeyField(
+        "livehub.Booking", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    booking_id: int
     active = fields.BooleanField(default=True)
 
     class Meta:
@@ -135,9 +154,15 @@ class CrewAssignment(Model):
     """Who works a booking, and as what."""
 
     id = fields.BigIntField(primary_key=True)
-    booking = fields.ForeignKeyField("livehub.Booking", on_delete=fields.RESTRICT, related_name="crew", db_index=True)
-    person = fields.ForeignKeyField("livehub.Person", on_delete=fields.RESTRICT, related_name=False, db_index=True)
-    role = fields.CharField(max_length=12)  # anchor | co_anchor | floor | console | ops | ads | selection | support
+    booking: fields.ForeignKeyRelation[Booking] = fields.ForeignKeyField(
+        "livehub.Booking", on_delete=fields.RESTRICT, related_name="crew", db_index=True
+    )
+    booking_id: int
+    person: fields.ForeignKeyRelation[Person] = fields.ForeignKeyField(
+        "livehub.Person", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    person_id: int
+    role = fields.CharField(max_length=12)  # see wishes.ROLES
     state = fields.CharField(max_length=10, default="accepted")  # invited | accepted | declined
 
     class Meta:
@@ -150,19 +175,34 @@ class Broadcast(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
-    booking = fields.OneToOneField("livehub.Booking", on_delete=fields.RESTRICT, related_name=False)
-    room = fields.ForeignKeyField("livehub.Room", on_delete=fields.RESTRICT, related_name=False, db_index=True)
-    bureau = fields.ForeignKeyField("livehub.Bureau", on_delete=fields.RESTRICT, related_name=False, db_index=True)
-    streamer = fields.ForeignKeyField("livehub.Streamer", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    centre: fields.ForeignKeyRelation[Centre] = fields.ForeignKeyField(
+        "livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    centre_id: int
+    booking: fields.OneToOneRelation[Booking] = fields.OneToOneField(
+        "livehub.Booking", on_delete=fields.RESTRICT, related_name=False
+    )
+    booking_id: int
+    room: fields.ForeignKeyRelation[Room] = fields.ForeignKeyField(
+        "livehub.Room", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    room_id: int
+    bureau: fields.ForeignKeyRelation[Bureau] = fields.ForeignKeyField(
+        "livehub.Bureau", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    bureau_id: int
+    streamer: fields.ForeignKeyRelation[Streamer] = fields.ForeignKeyField(
+        "livehub.Streamer", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    streamer_id: int
     title = fields.CharField(max_length=60)
     state = fields.CharEnumField(BroadcastState, max_length=12, default=BroadcastState.PLANNED)
     business_day = DayField()
     planned_start_at = InstantField()
     planned_end_at = InstantField()
-    started_at = InstantField(null=True)  # of the first run
-    ended_at = InstantField(null=True)  # of the last run
-    heartbeat_at = InstantField(null=True)
+    started_at: datetime | None = InstantField(null=True)  # of the first run
+    ended_at: datetime | None = InstantField(null=True)  # of the last run
+    heartbeat_at: datetime | None = InstantField(null=True)
     flags = fields.CharField(max_length=60, default="")  # such as abandoned
 
     class Meta:
@@ -174,9 +214,12 @@ class BroadcastRun(Model):
     """One start and stop of a broadcast."""
 
     id = fields.BigIntField(primary_key=True)
-    broadcast = fields.ForeignKeyField("livehub.Broadcast", on_delete=fields.RESTRICT, related_name="runs", db_index=True)
+    broadcast: fields.ForeignKeyRelation[Broadcast] = fields.ForeignKeyField(
+        "livehub.Broadcast", on_delete=fields.RESTRICT, related_name="runs", db_index=True
+    )
+    broadcast_id: int
     started_at = InstantField()
-    ended_at = InstantField(null=True)
+    ended_at: datetime | None = InstantField(null=True)
 
     class Meta:
         table = "broadcast_run"
@@ -186,9 +229,10 @@ class BroadcastAccount(Model):
     """The platform account a broadcast streams on: how an order finds its broadcast."""
 
     id = fields.BigIntField(primary_key=True)
-    broadcast = fields.ForeignKeyField(
+    broadcast: fields.ForeignKeyRelation[Broadcast] = fields.ForeignKeyField(
         "livehub.Broadcast", on_delete=fields.RESTRICT, related_name="accounts", db_index=True
     )
+    broadcast_id: int
     platform = fields.CharField(max_length=32)
     account_ref = fields.CharField(max_length=64)  # the author's id on the platform
     room_ref = fields.CharField(max_length=64, default="")  # the platform's room id, known once live
@@ -204,18 +248,24 @@ class Cue(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    broadcast = fields.ForeignKeyField("livehub.Broadcast", on_delete=fields.RESTRICT, related_name="cues", db_index=True)
+    broadcast: fields.ForeignKeyRelation[Broadcast] = fields.ForeignKeyField(
+        "livehub.Broadcast", on_delete=fields.RESTRICT, related_name="cues", db_index=True
+    )
+    broadcast_id: int
     position = fields.IntField()
-    kind = fields.CharField(max_length=12)  # opening | product | voucher | lottery | interaction | policy | closing
+    kind = fields.CharField(max_length=12)  # see rundown.KINDS
     title = fields.CharField(max_length=60)
     planned_offset_s = fields.IntField(default=0)
     planned_s = fields.IntField(default=0)
-    product = fields.ForeignKeyField("livehub.Product", on_delete=fields.RESTRICT, related_name=False, null=True)
+    product: fields.ForeignKeyNullableRelation[Product] = fields.ForeignKeyField(
+        "livehub.Product", on_delete=fields.RESTRICT, related_name=False, null=True
+    )
+    product_id: int | None
     template_ref = fields.CharField(max_length=16, default="")  # public id of the voucher template
     quantity = fields.IntField(default=0)
     window_s = fields.IntField(default=0)
     state = fields.CharField(max_length=8, default="planned")  # planned | on_air | done | skipped
-    fired_at = InstantField(null=True)
+    fired_at: datetime | None = InstantField(null=True)
 
     class Meta:
         table = "cue"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from tortoise import fields
 from tortoise.models import Model
 
+from livehub.accounts.models import Centre
 from livehub.database.fields import DigestField, InstantField
 
 
@@ -25,10 +27,13 @@ class Person(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    centre: fields.ForeignKeyRelation[Centre] = fields.ForeignKeyField(
+        "livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    centre_id: int
     name = fields.CharField(max_length=40)
-    phone_sealed = fields.BinaryField(null=True)
-    phone_index = DigestField(null=True, unique=True)
+    phone_sealed: bytes | None = fields.BinaryField(null=True)
+    phone_index: bytes | None = DigestField(null=True, unique=True)
     town = fields.CharField(max_length=40, default="")
     created_at = InstantField()
 
@@ -41,8 +46,14 @@ class Streamer(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
-    person = fields.OneToOneField("livehub.Person", on_delete=fields.RESTRICT, related_name=False)
+    centre: fields.ForeignKeyRelation[Centre] = fields.ForeignKeyField(
+        "livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    centre_id: int
+    person: fields.OneToOneRelation[Person] = fields.OneToOneField(
+        "livehub.Person", on_delete=fields.RESTRICT, related_name=False
+    )
+    person_id: int
     stage_name = fields.CharField(max_length=40)
     status = fields.CharEnumField(StreamerStatus, max_length=8)
 
@@ -54,7 +65,10 @@ class StreamerAccount(Model):
     """An account of a streamer on a platform."""
 
     id = fields.BigIntField(primary_key=True)
-    streamer = fields.ForeignKeyField("livehub.Streamer", on_delete=fields.RESTRICT, related_name="accounts", db_index=True)
+    streamer: fields.ForeignKeyRelation[Streamer] = fields.ForeignKeyField(
+        "livehub.Streamer", on_delete=fields.RESTRICT, related_name="accounts", db_index=True
+    )
+    streamer_id: int
     platform = fields.CharField(max_length=32)
     account_ref = fields.CharField(max_length=64)
     name = fields.CharField(max_length=60, default="")
@@ -68,12 +82,15 @@ class StreamerLink(Model):
     """The link on a streamer's phone: 128 random bits kept as a hash, one device, 30 days, revocable."""
 
     id = fields.BigIntField(primary_key=True)
-    streamer = fields.ForeignKeyField("livehub.Streamer", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    streamer: fields.ForeignKeyRelation[Streamer] = fields.ForeignKeyField(
+        "livehub.Streamer", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    streamer_id: int
     token_hash = DigestField(unique=True)
-    device_hash = DigestField(null=True, unique=True)  # of the cookie set at the first use
+    device_hash: bytes | None = DigestField(null=True, unique=True)  # of the cookie set at the first use
     created_at = InstantField()
     expires_at = InstantField()
-    revoked_at = InstantField(null=True)
+    revoked_at: datetime | None = InstantField(null=True)
 
     class Meta:
         table = "streamer_link"

@@ -1,7 +1,18 @@
 """The database behind one door: SQLite for a county, PostgreSQL for a city, one set of models."""
 
 from livehub.database.config import LABEL, MODEL_MODULES, tortoise_config
-from livehub.database.connections import close, connect, dialect, execute, fetch, fetch_one, ping, transaction, unit
+from livehub.database.connections import (
+    atomic,
+    close,
+    connect,
+    dialect,
+    execute,
+    fetch,
+    fetch_one,
+    ping,
+    transaction,
+    unit,
+)
 from livehub.database.errors import Contention, DatabaseUnavailable
 from livehub.database.fields import DayField, DigestField, InstantField
 from livehub.database.rows import with_rows
@@ -14,6 +25,7 @@ __all__ = [
     "DayField",
     "DigestField",
     "InstantField",
+    "atomic",
     "close",
     "connect",
     "dialect",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from tortoise import Tortoise
 from tortoise.connection import get_connection
@@ -16,6 +17,7 @@ from livehub.database.config import tortoise_config
 from livehub.database.errors import Contention, DatabaseUnavailable, translate
 from livehub.settings import Settings
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 ATTEMPTS = 5
@@ -54,6 +56,17 @@ async def transaction() -> AsyncIterator[None]:
     """One transaction, or a savepoint inside the current one. SQLite takes its write lock at once."""
     async with in_transaction("default"):
         yield
+
+
+def atomic(verb: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Let a verb happen wholly or not at all, whether or not its caller is in a transaction already."""
+
+    @wraps(verb)
+    async def whole(*args: P.args, **kwargs: P.kwargs) -> T:
+        async with transaction():
+            return await verb(*args, **kwargs)
+
+    return whole
 
 
 async def unit(work: Callable[[], Awaitable[T]]) -> T:

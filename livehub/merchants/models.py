@@ -7,6 +7,7 @@ from enum import StrEnum
 from tortoise import fields
 from tortoise.models import Model
 
+from livehub.accounts.models import Centre
 from livehub.database.fields import InstantField
 
 
@@ -23,7 +24,10 @@ class Merchant(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    centre: fields.ForeignKeyRelation[Centre] = fields.ForeignKeyField(
+        "livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    centre_id: int
     name = fields.CharField(max_length=80)
     town = fields.CharField(max_length=40, default="")
     status = fields.CharEnumField(MerchantStatus, max_length=16, default=MerchantStatus.PENDING)
@@ -38,7 +42,10 @@ class Store(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    merchant = fields.ForeignKeyField("livehub.Merchant", on_delete=fields.RESTRICT, related_name="stores", db_index=True)
+    merchant: fields.ForeignKeyRelation[Merchant] = fields.ForeignKeyField(
+        "livehub.Merchant", on_delete=fields.RESTRICT, related_name="stores", db_index=True
+    )
+    merchant_id: int
     name = fields.CharField(max_length=80)
     address = fields.CharField(max_length=160, default="")
 
@@ -51,12 +58,16 @@ class Product(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
-    merchant = fields.ForeignKeyField(
+    centre: fields.ForeignKeyRelation[Centre] = fields.ForeignKeyField(
+        "livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    centre_id: int
+    merchant: fields.ForeignKeyNullableRelation[Merchant] = fields.ForeignKeyField(
         "livehub.Merchant", on_delete=fields.RESTRICT, related_name=False, null=True, db_index=True
     )
+    merchant_id: int | None
     name = fields.CharField(max_length=80)
-    category = fields.CharField(max_length=24)  # prepackaged | edible_agri | other_food | handicraft | service
+    category = fields.CharField(max_length=24)  # see registry.CATEGORIES
     town = fields.CharField(max_length=40, default="")
     price_fen = fields.BigIntField()
 
@@ -70,7 +81,10 @@ class ProductMap(Model):
     id = fields.BigIntField(primary_key=True)
     shop_id = fields.BigIntField()
     product_ref = fields.CharField(max_length=64)
-    product = fields.ForeignKeyField("livehub.Product", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    product: fields.ForeignKeyRelation[Product] = fields.ForeignKeyField(
+        "livehub.Product", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    product_id: int
 
     class Meta:
         table = "product_map"

@@ -52,6 +52,7 @@ class Migration(migrations.Migration):
         unique_where("redemption", "redemption_one_live_per_voucher", "voucher_id", _LIVE),
         unique_where("redemption", "redemption_one_live_per_order", "platform, shop_id, order_no", _LIVE),
         unique_where("broadcast_run", "broadcast_run_one_open", "broadcast_id", "ended_at IS NULL"),
+        unique_where("broadcast_account", "broadcast_account_one_room", "platform, room_ref", "room_ref <> ''"),
         unique_where("voucher_drop", "voucher_drop_one_open", "broadcast_id", "state = 'open'"),
         unique_where(
             "claim_link", "claim_link_one_per_channel", "broadcast_id, streamer_id, platform", "broadcast_id IS NOT NULL"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livehub.kit.errors import LivehubError
+from livehub.kit.errors import Conflict, LivehubError
 
 
 class UnusableSecret(LivehubError):
@@ -15,3 +15,9 @@ class UnknownPlatform(LivehubError):
     """系统还不支持这个平台。"""
 
     code, status = "UNKNOWN_PLATFORM", 404
+
+
+class ShopKnown(Conflict):
+    """这个店铺已经登记过了。"""
+
+    code = "SHOP_KNOWN"

@@ -1,0 +1,94 @@
+"""Reading merchants, stores and products."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from msgspec import Struct
+
+from livehub import database
+from livehub.accounts.actors import Actor
+from livehub.accounts.permissions import Permission, merchant_scope
+
+
+class ProductView(Struct, frozen=True, kw_only=True):
+    """A product as figures and lists show it."""
+
+    id: int
+    public_id: str
+    name: str
+    category: str
+    town: str
+    price_fen: int
+
+
+class MerchantView(Struct, frozen=True, kw_only=True):
+    """A merchant as lists show it."""
+
+    id: int
+    public_id: str
+    name: str
+    town: str
+    status: str
+
+
+class StoreView(Struct, frozen=True, kw_only=True):
+    """A store with the merchant it belongs to."""
+
+    id: int
+    public_id: str
+    merchant_id: int
+    name: str
+    address: str
+
+
+_PRODUCT = "p.id, p.public_id, p.name, p.category, p.town, p.price_fen"
+
+
+async def products_by_ref(pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], int]:
+    """Product ids by (shop id, platform's product id); what nobody mapped is missing."""
+    rows = await database.with_rows(
+        {"shop_id": "bigint", "product_ref": "text"},
+        sorted(set(pairs)),
+        "SELECT m.shop_id, m.product_ref, m.product_id FROM v"
+        " JOIN product_map m ON m.shop_id = v.shop_id AND m.product_ref = v.product_ref",
+    )
+    return {(row["shop_id"], row["product_ref"]): row["product_id"] for row in rows}
+
+
+async def products_by_id(numbers: Collection[int]) -> dict[int, ProductView]:
+    """Products by row id, for naming figures."""
+    rows = await database.with_rows(
+        {"wanted": "bigint"},
+        [(number,) for number in sorted(set(numbers))],
+        f"SELECT {_PRODUCT} FROM v JOIN product p ON p.id = v.wanted",
+    )
+    return {row["id"]: ProductView(**row) for row in rows}
+
+
+async def products(centre_id: int) -> list[ProductView]:
+    """The products of a centre, by name."""
+    rows = await database.fetch(
+        f"SELECT {_PRODUCT} FROM product p WHERE p.centre_id = $1 ORDER BY p.name, p.id", centre_id
+    )
+    return [ProductView(**row) for row in rows]
+
+
+async def merchants(*, actor: Actor) -> list[MerchantView]:
+    """The merchants of the actor's centre that the actor may see, by name."""
+    scope = merchant_scope(actor, Permission.MERCHANT_READ)
+    rows = await database.fetch(
+        "SELECT id, public_id, name, town, status FROM merchant WHERE centre_id = $1 ORDER BY name, id",
+        actor.centre_id,
+    )
+    return [MerchantView(**row) for row in rows if scope is None or row["id"] in scope]
+
+
+async def stores(merchant_id: int) -> list[StoreView]:
+    """The stores of a merchant, by name."""
+    rows = await database.fetch(
+        "SELECT id, public_id, merchant_id, name, address FROM store"
+        " WHERE merchant_id = $1 ORDER BY name, id",
+        merchant_id,
+    )
+    return [StoreView(**row) for row in rows]

@@ -1,0 +1,35 @@
+"""What this package refuses, in words for a person."""
+
+from __future__ import annotations
+
+from livehub.kit.errors import Conflict, Forbidden, Invalid, NotFound
+
+
+class LinkUnknown(NotFound):
+    """这个链接已失效，请向中心工作人员要一个新的。"""
+
+    code = "LINK_UNKNOWN"
+
+
+class DeviceCodeNeeded(Forbidden):
+    """这个链接已在另一部手机上使用；要换到这部手机，请先输入短信验证码。"""
+
+    code = "DEVICE_CODE_NEEDED"
+
+
+class PersonKnown(Conflict):
+    """这个手机号已登记为中心人员。"""
+
+    code = "PERSON_KNOWN"
+
+
+class AccountKnown(Conflict):
+    """这个平台账号已登记在一位主播名下。"""
+
+    code = "ACCOUNT_KNOWN"
+
+
+class StreamerRefused(Invalid):
+    """主播资料有误，请按提示修改。"""
+
+    code = "STREAMER_REFUSED"
