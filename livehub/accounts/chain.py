@@ -2,8 +2,8 @@
 
 A link's hash covers the hash before it and every column of its entry. Links are numbered in the order
 in which they were made: an entry whose transaction was slow gets its number late, never a gap. On
-PostgreSQL an entry waits until no older transaction is still writing, so that numbers follow ids there
-too; on SQLite writers come one by one.
+PostgreSQL an entry waits until no older transaction of this database is still writing, so an entry can
+come late by a few ids only, and those are looked through each time. On SQLite writers come one by one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ _ENTRY = (
 _SELECTED = ", ".join(f"e.{name}" for name in _ENTRY)
 _SETTLED = {
     "sqlite": "",
-    "postgres": " AND age(e.xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::xid)",
+    "postgres": " AND age(e.xmin) > COALESCE((SELECT MAX(age(backend_xid)) FROM pg_stat_activity"
+    " WHERE datname = current_database()), 0)",
 }
 _UNLINKED = "NOT EXISTS (SELECT 1 FROM audit_link AS l WHERE l.entry_id = e.id)"
 _LINK_COLUMNS = {"bureau_id": "bigint", "seq": "bigint", "entry_id": "bigint", "hash": "bytea"}

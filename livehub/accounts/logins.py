@@ -76,9 +76,7 @@ async def log_in(
 
 async def actor_of(token: str, *, now: datetime, ip: str = "", request_id: str = "") -> Actor | None:
     """Who a session's token stands for; None when it is unknown, too old or was idle for too long."""
-    rows = await database.fetch(
-        _ACTOR, sealing.token_hash(token), clock.to_ms(now), clock.to_ms(now - IDLE)
-    )
+    rows = await database.fetch(_ACTOR, sealing.token_hash(token), clock.to_ms(now), clock.to_ms(now - IDLE))
     if not rows:
         return None
     if clock.from_ms(rows[0]["seen_at"]) <= now - SEEN_EVERY:

@@ -63,9 +63,7 @@ async def create(
     return plain, token
 
 
-async def actor_of_token(
-    plain: str, *, now: datetime, ip: str = "", request_id: str = ""
-) -> Actor | None:
+async def actor_of_token(plain: str, *, now: datetime, ip: str = "", request_id: str = "") -> Actor | None:
     """Whom a token stands for; None when it is unknown, revoked or expired."""
     if not plain.startswith(PREFIX):
         return None

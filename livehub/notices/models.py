@@ -15,7 +15,7 @@ class Notice(Model):
     centre_id = fields.BigIntField(db_index=True)
     channel = fields.CharField(max_length=16)
     kind = fields.CharField(max_length=32)  # one_time_code | booking.submitted | ...
-    dedupe_key = fields.CharField(max_length=32, unique=True)  # keyed hash: the caller's text may name somebody
+    dedupe_key = fields.CharField(max_length=32, unique=True)  # a keyed hash of the caller's
     recipient = fields.CharField(max_length=80)  # masked for display
     recipient_sealed = fields.BinaryField()
     body_sealed = fields.BinaryField()

@@ -1,0 +1,1 @@
+"""Tests of centres, users, rights and the audit trail."""
