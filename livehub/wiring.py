@@ -6,6 +6,31 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from livehub.inbox import reopening
 from livehub.kit.outbox import Listener
+from livehub.merchants.facts import ProductMapped
+from livehub.orders import reattribution
+from livehub.orders.facts import OrderVoucherSeen
+from livehub.platforms.facts import ShopAdded
+from rooms.facts import (
+    AccountBound,
+    BookingApproved,
+    BookingReleased,
+    BookingSubmitted,
+    BroadcastEnded,
+    BroadcastStarted,
+    CueFired,
+)
 
-LISTENERS: Mapping[type[Struct], Mapping[str, Listener]] = {}
+LISTENERS: Mapping[type[Struct], Mapping[str, Listener]] = {
+    BookingSubmitted: {},
+    BookingApproved: {},
+    BookingReleased: {},
+    BroadcastStarted: {"orders.reattribution": reattribution.on_broadcast_started},
+    BroadcastEnded: {"orders.reattribution": reattribution.on_broadcast_ended},
+    AccountBound: {"orders.reattribution": reattribution.on_account_bound},
+    CueFired: {},
+    ShopAdded: {"inbox.reopening": reopening.on_shop_added},
+    ProductMapped: {"orders.reattribution": reattribution.on_product_mapped},
+    OrderVoucherSeen: {},
+}

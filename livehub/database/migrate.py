@@ -24,7 +24,7 @@ from livehub.settings import Settings
 _ADVISORY_LOCK = 0x6C697665687562  # "livehub"
 
 
-class MigrationFailed(Exception):  # noqa: N818 -- the name says what happened
+class MigrationFailed(Exception):
     """The database was left as it was, or a backup is named in the text."""
 
 

@@ -25,7 +25,11 @@ class PerDialect(TortoiseOperation):
         """Models do not change."""
 
     async def database_forward(
-        self, app_label: str, old_state: Any, new_state: Any, state_editor: Any = None
+        self,
+        app_label: str,  # noqa: ARG002 -- Tortoise's signature
+        old_state: Any,  # noqa: ARG002 -- as above
+        new_state: Any,  # noqa: ARG002 -- as above
+        state_editor: Any = None,
     ) -> None:
         """Run the statements one by one."""
         if state_editor is None:
@@ -36,7 +40,9 @@ class PerDialect(TortoiseOperation):
 
 def check(table: str, name: str, condition: str) -> PerDialect:
     """A CHECK; on SQLite, which cannot add one to a table, two triggers. ``{new}`` stands before a column."""
-    refuse = f"SELECT RAISE(ABORT, 'CHECK constraint failed: {name}') WHERE NOT ({condition.format(new='NEW.')});"
+    refuse = (
+        f"SELECT RAISE(ABORT, 'CHECK constraint failed: {name}') WHERE NOT ({condition.format(new='NEW.')});"
+    )
     return PerDialect(
         postgres=[f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({condition.format(new='')})"],
         sqlite=[
@@ -63,10 +69,14 @@ def append_only(table: str) -> PerDialect:
     name = f"{table}_append_only"
     return PerDialect(
         postgres=[
-            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$"
-            f" BEGIN RAISE EXCEPTION '{table} is append-only' USING ERRCODE = '23514'; END $$",
-            f"CREATE TRIGGER {name} BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
-            f" FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
+            (
+                f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$"
+                f" BEGIN RAISE EXCEPTION '{table} is append-only' USING ERRCODE = '23514'; END $$"
+            ),
+            (
+                f"CREATE TRIGGER {name} BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
+                f" FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
+            ),
         ],
         sqlite=[
             f"CREATE TRIGGER {name}_{verb.lower()} BEFORE {verb} ON {table}"

@@ -32,7 +32,7 @@ class _Transaction(TransactionContextPooled):
         self.token = get_connections().set(self.connection_name, self.client)
         return self.client
 
-    async def __aexit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
+    async def __aexit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
         get_connections().reset(self.token)
         try:
             await asyncio.shield(asyncio.ensure_future(self._end(commit=exc_type is None)))

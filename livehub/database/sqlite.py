@@ -75,7 +75,7 @@ class _Transaction(SqliteTransactionContext):
         self.token = get_connections().set(self.connection_name, self.connection)
         return self.connection
 
-    async def __aexit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
+    async def __aexit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
         get_connections().reset(self.token)
         try:
             await _beyond_cancellation(self._end(commit=exc_type is None))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from hashlib import blake2b, sha256
 
 
-def digest(*, platform: str, endpoint_id: int, shop_ref: str, native_id: str, element: bytes, signed_ms: int) -> bytes:
+def digest(
+    *, platform: str, endpoint_id: int, shop_ref: str, native_id: str, element: bytes, signed_ms: int
+) -> bytes:
     """16 bytes: four of the signed business time, so that keys arrive in order, and twelve of BLAKE2b.
 
     The native id counts where the platform gives one in its signed bytes, else the element itself.

@@ -71,7 +71,9 @@ class InboxMessage(Model):
     provider_ts = InstantField(default=0)
     received_at = InstantField()
     status = fields.CharEnumField(MessageStatus, max_length=16)
-    reason = fields.CharField(max_length=16, default="")  # of parked: shop schema identity time currency poison
+    reason = fields.CharField(
+        max_length=16, default=""
+    )  # of parked: shop schema identity time currency poison
     attempts = fields.IntField(default=0)
     next_attempt_at = InstantField()
     lease_until = InstantField(default=0)

@@ -21,7 +21,7 @@ ALONE_AT = 3  # a message leased so often without an outcome is processed alone 
 POISON_AT = 4  # ... and the next time parked
 
 
-class LeaseLost(Exception):  # noqa: N818 -- said of the lease
+class LeaseLost(Exception):
     """Another worker took the rows over; everything this one did is rolled back."""
 
 
@@ -78,7 +78,8 @@ async def lease(*, limit: int, seconds: int) -> list[Leased]:
             f"UPDATE inbox_message SET status = '{MessageStatus.PROCESSING}', attempts = attempts + 1,"
             f" lease_token = $1, lease_until = {database_now()} + $2"
             f" WHERE id IN (SELECT id FROM inbox_message WHERE status = '{MessageStatus.RECEIVED}'"
-            f" AND next_attempt_at <= {database_now()} ORDER BY next_attempt_at, id LIMIT {int(limit)} {skip_locked})"
+            f" AND next_attempt_at <= {database_now()} ORDER BY next_attempt_at, id"
+            f" LIMIT {int(limit)} {skip_locked})"
             f" RETURNING {_FIELDS}",
             token,
             seconds * 1000,
@@ -151,13 +152,16 @@ async def bodies(delivery_ids: Collection[int]) -> dict[int, tuple[bytes, str]]:
         "SELECT d.id, d.body_sealed, d.headers FROM v JOIN inbox_delivery d ON d.id = v.id",
     )
     ring = sealing.ring()
-    return {row["id"]: (ring.open(bytes(row["body_sealed"]), place=BODY_PLACE), row["headers"]) for row in rows}
+    return {
+        row["id"]: (ring.open(bytes(row["body_sealed"]), place=BODY_PLACE), row["headers"]) for row in rows
+    }
 
 
 async def reopen_shop(*, platform: str, shop_ref: str, now: datetime) -> int:
     """Put what was parked for an unknown shop back into the queue."""
     return await database.execute(
-        f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}', reason = '', attempts = 0, next_attempt_at = $1"
+        f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}', reason = '', attempts = 0,"
+        " next_attempt_at = $1"
         f" WHERE status = '{MessageStatus.PARKED}' AND reason = 'shop' AND platform = $2 AND shop_ref = $3",
         clock.to_ms(now),
         platform,
@@ -168,7 +172,8 @@ async def reopen_shop(*, platform: str, shop_ref: str, now: datetime) -> int:
 async def replay(message_id: int, *, actor: Actor, why: str, now: datetime) -> None:
     """Put one parked or dead message back into the queue; call it inside ``database.unit``."""
     moved = await database.execute(
-        f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}', reason = '', attempts = 0, next_attempt_at = $1"
+        f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}', reason = '', attempts = 0,"
+        " next_attempt_at = $1"
         f" WHERE id = $2 AND status IN ('{MessageStatus.PARKED}', '{MessageStatus.DEAD}')",
         clock.to_ms(now),
         message_id,

@@ -98,7 +98,13 @@ def order_key(platform: str, shop_ref: str, order_ref: str) -> str:
 
 
 def read_push(
-    adapter: Adapter, *, origin: Origin, raw: bytes, plaintext: bytes, headers: Mapping[str, str], now: datetime
+    adapter: Adapter,
+    *,
+    origin: Origin,
+    raw: bytes,
+    plaintext: bytes,
+    headers: Mapping[str, str],
+    now: datetime,
 ) -> Arrival:
     """Take an authentic delivery apart; what cannot be read is kept whole, marked rejected."""
     at = clock.to_ms(now)
@@ -190,7 +196,7 @@ async def store(arrivals: Sequence[Arrival]) -> list[Stored | Exception]:
     return answers
 
 
-async def record_pull(  # noqa: PLR0913 -- what a reply is made of
+async def record_pull(
     event: Event, *, origin: Origin, raw: bytes, host: str, request_id: str, native_type: str, now: datetime
 ) -> bool:
     """Store a fetched reply and the fact in it, in the current transaction; False when it was known."""
@@ -218,7 +224,7 @@ async def record_pull(  # noqa: PLR0913 -- what a reply is made of
     return True
 
 
-async def record_unreadable_pull(  # noqa: PLR0913 -- what a reply is made of
+async def record_unreadable_pull(
     *, origin: Origin, raw: bytes, host: str, request_id: str, error: str, now: datetime
 ) -> None:
     """Keep a fetched reply that could not be read, in the current transaction."""
@@ -273,7 +279,7 @@ def decode_fact(fact: str) -> list[Event]:
 _EVENTS = msgspec.json.Decoder(list[Event])
 
 
-def _fact_row(  # noqa: PLR0913 -- the columns of a message
+def _fact_row(
     fact: str,
     *,
     event: Event,
@@ -345,7 +351,9 @@ def _delivery_row(  # noqa: PLR0913 -- the columns of a delivery
     )
 
 
-_DROPPED = frozenset({"cookie", "authorization", "host", "connection", "accept", "accept-encoding", "content-length"})
+_DROPPED = frozenset(
+    {"cookie", "authorization", "host", "connection", "accept", "accept-encoding", "content-length"}
+)
 
 
 def _kept(headers: Mapping[str, str]) -> str:

@@ -71,7 +71,8 @@ async def record(fact: msgspec.Struct, *, now: datetime) -> None:
         {"kind": "text", "listener": "text", "payload": "text", "at": "bigint"},
         [(kind.__name__, name, payload, at) for name in _listeners[kind]],
         "INSERT INTO outbox_message"
-        " (kind, listener, payload, status, attempts, next_attempt_at, lease_until, lease_token, last_error, created_at)"
+        " (kind, listener, payload, status, attempts, next_attempt_at, lease_until, lease_token, last_error,"
+        " created_at)"
         " SELECT kind, listener, payload, 'waiting', 0, at, 0, 0, '', at FROM v",
     )
 
@@ -135,5 +136,5 @@ async def _postpone(row: Mapping[str, Any], *, error: Exception, now: datetime) 
     )
 
 
-class LeaseLost(Exception):  # noqa: N818 -- said of the lease
+class LeaseLost(Exception):
     """Another process took the row over; what this one did is rolled back."""

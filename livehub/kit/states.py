@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ class WrongState(Conflict):
     code = "WRONG_STATE"
 
 
-def require_move(table: Mapping[S, Set[S]], *, current: S, target: S) -> None:
+def require_move(table: Mapping[S, AbstractSet[S]], *, current: S, target: S) -> None:
     """Raise WrongState unless ``target`` may follow ``current``."""
     if target not in table.get(current, frozenset()):
         raise WrongState(data={"state": str(current), "wanted": str(target)})

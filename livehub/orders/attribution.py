@@ -1,4 +1,4 @@
-"""Which broadcast a line belongs to: A by the platform's room or author, B by a voucher, M by a clerk, else U."""
+"""Which broadcast a line belongs to: A by room or author, B by a voucher, M by a clerk, else U."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ class Bindings:
 
     def attribute(self, order_id: int, sold: Sold, paid_at: int) -> Attributed:
         """The best class there is for one line of an order."""
-        found = [self._assigned.get(order_id, Attributed()), self._by_platform(sold.platform, sold.line, paid_at)]
+        found = [
+            self._assigned.get(order_id, Attributed()),
+            self._by_platform(sold.platform, sold.line, paid_at),
+        ]
         return min(found, key=lambda each: _RANK[each.attribution])
 
     def product(self, shop_id: int, product_ref: str) -> int:
@@ -95,4 +98,7 @@ async def _assignments(order_ids: Collection[int]) -> dict[int, Attributed]:
         "SELECT a.order_id, a.broadcast_id, a.streamer_id, a.attribution"
         " FROM v JOIN order_assignment a ON a.order_id = v.order_id",
     )
-    return {row["order_id"]: Attributed(row["broadcast_id"], row["streamer_id"], row["attribution"]) for row in rows}
+    return {
+        row["order_id"]: Attributed(row["broadcast_id"], row["streamer_id"], row["attribution"])
+        for row in rows
+    }

@@ -82,10 +82,14 @@ def of(
         at = paid_at or state.first_seen
         unknown = Key(place.centre_id, _day(at), 0, place.shop_id, 0, 0, "U", "", 0)
         _add(total, unknown, pending=1)
-    return {key: vector for key, values in total.items() if any(vector := tuple(values.get(m, 0) for m in MEASURES))}
+    return {
+        key: vector
+        for key, values in total.items()
+        if any(vector := tuple(values.get(m, 0) for m in MEASURES))
+    }
 
 
-def _book_sale(  # noqa: PLR0913, PLR0917 -- the parts of one calculation
+def _book_sale(
     total: dict[Key, dict[str, int]],
     state: OrderState,
     lines: tuple[Line, ...],
@@ -100,7 +104,13 @@ def _book_sale(  # noqa: PLR0913, PLR0917 -- the parts of one calculation
         where = attribute(line, paid_at)
         product_id = product_of(line.product_ref)
 
-        def key(at: int, minute: int = 0, where: Attributed = where, line: Line = line, product_id: int = product_id) -> Key:
+        def key(
+            at: int,
+            minute: int = 0,
+            where: Attributed = where,
+            line: Line = line,
+            product_id: int = product_id,
+        ) -> Key:
             return Key(place.centre_id, _day(at), where.broadcast_id, place.shop_id, where.streamer_id, product_id,
                        where.attribution, line.line_ref, minute)  # fmt: skip
 
@@ -120,7 +130,13 @@ def _book_sale(  # noqa: PLR0913, PLR0917 -- the parts of one calculation
         seen_products.add(product_id)
         for share in refunded[position]:
             _add(total, sale, refund_sale=share.g2)
-            _add(total, key(share.succeeded_at), refund_done=share.g2, refund_cash=share.cash, refunds=share.count)
+            _add(
+                total,
+                key(share.succeeded_at),
+                refund_done=share.g2,
+                refund_cash=share.cash,
+                refunds=share.count,
+            )
             _add(total, key(share.applied_at), refund_apply=share.g2)
 
 

@@ -127,7 +127,7 @@ class Fetcher:
         jobs = await _lease(limit=self._concurrency * 4)
         if not jobs:
             return 0
-        endpoints = await platforms.endpoints_by_id(sorted({job.endpoint_id for job in jobs}))
+        endpoints = await platforms.endpoints_by_id({job.endpoint_id for job in jobs}, now=now)
         gate = asyncio.Semaphore(self._concurrency)
 
         async def ask(job: Job) -> Answered:
@@ -156,9 +156,11 @@ class Fetcher:
                 headers={**call.headers, "x-request-id": request_id},
                 body=call.body,
             )
-            if answer.status >= 500 or answer.status == 429:  # noqa: PLR2004 -- HTTP's own numbers
-                raise outgoing.OutgoingFailed(f"HTTP {answer.status}")  # noqa: TRY301 -- one way out for failures
-            event = msgspec.structs.replace(adapter.read_reply(job.fetch(), answer.body), covers_until=job.wanted_at)
+            if answer.status >= 500 or answer.status == 429:
+                raise outgoing.OutgoingFailed(f"HTTP {answer.status}")
+            event = msgspec.structs.replace(
+                adapter.read_reply(job.fetch(), answer.body), covers_until=job.wanted_at
+            )
         except outgoing.OutgoingFailed as error:
             return _failed(job, origin, endpoint.platform, f"unreachable: {error}")
         except ReplyRefused as error:
@@ -166,7 +168,9 @@ class Fetcher:
         except Malformed as error:
             FETCHES.labels(endpoint.platform, job.kind, "malformed").inc()
             assert answer is not None  # noqa: S101 -- only a reply can be malformed
-            return Answered(job, origin, host, request_id, answer.body, error=f"{error.reason}: {error.detail}")
+            return Answered(
+                job, origin, host, request_id, answer.body, error=f"{error.reason}: {error.detail}"
+            )
         FETCHES.labels(endpoint.platform, job.kind, "ok").inc()
         return Answered(
             job, origin, host, request_id, answer.body, event=redacted(event, platform=endpoint.platform)
@@ -282,5 +286,7 @@ async def ask_again(shop_id: int, order_ref: str, *, now: datetime) -> int:
 
 async def waiting() -> Mapping[str, int]:
     """How many fetches wait and how many were given up, by status."""
-    rows = await database.fetch("SELECT status, count(*) AS n FROM fetch_job WHERE status <> 'done' GROUP BY status")
+    rows = await database.fetch(
+        "SELECT status, count(*) AS n FROM fetch_job WHERE status <> 'done' GROUP BY status"
+    )
     return {row["status"]: row["n"] for row in rows}

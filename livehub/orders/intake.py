@@ -1,4 +1,4 @@
-"""From the inbox into the ledger: understand a batch of messages, apply them, mark them, in one transaction."""
+"""From the inbox into the ledger: understand a batch, apply it, mark it, in one transaction."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from livehub.kit import clock
 from livehub.orders import fetching, identity, ledger
 from livehub.orders.redaction import redacted
 from livehub.orders.state import Stamp
-from livehub.platforms import registry
 from livehub.platforms import queries as platforms
+from livehub.platforms import registry
 from livehub.platforms.contract import Event, Malformed
 
 log = structlog.get_logger(__name__)
@@ -115,7 +115,9 @@ async def apply(understood: Sequence[Understood], *, now: datetime) -> None:
             shop = shops[each.message.platform, event.shop_ref]
             stamp = Stamp(each.message.source, each.message.digest.hex())
             facts.append(
-                ledger.Applicable(each.message.id, stamp, shop.centre_id, shop.id, each.message.platform, event)
+                ledger.Applicable(
+                    each.message.id, stamp, shop.centre_id, shop.id, each.message.platform, event
+                )
             )
     applied = await ledger.apply(facts, now=now)
     await fetching.want(facts, applied, now=now)
@@ -164,7 +166,9 @@ def _read(
     adapter = registry.get(message.platform)
     if message.delivery_id not in natives:
         raw, headers = bodies[message.delivery_id]
-        natives[message.delivery_id] = adapter.split(raw, headers=msgspec.json.decode(headers, type=dict[str, str]))
+        natives[message.delivery_id] = adapter.split(
+            raw, headers=msgspec.json.decode(headers, type=dict[str, str])
+        )
     native = natives[message.delivery_id][message.position]
     return tuple(redacted(event, platform=message.platform) for event in adapter.normalise(native))  # type: ignore[arg-type]  # Natives of this very adapter
 
@@ -179,7 +183,10 @@ def _checked(message: Leased, events: tuple[Event, ...], *, now: datetime) -> Un
         if line is not None:
             thin = tuple(msgspec.structs.replace(each, order=None) for each in events)
             return Understood(
-                message, thin, parked="identity", error=f"line {line.line_ref}: list {line.list_fen} is not its parts"
+                message,
+                thin,
+                parked="identity",
+                error=f"line {line.line_ref}: list {line.list_fen} is not its parts",
             )
     return Understood(message, events)
 
@@ -191,7 +198,12 @@ async def _park_poison(messages: Sequence[Leased], *, now: datetime) -> None:
     async with database.transaction():
         await queue.settle(
             [
-                Outcome(each, MessageStatus.PARKED, reason="poison", error="three attempts ended without an outcome")
+                Outcome(
+                    each,
+                    MessageStatus.PARKED,
+                    reason="poison",
+                    error="three attempts ended without an outcome",
+                )
                 for each in messages
             ],
             now=now,

@@ -1,4 +1,4 @@
-"""Facts into order states, and each change of an order's contribution into the buckets, in one transaction."""
+"""Facts into order states, and each change of a contribution into the buckets, in one transaction."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ class Applied(Struct, frozen=True):
 
 async def apply(facts: Sequence[Applicable], *, now: datetime) -> Applied:
     """Merge facts, book the differences and return what changed; in the current transaction."""
-    held = await _lock(facts, now=now)
-    bound = await _bindings(held.values(), facts)
+    locked = await _lock(facts, now=now)
+    bound = await _bindings(locked.values(), facts)
     changed: set[int] = set()
     changes: list[rollup.Change] = []
     for fact in facts:
-        order = held[fact.key]
+        order = locked[fact.key]
         before = order.encoded
         state.merge(order.state, fact.event, fact.stamp)
         order.encoded = state.encode(order.state)
@@ -77,22 +77,22 @@ async def apply(facts: Sequence[Applicable], *, now: datetime) -> Applied:
         if delta:
             changes.append(rollup.Change(order.id, delta, message_id=fact.message_id))
         await _tell_vouchers(order, message_id=fact.message_id, now=now)
-    await _store([order for order in held.values() if order.changed], now=now)
+    await _store([order for order in locked.values() if order.changed], now=now)
     await rollup.book(changes, now=now)
-    return Applied(frozenset(changed), held)
+    return Applied(frozenset(changed), locked)
 
 
 async def book_anew(order_ids: Sequence[int], *, reason: str, now: datetime) -> int:
     """Recompute the contributions of orders and book the differences; returns how many moved."""
-    held = await _lock_ids(sorted(order_ids))
-    bound = await _bindings(held, ())
+    locked = await _lock_ids(sorted(order_ids))
+    bound = await _bindings(locked, ())
     changes = []
-    for order in held:
+    for order in locked:
         delta = _difference(order, bound)
         if delta:
             changes.append(rollup.Change(order.id, delta, reason=reason))
             order.changed = True
-    await _store([order for order in held if order.changed], now=now)
+    await _store([order for order in locked if order.changed], now=now)
     await rollup.book(changes, now=now)
     return len(changes)
 
@@ -115,22 +115,22 @@ async def _lock(facts: Iterable[Applicable], *, now: datetime) -> dict[OrderKey,
     rows = await database.with_rows(
         {"shop_id": "bigint", "order_ref": "text"},
         sorted(first),
-        f"SELECT {_HELD} FROM v JOIN sales_order o ON o.shop_id = v.shop_id AND o.order_ref = v.order_ref"
+        f"SELECT {HELD} FROM v JOIN sales_order o ON o.shop_id = v.shop_id AND o.order_ref = v.order_ref"
         f" ORDER BY o.shop_id, o.order_ref {_for_update()}",
     )
-    return {(row["shop_id"], row["order_ref"]): _held(row) for row in rows}
+    return {(row["shop_id"], row["order_ref"]): held(row) for row in rows}
 
 
 async def _lock_ids(order_ids: Sequence[int]) -> list[Held]:
     rows = await database.with_rows(
         {"id": "bigint"},
         [(each,) for each in order_ids],
-        f"SELECT {_HELD} FROM v JOIN sales_order o ON o.id = v.id ORDER BY o.shop_id, o.order_ref {_for_update()}",
+        f"SELECT {HELD} FROM v JOIN sales_order o ON o.id = v.id ORDER BY o.shop_id, o.order_ref {_for_update()}",
     )
-    return [_held(row) for row in rows]
+    return [held(row) for row in rows]
 
 
-_HELD = (
+HELD = (
     "o.id AS id, o.centre_id AS centre_id, o.shop_id AS shop_id, o.platform AS platform, o.order_ref AS order_ref,"
     " o.state AS state, o.contribution AS contribution, o.revision AS revision, o.voucher_index AS voucher_index"
 )
@@ -140,7 +140,8 @@ def _for_update() -> str:
     return "FOR UPDATE OF o" if database.dialect() == "postgres" else ""
 
 
-def _held(row: Mapping[str, Any]) -> Held:
+def held(row: Mapping[str, Any]) -> Held:
+    """The order of a row of HELD."""
     return Held(
         id=row["id"],
         centre_id=row["centre_id"],
@@ -155,8 +156,8 @@ def _held(row: Mapping[str, Any]) -> Held:
     )
 
 
-async def _bindings(held: Iterable[Held], facts: Iterable[Applicable]) -> attribution.Bindings:
-    orders = list(held)
+async def _bindings(locked: Iterable[Held], facts: Iterable[Applicable]) -> attribution.Bindings:
+    orders = list(locked)
     sold = [
         attribution.Sold(order.platform, order.shop_id, line)
         for order in orders
@@ -173,19 +174,28 @@ async def _bindings(held: Iterable[Held], facts: Iterable[Applicable]) -> attrib
 
 def _difference(order: Held, bound: attribution.Bindings) -> Contribution:
     """What changes in the buckets; the order's booked contribution becomes the new one."""
+    new = _contribution(order, bound)
+    delta = contribution.difference(new, order.booked)
+    order.booked = new
+    return delta
 
+
+async def recomputed(orders: Sequence[Held]) -> dict[int, Contribution]:
+    """What the states say now, by order id; nothing is written."""
+    bound = await _bindings(orders, ())
+    return {order.id: _contribution(order, bound) for order in orders}
+
+
+def _contribution(order: Held, bound: attribution.Bindings) -> Contribution:
     def attribute(line: Line, paid_at: int) -> contribution.Attributed:
         return bound.attribute(order.id, attribution.Sold(order.platform, order.shop_id, line), paid_at)
 
-    new = contribution.of(
+    return contribution.of(
         order.state,
         place=Place(order.centre_id, order.shop_id),
         attribute=attribute,
         product_of=lambda ref: bound.product(order.shop_id, ref),
     )
-    delta = contribution.difference(new, order.booked)
-    order.booked = new
-    return delta
 
 
 async def _tell_vouchers(order: Held, *, message_id: int, now: datetime) -> None:

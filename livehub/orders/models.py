@@ -53,7 +53,11 @@ class OrderLine(Model):
     class Meta:
         table = "order_line"
         unique_together = (("order_id", "line_ref"),)
-        indexes = (("platform", "room_ref"), ("platform", "author_ref", "paid_at"), ("shop_id", "product_ref"))
+        indexes = (
+            ("platform", "room_ref"),
+            ("platform", "author_ref", "paid_at"),
+            ("shop_id", "product_ref"),
+        )
 
 
 class OrderAssignment(Model):

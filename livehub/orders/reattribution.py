@@ -10,23 +10,32 @@ from livehub import database
 from livehub.kit import clock
 from livehub.merchants.facts import ProductMapped
 from livehub.orders import ledger
-from rooms.facts import AccountBound, BroadcastStarted
+from rooms import queries as rooms
+from rooms.facts import AccountBound, BroadcastEnded, BroadcastStarted
 
 CHUNK = 200  # orders moved in one statement batch
 
 
 async def on_account_bound(fact: AccountBound, now: datetime) -> None:
-    """A platform room became known for a broadcast: its orders move there."""
-    found = await _orders_of_room(fact.platform, fact.room_ref) if fact.room_ref else []
-    found += await _orders_of_account(fact.platform, fact.account_ref, since_ms=fact.since_ms)
-    await _move(found, reason="attribution", now=now)
+    """A platform's room became known for a broadcast: the orders that name it move there."""
+    await _move(await _orders_of_room(fact.platform, fact.room_ref), reason="attribution", now=now)
 
 
 async def on_broadcast_started(fact: BroadcastStarted, now: datetime) -> None:
-    """Orders of the broadcast's authors paid since its start may have come before we knew of the start."""
+    """Orders of its accounts may have come before we knew that it was on air."""
+    await _of_accounts(fact.broadcast_id, since_ms=fact.at_ms, now=now)
+
+
+async def on_broadcast_ended(fact: BroadcastEnded, now: datetime) -> None:
+    """An end may be told late: what its accounts sold after it does not belong to it."""
+    await _of_accounts(fact.broadcast_id, since_ms=fact.at_ms, now=now)
+
+
+async def _of_accounts(broadcast_id: int, *, since_ms: int, now: datetime) -> None:
     found: list[int] = []
-    for platform, account_ref in fact.accounts:
-        found += await _orders_of_account(platform, account_ref, since_ms=fact.started_at_ms)
+    for platform, account_ref, room_ref in await rooms.accounts_of(broadcast_id):
+        found += await _orders_of_account(platform, account_ref, since_ms=since_ms)
+        found += await _orders_of_room(platform, room_ref) if room_ref else []
     await _move(found, reason="attribution", now=now)
 
 
@@ -41,7 +50,7 @@ async def _move(order_ids: Sequence[int], *, reason: str, now: datetime) -> None
         await ledger.book_anew(wanted[start : start + CHUNK], reason=reason, now=now)
 
 
-async def assign(  # noqa: PLR0913 -- the columns of an assignment
+async def assign(
     order_id: int, *, broadcast_id: int, streamer_id: int, attribution: str, source: str, now: datetime
 ) -> None:
     """Give an order to a broadcast (class B or M) and move its contribution; in the current transaction.

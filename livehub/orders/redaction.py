@@ -19,6 +19,8 @@ def redacted(event: Event, *, platform: str) -> Event:
         order=msgspec.structs.replace(
             order,
             buyer_id=ring.blind(order.buyer_id, purpose=f"buyer:{platform}").hex() if order.buyer_id else "",
-            voucher_code=ring.blind(order.voucher_code, purpose="voucher").hex() if order.voucher_code else "",
+            voucher_code=ring.blind(order.voucher_code, purpose="voucher").hex()
+            if order.voucher_code
+            else "",
         ),
     )

@@ -83,7 +83,12 @@ def merge(state: OrderState, event: Event, stamp: Stamp) -> None:
     source = _SOURCE_RANK[stamp.source]
     state.first_seen = min(filter(None, (state.first_seen, _business_time(event))), default=0)
     status = event.order.status if event.order else event.status
-    version = (event.order.updated_at if event.order else event.status_at, source, int(status or 0), stamp.digest)
+    version = (
+        event.order.updated_at if event.order else event.status_at,
+        source,
+        int(status or 0),
+        stamp.digest,
+    )
     if status is not None:
         _put(state, "status", version, int(status))
     for name in ("created_at", "paid_at"):

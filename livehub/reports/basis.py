@@ -39,4 +39,8 @@ class Axis(StrEnum):
 
     def sql(self) -> str:
         """The day of one row ``r`` joined to its broadcast ``b``, as YYYYMMDD."""
-        return "r.day" if self is Axis.EVENT else "CASE WHEN r.broadcast_id = 0 THEN r.day ELSE b.business_day END"
+        return (
+            "r.day"
+            if self is Axis.EVENT
+            else "CASE WHEN r.broadcast_id = 0 THEN r.day ELSE b.business_day END"
+        )

@@ -218,7 +218,10 @@ _MESSAGE = (
 
 
 async def _messages(order_key: str) -> list[MessageSeen]:
-    return [_seen(row) for row in await database.fetch(f"{_MESSAGE} WHERE m.order_key = $1 ORDER BY m.id", order_key)]
+    return [
+        _seen(row)
+        for row in await database.fetch(f"{_MESSAGE} WHERE m.order_key = $1 ORDER BY m.id", order_key)
+    ]
 
 
 def _seen(row: dict[str, Any]) -> MessageSeen:
@@ -261,7 +264,9 @@ class MessageView(Struct, frozen=True, kw_only=True):
 async def message(message_id: int, *, actor: Actor) -> MessageView:
     """One message of the reader's centre; NotFound otherwise."""
     require(actor, Permission.INBOX_READ)
-    row = await database.fetch_one(f"{_MESSAGE} WHERE m.id = $1 AND m.centre_id = $2", message_id, actor.centre_id)
+    row = await database.fetch_one(
+        f"{_MESSAGE} WHERE m.id = $1 AND m.centre_id = $2", message_id, actor.centre_id
+    )
     if row is None:
         raise NotFound
     entries = await database.fetch_one(
@@ -273,7 +278,11 @@ async def message(message_id: int, *, actor: Actor) -> MessageView:
     because = []
     if row["source"] == "pull":
         asked = await _messages(row["order_key"])
-        because = [each for each in asked if each.source == "push" and each.received_at <= clock.from_ms(row["received_at"])]
+        because = [
+            each
+            for each in asked
+            if each.source == "push" and each.received_at <= clock.from_ms(row["received_at"])
+        ]
     return MessageView(
         seen=_seen(row),
         platform=row["platform"],
@@ -347,7 +356,9 @@ async def open_evidence(delivery_id: int, *, actor: Actor, why: str, now: dateti
     """The sealed bytes, for a reason that is written down; call it inside ``database.unit``."""
     require(actor, Permission.EVIDENCE_OPEN)
     row = await database.fetch_one(
-        "SELECT body_sealed FROM inbox_delivery WHERE id = $1 AND centre_id = $2", delivery_id, actor.centre_id
+        "SELECT body_sealed FROM inbox_delivery WHERE id = $1 AND centre_id = $2",
+        delivery_id,
+        actor.centre_id,
     )
     if row is None:
         raise NotFound

@@ -125,7 +125,8 @@ async def by(scope: Scope, grain: Grain, *, basis: Basis = Basis.G3, limit: int 
         *args,
     )
     return [
-        Figures(key=row["sort_key"], label=row["label"], **{name: int(row[name]) for name in _SUMS}) for row in rows
+        Figures(key=row["sort_key"], label=row["label"], **{name: int(row[name]) for name in _SUMS})
+        for row in rows
     ]
 
 

@@ -1,0 +1,1 @@
+"""What must hold of deliveries and messages; one file each."""

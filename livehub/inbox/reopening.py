@@ -1,0 +1,13 @@
+"""Messages parked for an unknown shop, put back into the queue when the shop is added."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from livehub.inbox import queue
+from livehub.platforms.facts import ShopAdded
+
+
+async def on_shop_added(fact: ShopAdded, now: datetime) -> None:
+    """Re-open what waited for the shop."""
+    await queue.reopen_shop(platform=fact.platform, shop_ref=fact.shop_ref, now=now)

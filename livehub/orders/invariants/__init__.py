@@ -1,0 +1,1 @@
+"""What must hold between orders, entries and buckets; one file each."""

@@ -1,0 +1,65 @@
+"""What is booked for an order is what its state says, and its entries add up to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from livehub import database
+from livehub.kit.invariants import Invariant
+from livehub.orders import ledger
+from livehub.orders.contribution import MEASURES, Contribution, Key
+from livehub.orders.ledger import Held
+
+CHUNK = 500
+
+
+async def check() -> list[str]:
+    """Orders whose booked contribution is not that of their state, or not the sum of their entries."""
+    found: list[str] = []
+    async for orders in _chunks():
+        fresh = await ledger.recomputed(orders)
+        entries = await _entries([order.id for order in orders])
+        for order in orders:
+            name = f"order {order.platform}:{order.order_ref}"
+            if fresh[order.id] != order.booked:
+                found.append(f"{name}: booked contribution is not that of its state")
+            if entries.get(order.id, {}) != order.booked:
+                found.append(f"{name}: entries do not add up to what is booked")
+    return found
+
+
+async def _chunks() -> AsyncIterator[list[Held]]:
+    last = 0
+    while True:
+        rows = await database.fetch(
+            f"SELECT {ledger.HELD} FROM sales_order o WHERE o.id > $1 ORDER BY o.id LIMIT {CHUNK}", last
+        )
+        if not rows:
+            return
+        last = rows[-1]["id"]
+        yield [ledger.held(row) for row in rows]
+
+
+async def _entries(order_ids: Sequence[int]) -> dict[int, Contribution]:
+    sums = ", ".join(f"sum(e.{m}) AS {m}" for m in MEASURES)
+    keys = "e.centre_id, e.day, e.broadcast_id, e.shop_id, e.streamer_id, e.product_id, e.attribution, e.line_ref, e.minute"
+    rows = await database.with_rows(
+        {"id": "bigint"},
+        [(each,) for each in order_ids],
+        f"SELECT e.order_id, {keys}, {sums} FROM v JOIN contribution_entry e ON e.order_id = v.id"
+        f" GROUP BY e.order_id, {keys}",
+    )
+    found: dict[int, Contribution] = {}
+    for row in rows:
+        vector = tuple(int(row[m]) for m in MEASURES)
+        if any(vector):
+            found.setdefault(row["order_id"], {})[_key(row)] = vector
+    return found
+
+
+def _key(row: dict[str, Any]) -> Key:
+    return Key(**{name: row[name] for name in Key.__struct_fields__})
+
+
+INVARIANT = Invariant("orders.contributions", "贡献等于订单状态", check)

@@ -1,0 +1,56 @@
+"""Every order state is the fold of the facts in the inbox, message by message."""
+
+from __future__ import annotations
+
+from livehub import database
+from livehub.inbox import receiving
+from livehub.inbox.models import MessageStatus
+from livehub.kit.invariants import Invariant
+from livehub.orders import state
+from livehub.orders.state import OrderState, Stamp
+
+CHUNK = 500
+
+
+async def check() -> list[str]:
+    """Orders whose stored state differs from the fold of their booked messages."""
+    found: list[str] = []
+    last = 0
+    while True:
+        orders = await database.fetch(
+            "SELECT o.id, o.platform, o.order_ref, o.state, s.shop_ref FROM sales_order o JOIN shop s"
+            f" ON s.id = o.shop_id WHERE o.id > $1 ORDER BY o.id LIMIT {CHUNK}",
+            last,
+        )
+        if not orders:
+            return found
+        last = orders[-1]["id"]
+        keys = {
+            receiving.order_key(row["platform"], row["shop_ref"], row["order_ref"]): row for row in orders
+        }
+        folded = await _fold(sorted(keys))
+        found += [
+            f"order {key}: its state is not the fold of its facts"
+            for key, row in keys.items()
+            if state.encode(folded.get(key, OrderState())) != row["state"]
+        ]
+
+
+async def _fold(keys: list[str]) -> dict[str, OrderState]:
+    rows = await database.with_rows(
+        {"order_key": "text"},
+        [(key,) for key in keys],
+        "SELECT m.order_key AS order_key, m.source AS source, m.digest AS digest, m.fact AS fact"
+        " FROM v JOIN inbox_message m ON m.order_key = v.order_key"
+        f" WHERE m.status IN ('{MessageStatus.APPLIED}', '{MessageStatus.STALE}')"
+        f" OR (m.status = '{MessageStatus.PARKED}' AND m.reason = 'identity')",
+    )
+    folded: dict[str, OrderState] = {}
+    for row in rows:
+        for event in receiving.decode_fact(row["fact"]) if row["fact"] else ():
+            merged = folded.setdefault(row["order_key"], OrderState())
+            state.merge(merged, event, Stamp(row["source"], bytes(row["digest"]).hex()))
+    return folded
+
+
+INVARIANT = Invariant("orders.folds", "订单状态等于消息之合并", check)
