@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livehub.kit.errors import Forbidden, LivehubError, NotFound, TooMany
+from livehub.kit.errors import LivehubError, NotFound, TooMany
 
 
 class VoucherRefused(LivehubError):
@@ -129,12 +129,6 @@ class TooManyFailedCodes(TooMany):
     """输错券码的次数过多，请稍后再试。"""
 
     code = "TOO_MANY_FAILED_CODES"
-
-
-class SamePerson(Forbidden):
-    """会签必须由另一个人完成，不能由起草人或提交人自己会签。"""
-
-    code = "SAME_PERSON"
 
 
 class CodeWrong(LivehubError):

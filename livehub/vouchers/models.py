@@ -79,8 +79,12 @@ class Campaign(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
-    bureau = fields.ForeignKeyField("livehub.Bureau", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    centre = fields.ForeignKeyField(
+        "livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    bureau = fields.ForeignKeyField(
+        "livehub.Bureau", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
     name = fields.CharField(max_length=60)
     issuer_name = fields.CharField(max_length=60)
     purpose = fields.CharField(max_length=120, default="")
@@ -105,7 +109,9 @@ class Round(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    campaign = fields.ForeignKeyField("livehub.Campaign", on_delete=fields.RESTRICT, related_name="rounds", db_index=True)
+    campaign = fields.ForeignKeyField(
+        "livehub.Campaign", on_delete=fields.RESTRICT, related_name="rounds", db_index=True
+    )
     seq = fields.IntField()
     mode = fields.CharField(max_length=8, default="rush")  # rush | lottery | direct
     claim_from = InstantField()
@@ -122,7 +128,9 @@ class Template(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    round = fields.ForeignKeyField("livehub.Round", on_delete=fields.RESTRICT, related_name="templates", db_index=True)
+    round = fields.ForeignKeyField(
+        "livehub.Round", on_delete=fields.RESTRICT, related_name="templates", db_index=True
+    )
     name = fields.CharField(max_length=60)
     face_fen = fields.BigIntField()
     threshold_fen = fields.BigIntField()
@@ -146,8 +154,12 @@ class Drop(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    broadcast = fields.ForeignKeyField("livehub.Broadcast", on_delete=fields.RESTRICT, related_name=False, db_index=True)
-    template = fields.ForeignKeyField("livehub.Template", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    broadcast = fields.ForeignKeyField(
+        "livehub.Broadcast", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    template = fields.ForeignKeyField(
+        "livehub.Template", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
     quantity = fields.IntField()
     claimed = fields.IntField(default=0)
     opens_at = InstantField()
@@ -165,7 +177,9 @@ class ClaimLink(Model):
 
     id = fields.BigIntField(primary_key=True)
     slug = fields.CharField(max_length=16, unique=True)
-    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    centre = fields.ForeignKeyField(
+        "livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
     broadcast = fields.ForeignKeyField(
         "livehub.Broadcast", on_delete=fields.RESTRICT, related_name=False, null=True, db_index=True
     )
@@ -190,7 +204,9 @@ class Claimant(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    centre = fields.ForeignKeyField("livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    centre = fields.ForeignKeyField(
+        "livehub.Centre", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
     person_key = DigestField()
     phone_sealed = fields.BinaryField(null=True)
     created_at = InstantField()
@@ -205,7 +221,9 @@ class ClaimantSession(Model):
 
     id = fields.BigIntField(primary_key=True)
     token_hash = DigestField(unique=True)
-    claimant = fields.ForeignKeyField("livehub.Claimant", on_delete=fields.CASCADE, related_name=False, db_index=True)
+    claimant = fields.ForeignKeyField(
+        "livehub.Claimant", on_delete=fields.CASCADE, related_name=False, db_index=True
+    )
     created_at = InstantField()
     expires_at = InstantField()
 
@@ -252,10 +270,14 @@ class Voucher(Model):
     public_id = fields.CharField(max_length=16, unique=True)
     code_index = DigestField(unique=True)
     code_sealed = fields.BinaryField()
-    template = fields.ForeignKeyField("livehub.Template", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    template = fields.ForeignKeyField(
+        "livehub.Template", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
     campaign_id = fields.BigIntField()
     round_id = fields.BigIntField()
-    claimant = fields.ForeignKeyField("livehub.Claimant", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    claimant = fields.ForeignKeyField(
+        "livehub.Claimant", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
     link_id = fields.BigIntField(default=0)
     drop_id = fields.BigIntField(default=0)
     broadcast_id = fields.BigIntField(default=0, db_index=True)
@@ -276,8 +298,12 @@ class MerchantEnrolment(Model):
     """A merchant's part in a campaign."""
 
     id = fields.BigIntField(primary_key=True)
-    campaign = fields.ForeignKeyField("livehub.Campaign", on_delete=fields.RESTRICT, related_name=False, db_index=True)
-    merchant = fields.ForeignKeyField("livehub.Merchant", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    campaign = fields.ForeignKeyField(
+        "livehub.Campaign", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    merchant = fields.ForeignKeyField(
+        "livehub.Merchant", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
     status = fields.CharField(max_length=10, default="approved")  # pending | approved | suspended | rejected
 
     class Meta:
@@ -290,7 +316,9 @@ class Redemption(Model):
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
-    voucher = fields.ForeignKeyField("livehub.Voucher", on_delete=fields.RESTRICT, related_name=False, db_index=True)
+    voucher = fields.ForeignKeyField(
+        "livehub.Voucher", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
     campaign_id = fields.BigIntField(db_index=True)
     template_id = fields.BigIntField()
     merchant_id = fields.BigIntField(default=0, db_index=True)
@@ -334,7 +362,9 @@ class LedgerEntry(Model):
     debit_id = fields.BigIntField()  # the account the money leaves
     credit_id = fields.BigIntField()  # the account it enters
     amount_fen = fields.BigIntField()
-    kind = fields.CharField(max_length=20)  # fund | allocate | claim | redeem | remainder | expire | close ...
+    kind = fields.CharField(
+        max_length=20
+    )  # fund | allocate | claim | redeem | remainder | expire | close ...
     voucher_id = fields.BigIntField(default=0, db_index=True)
     redemption_id = fields.BigIntField(default=0)
 

@@ -16,7 +16,14 @@ class Params(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PerShopDay:
-    name, label, stage, rank, always, params = "per_shop_day", "每人每店每日限用", Stage.USE, 10, False, Params
+    name, label, stage, rank, always, params = (
+        "per_shop_day",
+        "每人每店每日限用",
+        Stage.USE,
+        10,
+        False,
+        Params,
+    )
 
     def judge(self, attempt: Use, params: Params) -> Refusal | None:
         if attempt.uses_in_shop_today >= params.limit:

@@ -1,0 +1,181 @@
+"""What a batch of claims reads and writes: one row each, in a fixed order of tables, hot rows last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from livehub import database
+from livehub.kit import clock
+from livehub.vouchers import hot
+from livehub.vouchers.eligibility import DropNow
+
+COLUMNS = {
+    "id": "bigint",
+    "public_id": "text",
+    "code_index": "bytea",
+    "code_sealed": "bytea",
+    "template_id": "bigint",
+    "campaign_id": "bigint",
+    "round_id": "bigint",
+    "claimant_id": "bigint",
+    "person_key": "bytea",
+    "platform": "text",
+    "n": "int",
+    "link_id": "bigint",
+    "drop_id": "bigint",
+    "broadcast_id": "bigint",
+    "streamer_id": "bigint",
+    "at": "bigint",
+    "valid_from": "bigint",
+    "valid_until": "bigint",
+    "state": "text",
+    "face_fen": "bigint",
+    "unissued_id": "bigint",
+    "held_id": "bigint",
+    "key": "text",
+    "body_hash": "bytea",
+    "answer": "text",
+}
+
+STEPS = (
+    hot.insert(
+        "answers",
+        "idempotency_record",
+        {"kind": "'claim'", "key": "key", "body_hash": "body_hash", "answer": "answer", "created_at": "at"},
+    ),
+    hot.insert(  # unique: the person limit
+        "slots",
+        "claim_slot",
+        {
+            "round_id": "round_id",
+            "template_id": "template_id",
+            "platform": "platform",
+            "person_key": "person_key",
+            "n": "n",
+        },
+    ),
+    hot.insert(
+        "vouchers",
+        "voucher",
+        {
+            **{
+                name: name
+                for name in COLUMNS
+                if name not in {"person_key", "platform", "n", "at", "face_fen", "unissued_id", "held_id"}
+                and name not in {"key", "body_hash", "answer"}
+            },
+            "claimed_at": "at",
+            "version": "1",
+        },
+    ),
+    hot.insert(
+        "entries",
+        "ledger_entry",
+        {
+            "at": "at",
+            "campaign_id": "campaign_id",
+            "debit_id": "unissued_id",
+            "credit_id": "held_id",
+            "amount_fen": "face_fen",
+            "kind": "'claim'",
+            "voucher_id": "id",
+            "redemption_id": "0",
+        },
+    ),
+    hot.count("stock", "voucher_template", "issued", per="template_id"),
+    hot.count("drops", "voucher_drop", "claimed", per="drop_id"),
+    hot.count("links", "claim_link", "claims", per="link_id"),
+    hot.move("money", [("unissued_id", "held_id", "face_fen")]),
+)
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """One claim's references; with ``template_id`` 0 only its key is looked up."""
+
+    key: str
+    template_id: int = 0
+    round_id: int = 0
+    platform: str = ""
+    person_key: bytes = b""
+    link_id: int = 0
+    drop_id: int = 0
+
+
+class Prior(Struct, frozen=True, kw_only=True):
+    """What was there before the batch: an answer to the same key, the person's slots, the counters."""
+
+    body: bytes = b""
+    answer: str = ""
+    taken: int = 0
+    link_claims: int = 0
+    drop: DropNow | None = None
+    drop_left: int = 0
+
+
+async def prior(questions: Sequence[Question]) -> list[Prior]:
+    """Read under the templates' locks, so that whatever another worker gave is seen; locks the links."""
+    answers = [Prior()] * len(questions)
+    open_ones = [(i, each) for i, each in enumerate(questions) if each.template_id]
+    for row in await _read_open(open_ones):
+        answers[row["i"]] = _prior(row)
+    for row in await _read_known([(i, each.key) for i, each in enumerate(questions) if not each.template_id]):
+        answers[row["i"]] = Prior(body=bytes(row["body_hash"]), answer=row["answer"])
+    return answers
+
+
+async def _read_open(questions: Sequence[tuple[int, Question]]) -> list[dict[str, Any]]:
+    lock = " ORDER BY l.id FOR UPDATE OF l" if database.dialect() == "postgres" else ""
+    return await database.with_rows(
+        {
+            "i": "int",
+            "key": "text",
+            "template_id": "bigint",
+            "round_id": "bigint",
+            "platform": "text",
+            "person_key": "bytea",
+            "link_id": "bigint",
+            "drop_id": "bigint",
+        },
+        [
+            (i, q.key, q.template_id, q.round_id, q.platform, q.person_key, q.link_id, q.drop_id)
+            for i, q in questions
+        ],
+        "SELECT v.i, a.body_hash, a.answer, l.claims AS link_claims, d.state, d.quantity, d.claimed,"
+        " d.opens_at, d.closes_at, COALESCE((SELECT max(s.n) FROM claim_slot s WHERE s.round_id = v.round_id"
+        " AND s.template_id = v.template_id AND s.platform = v.platform AND s.person_key = v.person_key), 0)"
+        " AS taken FROM v JOIN claim_link l ON l.id = v.link_id"
+        " LEFT JOIN idempotency_record a ON a.kind = 'claim' AND a.key = v.key"
+        f" LEFT JOIN voucher_drop d ON d.id = v.drop_id{lock}",
+    )
+
+
+async def _read_known(keys: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
+    return await database.with_rows(
+        {"i": "int", "key": "text"},
+        keys,
+        "SELECT v.i, a.body_hash, a.answer FROM v"
+        " JOIN idempotency_record a ON a.kind = 'claim' AND a.key = v.key",
+    )
+
+
+def _prior(row: Mapping[str, Any]) -> Prior:
+    drop = None
+    left = 0
+    if row["state"] is not None:
+        drop = DropNow(
+            state=row["state"],
+            opens_at=clock.from_ms(row["opens_at"]),
+            closes_at=clock.from_ms(row["closes_at"]),
+        )
+        left = row["quantity"] - row["claimed"]
+    return Prior(
+        body=bytes(row["body_hash"] or b""),
+        answer=row["answer"] or "",
+        taken=row["taken"],
+        link_claims=row["link_claims"],
+        drop=drop,
+        drop_left=left,
+    )

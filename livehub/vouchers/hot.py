@@ -1,0 +1,107 @@
+"""The SQL of claims and redemptions: several inserts and updates over one batch of rows.
+
+PostgreSQL gets them as one statement, since there each round trip costs; SQLite gets one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from livehub import database
+
+
+class Step(Struct, frozen=True):
+    """One INSERT or UPDATE that reads the batch as ``v``; ``columns`` are those it needs of it.
+
+    An UPDATE has ``{held}`` in its FROM and ``{same}`` at its end, and says in ``locks`` which rows of
+    which table it touches: (table, SELECT of their ids).
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    sql: str
+    locks: tuple[str, str] = ("", "")
+
+
+def insert(name: str, table: str, columns: Mapping[str, str], *, where: str = "") -> Step:
+    """Insert one row for each of the batch; ``columns`` is the table's column -> column of ``v``.
+
+    A value in quotes or a number stands for itself. ``where`` may compare columns that are inserted.
+    """
+    condition = f" WHERE {where}" if where else ""
+    return Step(
+        name,
+        tuple(dict.fromkeys(each for each in columns.values() if each.isidentifier())),
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns.values())} FROM v{condition}",
+    )
+
+
+def count(name: str, table: str, column: str, *, per: str) -> Step:
+    """Add to a counter how many rows of the batch name its row in ``per`` (0: none)."""
+    return Step(
+        name,
+        (per,),
+        f"UPDATE {table} SET {column} = {column} + g.n"
+        f" FROM (SELECT {per} AS id, count(*) AS n FROM v GROUP BY {per}) g{{held}}"
+        f" WHERE {table}.id = g.id{{same}}",
+        (table, f"SELECT {per} FROM v"),
+    )
+
+
+def move(name: str, moves: Sequence[tuple[str, str, str]]) -> Step:
+    """Move amounts between ledger accounts; each move is (debit, credit, amount), columns of ``v``."""
+    parts = [
+        part
+        for debit, credit, amount in moves
+        for part in (
+            f"SELECT {debit} AS id, -{amount} AS fen FROM v",
+            f"SELECT {credit} AS id, {amount} AS fen FROM v",
+        )
+    ]
+    touched = " UNION ".join(
+        f"SELECT {debit} FROM v UNION SELECT {credit} FROM v" for debit, credit, _ in moves
+    )
+    return Step(
+        name,
+        tuple(dict.fromkeys(column for each in moves for column in each)),
+        "UPDATE ledger_account SET balance_fen = balance_fen + g.fen"
+        f" FROM (SELECT id, sum(fen) AS fen FROM ({' UNION ALL '.join(parts)}) m GROUP BY id) g{{held}}"
+        " WHERE ledger_account.id = g.id{same}",
+        ("ledger_account", touched),
+    )
+
+
+async def run(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]], steps: Sequence[Step]) -> None:
+    """Do the steps in their order over the rows, in the current transaction.
+
+    ``columns`` is name -> PostgreSQL type. No step sees what another one wrote.
+    """
+    if not rows:
+        return
+    if database.dialect() == "postgres":
+        await database.with_rows(
+            columns, [tuple(row[name] for name in columns) for row in rows], _one_statement(steps)
+        )
+        return
+    for step in steps:
+        kinds = {name: columns[name] for name in step.columns}
+        values = [tuple(row[name] for name in kinds) for row in rows]
+        await database.with_rows(kinds, values, step.sql.format(held="", same=""))
+
+
+def _one_statement(steps: Sequence[Step]) -> str:
+    """All steps as one WITH, the last one first: PostgreSQL runs such CTEs from the last to the first.
+
+    An UPDATE first locks its rows in the order of their ids, so that two batches never wait in a ring.
+    """
+    parts = []
+    for step in reversed(steps):
+        table, touched = step.locks
+        held = f"h_{step.name}"
+        lock = f", (SELECT id FROM {table} WHERE id IN ({touched}) ORDER BY id FOR UPDATE) {held}"
+        sql = step.sql.format(held=lock, same=f" AND {held}.id = g.id") if table else step.sql
+        parts.append(f", {step.name} AS ({sql})")
+    return f"{''.join(parts)} SELECT 1 AS done"

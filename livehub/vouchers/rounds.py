@@ -1,0 +1,224 @@
+"""A campaign's claim windows: scheduled with their money, opened, closed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from livehub import database
+from livehub.accounts import audit, permissions
+from livehub.accounts.actors import Actor
+from livehub.accounts.permissions import Permission
+from livehub.kit import clock, ids, states
+from livehub.kit.errors import NotFound
+from livehub.vouchers import eligibility, latch, ledger, locks, validity
+from livehub.vouchers.errors import BudgetExhausted, InsufficientFunds, TemplateUnfit
+from livehub.vouchers.models import Account, Campaign, CampaignStatus, Round, RoundStatus, Template, Validity
+
+MAY_SCHEDULE = (CampaignStatus.APPROVED, CampaignStatus.RUNNING, CampaignStatus.PAUSED)
+
+
+class NewTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One kind of voucher; ``rules`` names rule -> parameters (per person 1 unless it says otherwise)."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=60)]
+    face_fen: Annotated[int, Meta(gt=0)]
+    threshold_fen: Annotated[int, Meta(gt=0)]
+    quantity: Annotated[int, Meta(gt=0, le=100_000_000)]
+    validity: Validity
+    validity_n: Annotated[int, Meta(ge=0)] = 0
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    merchants_only: bool = False
+    rules: dict[str, dict[str, object]] = {}
+
+
+@database.atomic
+async def schedule(
+    campaign_id: int,
+    *,
+    templates: Sequence[NewTemplate],
+    claim_from: datetime,
+    claim_until: datetime,
+    actor: Actor,
+    now: datetime,
+) -> Round:
+    """Plan a round and set its money aside: face x quantity of all its templates.
+
+    BudgetExhausted when the campaign's available money does not reach.
+    """
+    await locks.hold("campaign", [campaign_id])
+    campaign = await _campaign(campaign_id, actor)
+    if campaign.status not in MAY_SCHEDULE:
+        raise states.WrongState(data={"state": str(campaign.status)})
+    if not templates or claim_from >= claim_until:
+        raise TemplateUnfit
+    for template in templates:
+        _check(template)
+    planned = await Round.create(
+        public_id=ids.public_id(),
+        campaign_id=campaign_id,
+        seq=await Round.filter(campaign_id=campaign_id).count() + 1,
+        claim_from=claim_from,
+        claim_until=claim_until,
+    )
+    for template in templates:
+        await _create(template, planned)
+    allocated_fen = sum(template.face_fen * template.quantity for template in templates)
+    await _allocate(planned, allocated_fen, now=now)
+    await audit.write(
+        "round.scheduled",
+        actor=actor,
+        now=now,
+        about=("round", planned.public_id),
+        bureau_id=campaign.bureau_id,
+        detail={"allocated_fen": allocated_fen, "seq": planned.seq},
+    )
+    return planned
+
+
+@database.atomic
+async def open_round(round_id: int, *, actor: Actor, now: datetime) -> Round:
+    """Let people claim, within the claim window; this is the templates' release."""
+    opened, campaign = await _held(round_id, actor)
+    if opened.status is not RoundStatus.SCHEDULED:
+        raise states.WrongState(data={"state": str(opened.status)})
+    opened.status = RoundStatus.OPEN
+    await opened.save(update_fields=["status"])
+    await Template.filter(round_id=round_id, released_at=None).update(released_at=clock.to_ms(now))
+    latch.clear()
+    await _record("round.opened", opened, campaign, actor=actor, now=now)
+    return opened
+
+
+@database.atomic
+async def close_round(round_id: int, *, actor: Actor, now: datetime) -> Round:
+    """End the claims of a round; the money of what nobody claimed is released."""
+    closed, campaign = await _held(round_id, actor)
+    if closed.status not in (RoundStatus.SCHEDULED, RoundStatus.OPEN):
+        raise states.WrongState(data={"state": str(closed.status)})
+    closed.status = RoundStatus.CLOSED
+    await closed.save(update_fields=["status"])
+    rest_fen = sum(
+        each.face_fen * (each.quantity - each.issued) for each in await Template.filter(round_id=round_id)
+    )
+    await ledger.post(
+        [
+            ledger.Posting(
+                debit=ledger.Key(campaign.id, Account.UNISSUED, round_id),
+                credit=ledger.Key(campaign.id, Account.RELEASED, round_id),
+                amount_fen=rest_fen,
+                kind="close",
+            )
+        ],
+        now=now,
+    )
+    latch.clear()
+    await _record("round.closed", closed, campaign, actor=actor, now=now, released_fen=rest_fen)
+    return closed
+
+
+def terms(template: Template) -> validity.Terms:
+    """A template's validity as the arithmetic wants it."""
+    return validity.Terms(
+        kind=template.validity,
+        n=template.validity_n,
+        fixed_from=template.valid_from,
+        fixed_until=template.valid_until,
+        released_at=template.released_at,
+    )
+
+
+def _check(template: NewTemplate) -> None:
+    rules = msgspec.json.encode(template.rules).decode()
+    try:
+        for stage in eligibility.Stage:
+            eligibility.bind(rules, stage)
+    except ValueError as error:
+        raise TemplateUnfit(f"券种规则有误：{error}") from None
+    complete = validity.is_complete(
+        validity.Terms(
+            kind=template.validity,
+            n=template.validity_n,
+            fixed_from=template.valid_from,
+            fixed_until=template.valid_until,
+        )
+    )
+    if not complete or template.threshold_fen < template.face_fen:
+        raise TemplateUnfit
+
+
+async def _create(template: NewTemplate, planned: Round) -> None:
+    await Template.create(
+        public_id=ids.public_id(),
+        round_id=planned.id,
+        name=template.name,
+        face_fen=template.face_fen,
+        threshold_fen=template.threshold_fen,
+        quantity=template.quantity,
+        validity=template.validity,
+        validity_n=template.validity_n,
+        valid_from=template.valid_from,
+        valid_until=template.valid_until,
+        merchants_only=template.merchants_only,
+        rules=msgspec.json.encode(template.rules).decode(),
+    )
+
+
+async def _allocate(planned: Round, amount_fen: int, *, now: datetime) -> None:
+    campaign_id = planned.campaign_id
+    try:
+        await ledger.post(
+            [
+                ledger.Posting(
+                    debit=ledger.Key(campaign_id, Account.AVAILABLE),
+                    credit=ledger.Key(campaign_id, Account.UNISSUED, planned.id),
+                    amount_fen=amount_fen,
+                    kind="allocate",
+                )
+            ],
+            now=now,
+        )
+    except InsufficientFunds:
+        raise BudgetExhausted from None
+    await ledger.open_accounts(
+        [ledger.Key(campaign_id, kind, planned.id) for kind in (Account.HELD, Account.RELEASED)]
+    )
+
+
+async def _held(round_id: int, actor: Actor) -> tuple[Round, Campaign]:
+    """Templates first, then the round: claims lock in this order."""
+    rows = await database.fetch("SELECT id FROM voucher_template WHERE round_id = $1", round_id)
+    await locks.hold("voucher_template", [row["id"] for row in rows])
+    await locks.hold("campaign_round", [round_id])
+    found = await Round.get_or_none(id=round_id)
+    if found is None:
+        raise NotFound
+    return found, await _campaign(found.campaign_id, actor)
+
+
+async def _campaign(campaign_id: int, actor: Actor) -> Campaign:
+    campaign = await Campaign.get_or_none(id=campaign_id)
+    if campaign is None:
+        raise NotFound
+    permissions.require(
+        actor, Permission.CAMPAIGN_DRAFT, bureau_id=campaign.bureau_id, centre_id=campaign.centre_id
+    )
+    return campaign
+
+
+async def _record(
+    verb: str, about: Round, campaign: Campaign, *, actor: Actor, now: datetime, **detail: object
+) -> None:
+    await audit.write(
+        verb,
+        actor=actor,
+        now=now,
+        about=("round", about.public_id),
+        bureau_id=campaign.bureau_id,
+        detail=detail,
+    )
