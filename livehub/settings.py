@@ -26,7 +26,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: int = 8000
     keys: str = ""  # id:base64 of 32 bytes, comma-separated, newest first; empty: <data_dir>/keys is made
     public_url: str = ""  # how people reach us, for links and QR codes; empty: http://host:port
-    secure_cookies: bool = True  # __Host- cookies with Secure; browsers accept them on loopback too
     proxies_count: int = 0  # how many trusted proxies stand before us
     pool_size: int = 8  # PostgreSQL connections of each process
     queue_limit: int = 2000  # requests that may wait for a group commit in each worker

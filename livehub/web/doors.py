@@ -1,0 +1,196 @@
+"""Who may come through which door: every route declares its policy here, and none has another way in.
+
+Staff come with a session's cookie, machines with a token, streamers and claimants with cookies of their own
+(their doors are in streamer/ and claim/), everybody with ``public``. A form carries a hidden token, which
+is checked with the request's origin before the handler runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import wraps
+from urllib.parse import urlsplit
+
+from sanic import Request
+from sanic.response import HTTPResponse
+
+from livehub.accounts import forms, logins, tokens
+from livehub.accounts.actors import Actor
+from livehub.accounts.models import Role
+from livehub.accounts.permissions import Permission, may, require
+from livehub.kit import clock
+from livehub.kit.errors import Forbidden, LivehubError
+from livehub.web import answers
+from livehub.web.shell import Shell
+
+Handler = Callable[
+    ..., Awaitable[HTTPResponse]
+]  # (request, **path) for Sanic, (request, actor, **path) for us
+
+SESSION = "__Host-session"
+DEVICE = "__Host-device"
+POLICY = "__policy__"  # what tests read from every route's handler
+
+ROLE_NAMES = {
+    Role.BUREAU: "主管部门",
+    Role.STAFF: "中心运营",
+    Role.MANAGER: "中心负责人",
+    Role.FINANCE: "财务",
+    Role.AUDITOR: "审计",
+    Role.MERCHANT: "商户",
+    Role.ADMIN: "系统管理员",
+}
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class SignInNeeded(LivehubError):
+    """请先登录。"""
+
+    code, status = "SIGN_IN_NEEDED", 401
+
+
+class TokenNeeded(LivehubError):
+    """请求须携带有效的访问令牌（Authorization: Bearer …）。"""
+
+    code, status = "TOKEN_NEEDED", 401
+
+
+class CrossSite(Forbidden):
+    """请求来自其他网站，已拒绝。"""
+
+    code = "CROSS_SITE"
+
+
+def public(handler: Handler) -> Handler:
+    """Anybody may come; said out loud, so that a route without a policy is a mistake."""
+    setattr(handler, POLICY, "public")
+    return handler
+
+
+def signed_in(*permissions: Permission) -> Callable[[Handler], Handler]:
+    """A page of a login that holds any of the permissions; a form's token is checked on the way in."""
+
+    def declare(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def entered(request: Request, **path: Any) -> HTTPResponse:
+            actor = await actor_of_session(request, now=clock.now())
+            _require_any(actor, permissions)
+            if request.method not in _SAFE:
+                require_same_site(request)
+                _require_form_token(request)
+            return await handler(request, actor, **path)
+
+        setattr(entered, POLICY, ("session", permissions))
+        return entered
+
+    return declare
+
+
+def machine(*permissions: Permission) -> Callable[[Handler], Handler]:
+    """A call of /api: a bearer token, or a login's cookie with the form token in ``X-CSRF-Token``."""
+
+    def declare(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def entered(request: Request, **path: Any) -> HTTPResponse:
+            actor = await actor_of_call(request, now=clock.now())
+            _require_any(actor, permissions)
+            return await handler(request, actor, **path)
+
+        setattr(entered, POLICY, ("machine", permissions))
+        return entered
+
+    return declare
+
+
+async def actor_of_session(request: Request, *, now: datetime) -> Actor:
+    """Who is logged in; SignInNeeded when nobody is."""
+    token = request.cookies.get(SESSION)
+    actor = await logins.actor_of(token, now=now, **_where(request)) if token else None
+    if actor is None:
+        raise SignInNeeded
+    return actor
+
+
+async def actor_of_call(request: Request, *, now: datetime) -> Actor:
+    """Who calls the API; TokenNeeded when nobody does."""
+    bearer = request.token
+    if bearer:
+        actor = await tokens.actor_of_token(bearer, now=now, **_where(request))
+        if actor is None:
+            raise TokenNeeded
+        return actor
+    if not request.cookies.get(SESSION):
+        raise TokenNeeded
+    actor = await actor_of_session(request, now=now)
+    if request.method not in _SAFE:
+        require_same_site(request)
+        _check(request.headers.get("x-csrf-token", ""), request)
+    return actor
+
+
+def require_same_site(request: Request) -> None:
+    """Refuse what another site's page sent: by Sec-Fetch-Site where the browser says it, else by Origin."""
+    fetched = request.headers.get("sec-fetch-site")
+    if fetched in {"same-origin", "none"}:
+        return
+    origin = request.headers.get("origin")
+    if fetched is not None or (origin is not None and urlsplit(origin).netloc != request.host):
+        raise CrossSite
+
+
+def csrf(request: Request) -> str:
+    """The hidden token of this session's forms."""
+    return forms.form_token(request.cookies.get(SESSION) or "")
+
+
+def shell(
+    request: Request, actor: Actor, *, door: str, current: str, place: str = "", flash: str = ""
+) -> Shell:
+    """The frame of a staff page."""
+    roles = "、".join(dict.fromkeys(ROLE_NAMES[grant.role] for grant in actor.grants))
+    return Shell(
+        door=door,
+        current=current,
+        who=actor.name,
+        role=roles,
+        csrf=csrf(request),
+        place=place,
+        flash=flash or request.args.get("flash", "")[:80],
+    )
+
+
+def set_cookie(response: HTTPResponse, name: str, value: str, *, seconds: int) -> None:
+    """A ``__Host-`` cookie: only this host and no script can read it. Browsers take it on loopback too."""
+    response.add_cookie(name, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="Lax")
+
+
+def drop_cookie(response: HTTPResponse, name: str) -> None:
+    """Take a cookie back."""
+    set_cookie(response, name, "", seconds=0)
+
+
+def home_of(actor: Actor) -> str:
+    """The door somebody comes for."""
+    if actor.has(Role.BUREAU):
+        return "/bureau"
+    if actor.has(Role.MERCHANT):
+        return "/m"
+    return "/desk"
+
+
+def _where(request: Request) -> dict[str, str]:
+    return {"ip": request.remote_addr or request.ip, "request_id": answers.request_id(request)[:36]}
+
+
+def _require_any(actor: Actor, permissions: tuple[Permission, ...]) -> None:
+    if permissions and not any(may(actor, each) for each in permissions):
+        require(actor, permissions[0])
+
+
+def _require_form_token(request: Request) -> None:
+    _check(str(request.form.get("csrf") or "") if request.form else "", request)
+
+
+def _check(given: str, request: Request) -> None:
+    forms.check_form_token(request.cookies.get(SESSION) or "", given=given)
