@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import wraps
+from typing import Any
 from urllib.parse import urlsplit
 
 from sanic import Request
@@ -24,9 +25,8 @@ from livehub.kit.errors import Forbidden, LivehubError
 from livehub.web import answers
 from livehub.web.shell import Shell
 
-Handler = Callable[
-    ..., Awaitable[HTTPResponse]
-]  # (request, **path) for Sanic, (request, actor, **path) for us
+# (request, **path) as Sanic calls it; (request, actor, **path) as we write it.
+Handler = Callable[..., Awaitable[HTTPResponse]]
 
 SESSION = "__Host-session"
 DEVICE = "__Host-device"
