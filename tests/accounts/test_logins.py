@@ -1,12 +1,12 @@
 """Logging in, staying in, and what wrong tries do to whom."""
 
 import asyncio
+import threading
 from datetime import timedelta
 
 import pytest
 
-from livehub import database
-from livehub.accounts import devices, forms, logins, throttle, users
+from livehub.accounts import devices, forms, logins, passwords, throttle, users
 from livehub.accounts.actors import Grant, system
 from livehub.accounts.errors import FormExpired, TooManyLogins, WrongLogin
 from livehub.accounts.models import AuditEntry, Role, Session, User
@@ -257,13 +257,28 @@ async def test_a_switched_off_account_is_out_at_once(db):
         await log_in("zhangsan")
 
 
-async def test_a_password_changed_during_the_check_opens_no_session(db):
+async def test_a_session_of_a_switched_off_account_is_worth_nothing(db):
     user = await a_user(login="zhangsan")
-    trying = asyncio.create_task(log_in("zhangsan"))
-    while not await database.fetch("SELECT 1 FROM rate_window"):  # noqa: ASYNC110 -- it is another's row
-        await asyncio.sleep(0)
+    token, _ = await log_in("zhangsan")
 
-    await User.filter(id=user.id).update(password_hash="changed meanwhile")
+    await User.filter(id=user.id).update(active=False)
+
+    assert await logins.actor_of(token, now=NOW) is None
+
+
+@pytest.mark.parametrize("change", [{"password_hash": "changed meanwhile"}, {"active": False}])
+async def test_an_account_changed_during_the_check_opens_no_session(db, change):
+    user = await a_user(login="zhangsan")
+    go_on, both_busy = threading.Event(), threading.Barrier(3)
+    for _ in range(2):
+        passwords._THREADS.submit(lambda: both_busy.wait() >= 0 and go_on.wait())
+    await asyncio.to_thread(both_busy.wait, 10)
+    trying = asyncio.create_task(log_in("zhangsan"))
+    while not passwords._THREADS._work_queue.qsize():  # noqa: ASYNC110 -- the pool tells nobody
+        await asyncio.sleep(0.001)
+
+    await User.filter(id=user.id).update(**change)
+    go_on.set()
 
     with pytest.raises(WrongLogin):
         await trying

@@ -183,6 +183,18 @@ async def test_a_message_taken_over_is_settled_by_the_taker_only(db, sms):
     assert await states() == [("sent", 2)]
 
 
+async def test_who_was_too_slow_does_not_settle_the_takers_attempt(db, sms):
+    await send(channel="sms")
+    slow = (await sending._lease(now=NOW, limit=1))[0]
+    taker = (await sending._lease(now=NOW + sending.LEASE, limit=1))[0]
+
+    await sending._settle(slow, state="failed", now=NOW + sending.LEASE)
+    before = await states()
+    await sending._settle(taker, state="sent", now=NOW + sending.LEASE)
+
+    assert (before, await states()) == ([("waiting", 2)], [("sent", 2)])
+
+
 async def test_what_went_out_by_another_way_is_not_opened(db, sms):
     await send(channel="sms")
     await sending.deliver_waiting(NOW)
