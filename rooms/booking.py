@@ -48,7 +48,7 @@ async def request(wish: Wish, *, actor: Actor, now: datetime, draft: bool = Fals
         setup_min=meant.frame.setup_min,
         turnover_min=meant.frame.turnover_min,
         state=BookingState.DRAFT,
-        created_by_id=actor.id,
+        created_by_id=_user_id(actor),
         created_at=now,
     )
     await CrewAssignment.bulk_create(
@@ -104,7 +104,7 @@ async def approve(public_id: str, *, version: int | None = None, actor: Actor, n
         return booking
     if room.approvals >= 2:
         require_second_person(actor, first_user_id=booking.first_approved_by_id)
-    booking.approved_by_id = actor.id
+    booking.approved_by_id = _user_id(actor)
     await _make_firm(booking, now=now)
     await _changed(booking)
     await _audit("booking.approved", booking, actor=actor, now=now)
@@ -248,6 +248,11 @@ async def _let_go(booking: Booking, *, into: BookingState, reason: str, now: dat
 async def _changed(booking: Booking) -> None:
     booking.version += 1
     await booking.save()
+
+
+def _user_id(actor: Actor) -> int:
+    """0 for tokens and jobs; the audit trail names them."""
+    return actor.id if actor.kind == "user" else 0
 
 
 def _core(booking: Booking) -> Span:

@@ -1,0 +1,1 @@
+"""What must hold of the rooms' tables, one statement a file."""

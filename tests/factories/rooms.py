@@ -1,0 +1,96 @@
+"""Rooms, and what is needed to book them, for tests."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from livehub import database
+from livehub.accounts.actors import Actor
+from livehub.accounts.models import Bureau, Centre, Role
+from livehub.kit import clock
+from rooms import booking, registry
+from rooms.models import Booking, Broadcast, Room, Theme
+from rooms.wishes import Wish
+from streamers.models import Streamer
+from tests.factories.accounts import a_bureau, a_centre, an_actor
+from tests.factories.streamers import a_streamer
+
+NOW = clock.at_local(clock.day_of_number(20260301), hour=9)  # a Sunday
+
+_numbers = itertools.count(1)
+
+
+class House(Struct, kw_only=True):
+    """One centre with three bureaus, a room, a streamer, and somebody of each kind."""
+
+    centre: Centre
+    bureaus: list[Bureau]
+    officers: list[Actor]
+    manager: Actor
+    second: Actor
+    room: Room
+    streamer: Streamer
+
+    def wish(self, starts_at: datetime, **changes) -> Wish:
+        """A live hour in the house's room, for the first bureau."""
+        usual = {
+            "room": self.room.public_id,
+            "bureau_id": self.bureaus[0].id,
+            "title": "沙田沙虫",
+            "starts_at": starts_at,
+            "minutes": 60,
+            "streamer": self.streamer.public_id,
+        }
+        return Wish(**{**usual, **changes})
+
+
+async def a_house(**room) -> House:
+    centre = await a_centre()
+    bureaus = [await a_bureau(centre, name=name) for name in ("农业农村局", "商务局", "乡村振兴局")]
+    manager, second = (an_actor(Role.MANAGER, centre_id=centre.id) for _ in range(2))
+    return House(
+        centre=centre,
+        bureaus=bureaus,
+        officers=[an_actor(Role.BUREAU, bureau_id=each.id, centre_id=centre.id) for each in bureaus],
+        manager=manager,
+        second=second,
+        room=await a_room(centre, **room),
+        streamer=await a_streamer(centre),
+    )
+
+
+async def a_room(centre: Centre, **changes) -> Room:
+    number = next(_numbers)
+    usual = {"code": f"R{number}", "name": f"直播间 {number}", "theme": Theme.AGRI_SPECIALTY}
+    return await registry.open_room(
+        registry.Plan(**{**usual, **changes}),
+        centre_id=centre.id,
+        actor=an_actor(Role.MANAGER, centre_id=centre.id),
+        now=NOW,
+    )
+
+
+async def a_booking(house: House, starts_at: datetime, *, now: datetime = NOW, by: int = 0, **changes) -> Booking:
+    """A submitted booking of the house's bureau number ``by``."""
+    wish = house.wish(starts_at, **{"bureau_id": house.bureaus[by].id, **changes})
+    return await database.unit(lambda: booking.request(wish, actor=house.officers[by], now=now))
+
+
+async def an_approved(house: House, starts_at: datetime, *, now: datetime = NOW, **changes) -> Booking:
+    booked = await a_booking(house, starts_at, now=now, **changes)
+    return await database.unit(lambda: booking.approve(booked.public_id, actor=house.manager, now=now))
+
+
+async def a_broadcast(house: House, starts_at: datetime, *, now: datetime = NOW, **changes) -> Broadcast:
+    """The planned broadcast of an approved booking."""
+    approved = await an_approved(house, starts_at, now=now, **changes)
+    return await Broadcast.get(booking_id=approved.id)
+
+
+def local(day: int, hour: int, minute: int = 0) -> datetime:
+    """A time in Beihai on a day of March 2026; hours may pass midnight."""
+    midnight = clock.at_local(clock.day_of_number(20260300 + day))
+    return midnight + timedelta(hours=hour, minutes=minute)
