@@ -57,20 +57,17 @@ def relation(context: ClassDefContext, statement: AssignmentStmt, target: NameEx
 
 
 def declare(statement: AssignmentStmt, target: NameExpr, kind: Type) -> None:
-    """As if the type had been written beside the name; the descriptor behind it is not mypy's business."""
+    """As if the type had been written beside the name, where none was; the field stands for a value of it."""
     assert isinstance(target.node, Var)  # noqa: S101 -- matched above
     if statement.type is None:
         target.node.type = kind
         target.node.is_ready = True
         target.node.is_inferred = False
-        statement.rvalue = as_any(statement.rvalue, kind)
-
-
-def as_any(value: Expression, kind: Type) -> Expression:
-    """The field object stands for a value of that type."""
-    cast = CastExpr(value, kind)
-    cast.set_line(value)
-    return cast
+    elif isinstance(kind, AnyType):
+        return
+    cast = CastExpr(statement.rvalue, kind)
+    cast.set_line(statement.rvalue)
+    statement.rvalue = cast
 
 
 def field_name(callee: Expression) -> str:
