@@ -112,6 +112,11 @@ async def balance(key: Key) -> int:
     return found[key][1] if found else 0
 
 
+async def account_id(key: Key) -> int:
+    """The row id of an account that was opened."""
+    return (await _find([key], lock=False))[key][0]
+
+
 async def balances(campaign_id: int) -> dict[Account, int]:
     """The sum of a campaign's accounts by kind, every kind named."""
     rows = await database.fetch(
