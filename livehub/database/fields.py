@@ -46,11 +46,10 @@ class DayField(Field[date], date):
         return clock.day_of_number(value)
 
 
-class DigestField(Field[bytes]):
+class DigestField(Field[bytes], bytes):  # type: ignore[misc]  # the mixin of all of Tortoise's fields
     """A short digest or blind index: bytes that may be unique, unlike Tortoise's BinaryField."""
 
     SQL_TYPE = "BLOB"
-    field_type = bytes
 
     class _db_postgres:  # noqa: N801 -- Tortoise looks for this name
         SQL_TYPE = "BYTEA"

@@ -145,8 +145,17 @@ def read_push(
         )
         for position, (native, key) in enumerate(zip(natives, digests, strict=True))
     )
-    row = _delivery_row(delivery_id, origin, raw, at, source="push", verdict="signed", status=status, error=error,
-                        headers=_kept(headers))  # fmt: skip
+    row = _delivery_row(
+        delivery_id,
+        origin,
+        raw,
+        at,
+        source="push",
+        verdict="signed",
+        status=status,
+        error=error,
+        headers=_kept(headers),
+    )
     return Arrival(origin, row, messages, digests)
 
 
@@ -175,7 +184,7 @@ class ReceiveDesk:
 
 
 async def store(arrivals: Sequence[Arrival]) -> list[Stored | Exception]:
-    """Store a batch in the current transaction: deliveries that bring something new, and each message once."""
+    """Store a batch in the current transaction: what brings something new, and each message once."""
     known = await _known([key for arrival in arrivals for key in arrival.digests])
     deliveries: list[tuple[Any, ...]] = []
     messages: list[tuple[Any, ...]] = []
@@ -218,8 +227,17 @@ async def record_pull(
     new = await database.with_rows(_MESSAGE, [message], _INSERT_MESSAGE)
     if not new:
         return False
-    row = _delivery_row(delivery_id, origin, raw, at, source="pull", verdict="fetched", status=DeliveryStatus.SPLIT,
-                        host=host, request_id=request_id)  # fmt: skip
+    row = _delivery_row(
+        delivery_id,
+        origin,
+        raw,
+        at,
+        source="pull",
+        verdict="fetched",
+        status=DeliveryStatus.SPLIT,
+        host=host,
+        request_id=request_id,
+    )
     await database.with_rows(_DELIVERY, [row], _INSERT_DELIVERY)
     return True
 
@@ -229,13 +247,23 @@ async def record_unreadable_pull(
 ) -> None:
     """Keep a fetched reply that could not be read, in the current transaction."""
     at = clock.to_ms(now)
-    row = _delivery_row(ids.row_id(at), origin, raw, at, source="pull", verdict="fetched",
-                        status=DeliveryStatus.REJECTED, error=error[:300], host=host, request_id=request_id)  # fmt: skip
+    row = _delivery_row(
+        ids.row_id(at),
+        origin,
+        raw,
+        at,
+        source="pull",
+        verdict="fetched",
+        status=DeliveryStatus.REJECTED,
+        error=error[:300],
+        host=host,
+        request_id=request_id,
+    )
     await database.with_rows(_DELIVERY, [row], _INSERT_DELIVERY)
 
 
 class OwnFact(msgspec.Struct, frozen=True, kw_only=True):
-    """A fact of our own, such as a redemption at a merchant: its evidence is the redemption and its audit entry."""
+    """A fact of our own, such as a redemption: its evidence is that redemption and its audit entry."""
 
     centre_id: int
     platform: str
@@ -247,7 +275,7 @@ class OwnFact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def record_own(facts: Sequence[OwnFact], *, now: datetime) -> list[int]:
-    """Put facts of our own into the inbox, in the current transaction; returns the ids of the new messages."""
+    """Put facts of our own into the inbox, in the current transaction; returns the new messages' ids."""
     at = clock.to_ms(now)
     rows = [
         _fact_row(
@@ -385,6 +413,7 @@ async def _count_duplicates(arrivals: Sequence[Arrival], answers: Sequence[Store
         [(*key, *count) for key, count in sorted(counts.items())],
         "INSERT INTO duplicate_count (endpoint_id, hour, deliveries, messages)"
         " SELECT endpoint_id, hour, deliveries, messages FROM v WHERE true"
-        " ON CONFLICT (endpoint_id, hour) DO UPDATE SET deliveries = duplicate_count.deliveries + excluded.deliveries,"
+        " ON CONFLICT (endpoint_id, hour) DO UPDATE SET deliveries = duplicate_count.deliveries +"
+        " excluded.deliveries,"
         " messages = duplicate_count.messages + excluded.messages",
     )

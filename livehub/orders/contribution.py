@@ -111,8 +111,17 @@ def _book_sale(
             line: Line = line,
             product_id: int = product_id,
         ) -> Key:
-            return Key(place.centre_id, _day(at), where.broadcast_id, place.shop_id, where.streamer_id, product_id,
-                       where.attribution, line.line_ref, minute)  # fmt: skip
+            return Key(
+                place.centre_id,
+                _day(at),
+                where.broadcast_id,
+                place.shop_id,
+                where.streamer_id,
+                product_id,
+                where.attribution,
+                line.line_ref,
+                minute,
+            )
 
         sale = key(paid_at, paid_at // 60_000)
         _add(
@@ -203,8 +212,10 @@ def _parts(refund: RefundSnapshot, lines: tuple[Line, ...]) -> Mapping[int, tupl
 
 def difference(new: Contribution, old: Contribution) -> Contribution:
     """What must be appended so that the sum of entries becomes ``new``; zeroes are left out."""
-    changed = {key: tuple(a - b for a, b in zip(new.get(key, ZERO), old.get(key, ZERO), strict=True))
-               for key in new.keys() | old.keys()}  # fmt: skip
+    changed = {
+        key: tuple(a - b for a, b in zip(new.get(key, ZERO), old.get(key, ZERO), strict=True))
+        for key in new.keys() | old.keys()
+    }
     return {key: changed[key] for key in sorted(changed) if any(changed[key])}
 
 

@@ -66,15 +66,18 @@ _WANT = {
     "at": "bigint",
 }
 _UPSERT = (
-    "INSERT INTO fetch_job (endpoint_id, shop_id, kind, shop_ref, order_ref, ref, wanted_at, message_id, status,"
+    "INSERT INTO fetch_job (endpoint_id, shop_id, kind, shop_ref, order_ref, ref, wanted_at, message_id,"
+    " status,"
     " due_at, attempts, lease_until, lease_token, last_error, created_at)"
-    " SELECT s.endpoint_id, v.shop_id, v.kind, v.shop_ref, v.order_ref, v.ref, v.wanted_at, v.message_id, 'waiting',"
+    " SELECT s.endpoint_id, v.shop_id, v.kind, v.shop_ref, v.order_ref, v.ref, v.wanted_at, v.message_id,"
+    " 'waiting',"
     " v.at, 0, 0, 0, '', v.at FROM v JOIN shop s ON s.id = v.shop_id WHERE s.endpoint_id IS NOT NULL"
     " ON CONFLICT (shop_id, kind, ref) DO UPDATE SET message_id = excluded.message_id, status = 'waiting',"
     " wanted_at = CASE WHEN excluded.wanted_at > fetch_job.wanted_at THEN excluded.wanted_at"
     " ELSE fetch_job.wanted_at END,"
     " attempts = CASE WHEN fetch_job.status = 'waiting' THEN fetch_job.attempts ELSE 0 END,"
-    f" due_at = CASE WHEN fetch_job.status = 'waiting' THEN fetch_job.due_at ELSE excluded.due_at + {COALESCE_MS} END"
+    " due_at = CASE WHEN fetch_job.status = 'waiting' THEN fetch_job.due_at ELSE excluded.due_at +"
+    f" {COALESCE_MS} END"
 )
 
 
@@ -202,7 +205,8 @@ async def _lease(*, limit: int) -> list[Job]:
     skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
     async with database.transaction():
         rows = await database.fetch(
-            f"UPDATE fetch_job SET lease_token = $1, lease_until = {now} + {LEASE_MS}, attempts = attempts + 1"
+            f"UPDATE fetch_job SET lease_token = $1, lease_until = {now} + {LEASE_MS}, attempts = attempts"
+            " + 1"
             f" WHERE id IN (SELECT id FROM fetch_job WHERE status = 'waiting' AND due_at <= {now}"
             f" AND lease_until < {now} ORDER BY due_at, id LIMIT {int(limit)} {skip_locked})"
             " RETURNING id, endpoint_id, shop_id, kind, shop_ref, order_ref, ref, wanted_at, attempts",

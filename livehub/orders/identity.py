@@ -10,8 +10,13 @@ def broken_line(event: Event) -> Line | None:
     if event.order is None:
         return None
     for line in event.order.lines:
-        parts = (line.merchant_disc_fen, line.platform_disc_fen, line.other_disc_fen, line.voucher_subsidy_fen,
-                 line.buyer_paid_fen)  # fmt: skip
+        parts = (
+            line.merchant_disc_fen,
+            line.platform_disc_fen,
+            line.other_disc_fen,
+            line.voucher_subsidy_fen,
+            line.buyer_paid_fen,
+        )
         if (
             line.list_fen != sum(parts)
             or min(*parts, line.list_fen, line.freight_fen) < 0

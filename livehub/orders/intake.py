@@ -107,8 +107,14 @@ async def apply(understood: Sequence[Understood], *, now: datetime) -> None:
     for each in understood:
         missing = [e for e in each.events if (each.message.platform, e.shop_ref) not in shops]
         if each.events and missing:
-            outcomes.append(_outcome(each, MessageStatus.PARKED, reason="shop",
-                                     error=f"unknown shop {missing[0].shop_ref} on {each.message.platform}"))  # fmt: skip
+            outcomes.append(
+                _outcome(
+                    each,
+                    MessageStatus.PARKED,
+                    reason="shop",
+                    error=f"unknown shop {missing[0].shop_ref} on {each.message.platform}",
+                )
+            )
             continue
         applicable.append(each)
         for event in each.events:

@@ -107,9 +107,12 @@ async def _lock(facts: Iterable[Applicable], *, now: datetime) -> dict[OrderKey,
     await database.with_rows(
         {"centre_id": "bigint", "shop_id": "bigint", "platform": "text", "order_ref": "text", "at": "bigint"},
         [(first[key].centre_id, key[0], first[key].platform, key[1], at) for key in sorted(first)],
-        "INSERT INTO sales_order (centre_id, shop_id, platform, order_ref, state, contribution, revision, status,"
-        " complete, pending, over_refund, first_seen_at, g2_fen, refund_fen, buyer_key, voucher_index, changed_at)"
-        " SELECT centre_id, shop_id, platform, order_ref, '', '', 0, 'incomplete', false, true, false, at, 0, 0, '',"
+        "INSERT INTO sales_order (centre_id, shop_id, platform, order_ref, state, contribution, revision,"
+        " status,"
+        " complete, pending, over_refund, first_seen_at, g2_fen, refund_fen, buyer_key, voucher_index,"
+        " changed_at)"
+        " SELECT centre_id, shop_id, platform, order_ref, '', '', 0, 'incomplete', false, true, false, at,"
+        " 0, 0, '',"
         " '', at FROM v WHERE true ON CONFLICT (shop_id, order_ref) DO NOTHING",
     )
     rows = await database.with_rows(
@@ -125,14 +128,17 @@ async def _lock_ids(order_ids: Sequence[int]) -> list[Held]:
     rows = await database.with_rows(
         {"id": "bigint"},
         [(each,) for each in order_ids],
-        f"SELECT {HELD} FROM v JOIN sales_order o ON o.id = v.id ORDER BY o.shop_id, o.order_ref {_for_update()}",
+        f"SELECT {HELD} FROM v JOIN sales_order o ON o.id = v.id ORDER BY o.shop_id, o.order_ref"
+        f" {_for_update()}",
     )
     return [held(row) for row in rows]
 
 
 HELD = (
-    "o.id AS id, o.centre_id AS centre_id, o.shop_id AS shop_id, o.platform AS platform, o.order_ref AS order_ref,"
-    " o.state AS state, o.contribution AS contribution, o.revision AS revision, o.voucher_index AS voucher_index"
+    "o.id AS id, o.centre_id AS centre_id, o.shop_id AS shop_id, o.platform AS platform, o.order_ref AS"
+    " order_ref,"
+    " o.state AS state, o.contribution AS contribution, o.revision AS revision, o.voucher_index AS"
+    " voucher_index"
 )
 
 
@@ -234,7 +240,8 @@ async def _store(orders: Sequence[Held], *, now: datetime) -> None:
     await database.with_rows(
         _LINE_COLUMNS,
         [row for order in orders for row in _line_rows(order)],
-        f"INSERT INTO order_line ({', '.join(_LINE_COLUMNS)}) SELECT {', '.join(_LINE_COLUMNS)} FROM v WHERE true"
+        f"INSERT INTO order_line ({', '.join(_LINE_COLUMNS)}) SELECT {', '.join(_LINE_COLUMNS)} FROM v"
+        " WHERE true"
         " ON CONFLICT (order_id, line_ref) DO UPDATE SET product_ref = excluded.product_ref,"
         " room_ref = excluded.room_ref, author_ref = excluded.author_ref, paid_at = excluded.paid_at",
     )
@@ -294,7 +301,15 @@ def _line_rows(order: Held) -> list[tuple[Any, ...]]:
     lines = order.state.lines[1] if order.state.lines else ()
     paid_at = order.state.get("paid_at") or 0
     return [
-        (order.id, line.line_ref, order.shop_id, order.platform, line.product_ref, line.room_ref, line.author_ref,
-         paid_at)
+        (
+            order.id,
+            line.line_ref,
+            order.shop_id,
+            order.platform,
+            line.product_ref,
+            line.room_ref,
+            line.author_ref,
+            paid_at,
+        )
         for line in lines
-    ]  # fmt: skip
+    ]

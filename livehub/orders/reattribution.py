@@ -75,24 +75,36 @@ async def assign(
 
 async def _orders_of_room(platform: str, room_ref: str) -> list[int]:
     """Orders with a line sold in a platform's room."""
-    return _ids(await database.fetch(
-        "SELECT DISTINCT order_id FROM order_line WHERE platform = $1 AND room_ref = $2", platform, room_ref
-    ))  # fmt: skip
+    return _ids(
+        await database.fetch(
+            "SELECT DISTINCT order_id FROM order_line WHERE platform = $1 AND room_ref = $2",
+            platform,
+            room_ref,
+        )
+    )
 
 
 async def _orders_of_account(platform: str, account_ref: str, *, since_ms: int) -> list[int]:
     """Orders with a line of a platform's author, paid since an instant."""
-    return _ids(await database.fetch(
-        "SELECT DISTINCT order_id FROM order_line WHERE platform = $1 AND author_ref = $2 AND paid_at >= $3",
-        platform, account_ref, since_ms,
-    ))  # fmt: skip
+    return _ids(
+        await database.fetch(
+            "SELECT DISTINCT order_id FROM order_line WHERE platform = $1 AND author_ref = $2 AND paid_at >= $3",
+            platform,
+            account_ref,
+            since_ms,
+        )
+    )
 
 
 async def _orders_of_product(shop_id: int, product_ref: str) -> list[int]:
     """Orders with a line of a platform's product id."""
-    return _ids(await database.fetch(
-        "SELECT DISTINCT order_id FROM order_line WHERE shop_id = $1 AND product_ref = $2", shop_id, product_ref
-    ))  # fmt: skip
+    return _ids(
+        await database.fetch(
+            "SELECT DISTINCT order_id FROM order_line WHERE shop_id = $1 AND product_ref = $2",
+            shop_id,
+            product_ref,
+        )
+    )
 
 
 def _ids(rows: Sequence[dict[str, Any]]) -> list[int]:

@@ -127,7 +127,7 @@ _ORDERS = MEASURES.index("orders")
 
 
 async def rebuild(*, now: datetime) -> dict[str, int]:
-    """Make every bucket anew from the entries, in one transaction; returns how many there are and differed."""
+    """Make every bucket anew from the entries, in one transaction; says how many there are and differed."""
     sums = ", ".join(f"sum({m}) AS {m}" for m in MEASURES)
     keys = ", ".join(BUCKET)
     async with database.transaction():

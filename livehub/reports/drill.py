@@ -49,15 +49,18 @@ async def lines(scope: Scope, basis: Basis, *, number: int = 1, size: int = 50) 
     rows_from = source(as_of=True)
     number, size, limit, offset = paging.window(number=number, size=size)
     grouped = (
-        f"SELECT r.order_id AS order_id, r.line_ref AS line_ref, sum({basis.sql()}) AS amount, min(r.day) AS day,"
+        f"SELECT r.order_id AS order_id, r.line_ref AS line_ref, sum({basis.sql()}) AS amount, min(r.day)"
+        " AS day,"
         " max(r.attribution) AS attribution, max(b.public_id) AS broadcast, max(b.title) AS broadcast_title,"
         f" max(p.name) AS product_name FROM {rows_from} WHERE {where} GROUP BY r.order_id, r.line_ref"
         f" HAVING sum({basis.sql()}) <> 0"
     )
     count = await database.fetch_one(f"SELECT count(*) AS n FROM ({grouped}) g", *args)
     rows = await database.fetch(
-        "SELECT g.*, o.order_ref AS order_ref, o.platform AS platform, o.paid_at AS paid_at, o.status AS status,"
-        f" s.public_id AS shop, s.name AS shop_name FROM ({grouped}) g JOIN sales_order o ON o.id = g.order_id"
+        "SELECT g.*, o.order_ref AS order_ref, o.platform AS platform, o.paid_at AS paid_at, o.status AS"
+        " status,"
+        f" s.public_id AS shop, s.name AS shop_name FROM ({grouped}) g JOIN sales_order o ON o.id ="
+        " g.order_id"
         f" JOIN shop s ON s.id = o.shop_id ORDER BY abs(g.amount) DESC, g.order_id, g.line_ref LIMIT {limit}"
         f" OFFSET {offset}",
         *args,

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from livehub import database
@@ -111,7 +112,7 @@ async def total(scope: Scope) -> Figures:
     source, where, args = question(scope)
     row = await database.fetch_one(f"SELECT {_sums()} FROM {source} WHERE {where}", *args)
     assert row is not None  # noqa: S101 -- an aggregate has one row
-    return Figures(**{name: int(row[name]) for name in _SUMS})
+    return _figures(row)
 
 
 async def by(scope: Scope, grain: Grain, *, basis: Basis = Basis.G3, limit: int = 500) -> list[Figures]:
@@ -124,10 +125,12 @@ async def by(scope: Scope, grain: Grain, *, basis: Basis = Basis.G3, limit: int 
         f" GROUP BY {key} ORDER BY {first} LIMIT {int(limit)}",
         *args,
     )
-    return [
-        Figures(key=row["sort_key"], label=row["label"], **{name: int(row[name]) for name in _SUMS})
-        for row in rows
-    ]
+    return [_figures(row) for row in rows]
+
+
+def _figures(row: dict[str, Any]) -> Figures:
+    sums = {name: int(row[name]) for name in _SUMS}
+    return msgspec.convert({"key": row.get("sort_key", ""), "label": row.get("label", ""), **sums}, Figures)
 
 
 def question(scope: Scope) -> tuple[str, str, list[Any]]:

@@ -43,7 +43,7 @@ async def _chunks() -> AsyncIterator[list[Held]]:
 
 async def _entries(order_ids: Sequence[int]) -> dict[int, Contribution]:
     sums = ", ".join(f"sum(e.{m}) AS {m}" for m in MEASURES)
-    keys = "e.centre_id, e.day, e.broadcast_id, e.shop_id, e.streamer_id, e.product_id, e.attribution, e.line_ref, e.minute"
+    keys = ", ".join(f"e.{name}" for name in Key.__struct_fields__)
     rows = await database.with_rows(
         {"id": "bigint"},
         [(each,) for each in order_ids],

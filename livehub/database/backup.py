@@ -1,0 +1,100 @@
+"""A consistent copy of the database while it is in use. The keys are not in it and never will be."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import unquote, urlsplit
+
+from livehub.kit import clock
+from livehub.settings import Settings
+
+
+class BackupFailed(Exception):
+    """No copy was made; the text says why."""
+
+
+def default_path(settings: Settings, *, now: datetime) -> Path:
+    """Where a backup goes when nobody says otherwise."""
+    stamp = clock.local(now).strftime("%Y%m%d-%H%M%S")
+    suffix = "db" if settings.is_sqlite else "dump"
+    return settings.data_dir / "backups" / f"livehub-{stamp}.{suffix}"
+
+
+async def backup(settings: Settings, path: Path) -> str:
+    """Write the copy and return its SHA-256; BackupFailed leaves nothing behind."""
+    if path.exists():
+        raise BackupFailed(f"{path} exists already")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.part")
+    draft.unlink(missing_ok=True)
+    os.close(os.open(draft, os.O_CREAT | os.O_WRONLY, 0o600))
+    try:
+        if settings.is_sqlite:
+            await asyncio.to_thread(_copy_sqlite, settings, draft)
+        else:
+            await _dump_postgres(settings, draft)
+        digest = await asyncio.to_thread(_sha256, draft)
+        draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return digest
+
+
+def _copy_sqlite(settings: Settings, draft: Path) -> None:
+    source = Path(settings.database.removeprefix("sqlite://"))
+    if not source.exists():
+        raise BackupFailed(f"{source} does not exist")
+    try:
+        with closing(sqlite3.connect(f"file:{source}?mode=rw", uri=True, timeout=30)) as connection:
+            connection.execute("VACUUM INTO ?", (str(draft),))  # an empty file is taken as a new one
+    except sqlite3.Error as error:
+        raise BackupFailed(f"SQLite: {error}") from error
+
+
+async def _dump_postgres(settings: Settings, draft: Path) -> None:
+    url = urlsplit(settings.database)
+    with TemporaryDirectory() as folder:
+        parts = {
+            "host": url.hostname or "127.0.0.1",
+            "port": str(url.port or 5432),
+            "user": unquote(url.username or "postgres"),
+            "dbname": url.path.lstrip("/") or "livehub",
+        }
+        if url.password:  # not on the command line, where everybody on the machine could read it
+            passfile = Path(folder) / "pgpass"
+            passfile.touch(mode=0o600)
+            passfile.write_text(f"*:*:*:*:{_escaped(unquote(url.password))}\n")
+            parts["passfile"] = str(passfile)
+        target = " ".join(f"{name}={_quoted(value)}" for name, value in parts.items())
+        try:
+            dump = await asyncio.create_subprocess_exec(
+                *("pg_dump", "--format=custom", "--no-password", f"--file={draft}", f"--dbname={target}"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        except FileNotFoundError:
+            raise BackupFailed("pg_dump is not installed here (Debian: postgresql-client)") from None
+        _, told = await dump.communicate()
+    if dump.returncode:
+        raise BackupFailed(told.decode(errors="replace").strip() or f"pg_dump ended with {dump.returncode}")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace(":", r"\:")
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", r"\\").replace("'", r"\'")
+    return f"'{escaped}'"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
