@@ -89,7 +89,7 @@ async def _lease(*, now: datetime, limit: int) -> Sequence[dict[str, Any]]:
     at, until, token = clock.to_ms(now), clock.to_ms(now + LEASE), secrets.randbits(62)
     skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
     async with database.transaction():
-        return await database.fetch(
+        taken = await database.fetch(
             "UPDATE outbox_message SET lease_until = $1, lease_token = $2, attempts = attempts + 1"
             " WHERE id IN (SELECT id FROM outbox_message WHERE status = 'waiting' AND next_attempt_at <= $3"
             f" AND lease_until < $3 ORDER BY id LIMIT {int(limit)} {skip_locked})"
@@ -98,6 +98,7 @@ async def _lease(*, now: datetime, limit: int) -> Sequence[dict[str, Any]]:
             token,
             at,
         )
+    return sorted(taken, key=lambda row: row["id"])  # PostgreSQL returns them in any order
 
 
 async def _deliver(row: Mapping[str, Any], *, now: datetime) -> None:
