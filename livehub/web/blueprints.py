@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from sanic import Blueprint
 
-from livehub.web import operations
+from livehub.web import hooks, operations
 
-BLUEPRINTS: tuple[Blueprint, ...] = (operations.bp,)
+BLUEPRINTS: tuple[Blueprint, ...] = (operations.bp, hooks.bp)
