@@ -84,6 +84,16 @@ async def merchants(*, actor: Actor) -> list[MerchantView]:
     return [MerchantView(**row) for row in rows if scope is None or row["id"] in scope]
 
 
+async def merchants_by_id(numbers: Collection[int]) -> dict[int, MerchantView]:
+    """Merchants by row id, for naming figures and for their own pages."""
+    rows = await database.with_rows(
+        {"wanted": "bigint"},
+        [(number,) for number in sorted(set(numbers))],
+        "SELECT m.id, m.public_id, m.name, m.town, m.status FROM v JOIN merchant m ON m.id = v.wanted",
+    )
+    return {row["id"]: MerchantView(**row) for row in rows}
+
+
 async def stores(merchant_id: int) -> list[StoreView]:
     """The stores of a merchant, by name."""
     rows = await database.fetch(
