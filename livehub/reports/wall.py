@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from msgspec import Struct
 
 from livehub import database
+from livehub.accounts import chain
 from livehub.inbox.models import MessageStatus
 from livehub.kit import clock
 from livehub.reports import figures, leverage
@@ -59,7 +60,8 @@ class Board(Struct, frozen=True, kw_only=True):
     vouchers: Counts
     curve: list[Point]
     feeds: list[Feed]
-    fetches_waiting: int
+    chain_links: int
+    chain_waiting: int
 
 
 async def board(*, centre_id: int, now: datetime) -> Board:
@@ -88,7 +90,8 @@ async def board(*, centre_id: int, now: datetime) -> Board:
         vouchers=await leverage.counts(centre_id=centre_id, since=midnight, now=now),
         curve=await curve(centre_id=centre_id, now=now),
         feeds=await feeds(centre_id=centre_id, now=now),
-        fetches_waiting=await _fetches(centre_id),
+        chain_links=sum(head.seq for head in await chain.heads()),
+        chain_waiting=await chain.tail_size(),
     )
 
 
@@ -199,12 +202,3 @@ async def _last_lag(platform: str) -> float | None:
         platform,
     )
     return max(0.0, row["lag"] / 1000) if row else None
-
-
-async def _fetches(centre_id: int) -> int:
-    row = await database.fetch_one(
-        "SELECT count(*) AS n FROM fetch_job f JOIN shop s ON s.id = f.shop_id"
-        " WHERE f.status = 'waiting' AND s.centre_id = $1",
-        centre_id,
-    )
-    return int(row["n"]) if row else 0

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from sanic import Blueprint
 
-from livehub.web import hooks, operations
+from livehub.web import hooks, operations, wall
 
-BLUEPRINTS: tuple[Blueprint, ...] = (operations.bp, hooks.bp)
+BLUEPRINTS: tuple[Blueprint, ...] = (operations.bp, hooks.bp, wall.bp)

@@ -26,7 +26,7 @@ from livehub.web import answers
 from livehub.web.shell import Shell
 
 # (request, **path) as Sanic calls it; (request, actor, **path) as we write it.
-Handler = Callable[..., Awaitable[HTTPResponse]]
+Handler = Callable[..., Awaitable[HTTPResponse | None]]
 
 SESSION = "__Host-session"
 DEVICE = "__Host-device"
@@ -73,7 +73,7 @@ def signed_in(*permissions: Permission) -> Callable[[Handler], Handler]:
 
     def declare(handler: Handler) -> Handler:
         @wraps(handler)
-        async def entered(request: Request, **path: Any) -> HTTPResponse:
+        async def entered(request: Request, **path: Any) -> HTTPResponse | None:
             actor = await actor_of_session(request, now=clock.now())
             _require_any(actor, permissions)
             if request.method not in _SAFE:
@@ -92,7 +92,7 @@ def machine(*permissions: Permission) -> Callable[[Handler], Handler]:
 
     def declare(handler: Handler) -> Handler:
         @wraps(handler)
-        async def entered(request: Request, **path: Any) -> HTTPResponse:
+        async def entered(request: Request, **path: Any) -> HTTPResponse | None:
             actor = await actor_of_call(request, now=clock.now())
             _require_any(actor, permissions)
             return await handler(request, actor, **path)

@@ -12,7 +12,7 @@ def a_board(*, g3_fen: int = 12846305, orders: int = 1206) -> dict[str, Any]:
     curve = [{"at": f"20:{m:02d}", "fen": m * 10_000, "orders": m, "drop": ""} for m in range(0, 45, 5)]
     curve[4]["drop"] = "农特 30 元"
     return an_empty_board() | {
-        "on_air": 1, "holds": 1, "on_time": 241, "on_time_of": 250, "chain_ok": True, "chain_at": AT,
+        "on_air": 1, "on_time": 241, "on_time_of": 250, "chain_links": 4120, "chain_waiting": 2,
         "redeemed_fen": 4690500, "committed_fen": 59365500, "budget_fen": 99000000,
         "leverage_num_fen": 24934570, "leverage_den_fen": 3557000, "floor_num_fen": 667, "floor_den_fen": 100,
         "g3_fen": g3_fen, "g2_fen": g3_fen, "pending": 2, "lag_seconds": 0.3, "orders": orders, "refunded_orders": 71,
@@ -25,12 +25,12 @@ def a_board(*, g3_fen: int = 12846305, orders: int = 1206) -> dict[str, Any]:
 
 def an_empty_board() -> dict[str, Any]:
     counts = (
-        "on_air late conflicts holds on_time on_time_of redeemed_fen committed_fen budget_fen leverage_num_fen "
+        "on_air late conflicts chain_links chain_waiting on_time on_time_of redeemed_fen committed_fen budget_fen leverage_num_fen "
         "leverage_den_fen floor_num_fen floor_den_fen g3_fen g2_fen pending orders refunded_orders claimed redeemed "
         "left curve_max_fen"
     )
     return dict.fromkeys(counts.split(), 0) | {
-        "drill": True, "centre": "北海直播消费促进中心", "as_of": AT, "day": "2026-03-06", "chain_ok": None,
-        "chain_at": None, "lag_seconds": None, "curve": [], "towns": [], "streamers": [], "products": [],
+        "drill": True, "centre": "北海直播消费促进中心", "as_of": AT, "day": "2026-03-06",
+        "lag_seconds": None, "curve": [], "towns": [], "streamers": [], "products": [],
         "platforms": [],
     }  # fmt: skip

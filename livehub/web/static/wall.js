@@ -42,7 +42,7 @@ function draw() {
     ],
     series: [
       {
-        name: "净成交(元)",
+        name: "成交额(元)",
         type: "bar",
         barCategoryGap: "22%",
         data: data.map((d, i) => ({
