@@ -1,0 +1,292 @@
+"""What the desk and the bureau read of campaigns: the list, and one campaign with its money and rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from livehub import database
+from livehub.kit import clock
+from livehub.kit.errors import NotFound
+from livehub.kit.paging import Page, window
+from livehub.vouchers import ledger, queries
+from livehub.vouchers.models import Account, CampaignStatus
+from livehub.vouchers.queries import Figures, Kind
+from livehub.vouchers.redeem_rows import LIVE
+
+
+class CampaignRow(Struct, frozen=True, kw_only=True):
+    """A campaign in a list; leverage and floor as numerator and denominator."""
+
+    id: str
+    name: str
+    issuer: str
+    bureau: str
+    state: str
+    budget_fen: int
+    committed_fen: int
+    redeemed_fen: int
+    claimed: int
+    redeemed: int
+    leverage_num_fen: int
+    leverage_den_fen: int
+    floor_num_fen: int
+    floor_den_fen: int
+    claim_from: datetime | None
+    claim_until: datetime | None
+
+
+class RoundRow(Struct, frozen=True, kw_only=True):
+    """A round with its templates."""
+
+    row_id: int
+    id: str
+    seq: int
+    mode: str
+    state: str
+    claim_from: datetime
+    claim_until: datetime
+    allocated_fen: int
+    templates: list[Kind]
+
+
+class Used(Struct, frozen=True, kw_only=True):
+    """A redemption as the campaign's page lists it."""
+
+    id: str
+    at: datetime
+    merchant: str
+    order_no: str
+    order_id: str  # the order's row id as text, '' while sales do not know it
+    order_fen: int
+    subsidy_fen: int
+    state: str
+
+
+class CampaignPage(Struct, frozen=True, kw_only=True):
+    """One campaign as its page shows it."""
+
+    row_id: int
+    id: str
+    name: str
+    issuer: str
+    purpose: str
+    bureau: str
+    bureau_id: int
+    state: str
+    budget_fen: int
+    refund_preset: str
+    min_pay_fen: int
+    drafted_by: str
+    drafted_by_id: int
+    submitted: bool
+    submitted_by_id: int
+    approved_by: str
+    approved_at: datetime | None
+    version: int
+    balances: dict[Account, int]
+    balanced: bool
+    worst_case_fen: int
+    rounds: list[RoundRow]
+    figures: Figures
+    matured_claimed: int
+    matured_redeemed: int
+    redemptions: list[Used]
+
+
+async def campaigns(
+    *,
+    centre_id: int,
+    bureaus: frozenset[int] | None = None,
+    state: str = "",
+    number: int = 1,
+    size: int = 50,
+) -> Page[CampaignRow]:
+    """Campaigns of a centre or of some bureaus, newest first."""
+    number, size, limit, offset = window(number=number, size=size)
+    where = "c.centre_id = $1 AND ($2 = '' OR c.status = $2)" + _narrowed(bureaus)
+    total = await database.fetch_one(f"SELECT count(*) AS n FROM campaign c WHERE {where}", centre_id, state)
+    rows = await database.fetch(
+        "SELECT c.public_id, c.name, c.issuer_name, c.status, c.budget_fen, u.name AS bureau,"
+        f" {_balance(Account.HELD)} AS held_fen, {_balance(Account.PAYABLE)} AS payable_fen,"
+        f" {_balance(Account.PAID)} AS paid_fen, {_balance(Account.RECEIVABLE)} AS receivable_fen,"
+        f" {_sum('issued')} AS claimed, {_sum('redeemed')} AS redeemed,"
+        " (SELECT min(n.claim_from) FROM campaign_round n WHERE n.campaign_id = c.id) AS claim_from,"
+        " (SELECT max(n.claim_until) FROM campaign_round n WHERE n.campaign_id = c.id) AS claim_until,"
+        f" {_used('r.order_fen')} AS order_fen, {_used('r.subsidy_fen')} AS subsidy_fen,"
+        f" {_used('t.threshold_fen')} AS threshold_fen, {_used('t.face_fen')} AS face_fen"
+        " FROM campaign c JOIN bureau u ON u.id = c.bureau_id"
+        f" WHERE {where} ORDER BY c.id DESC LIMIT {limit} OFFSET {offset}",
+        centre_id,
+        state,
+    )
+    return Page([_row(row) for row in rows], number, size, int(total["n"]) if total else 0)
+
+
+async def campaign(
+    public_id: str, *, centre_id: int, bureaus: frozenset[int] | None = None, now: datetime
+) -> CampaignPage:
+    """One campaign; NotFound outside the scope."""
+    row = await database.fetch_one(
+        "SELECT c.id, c.public_id, c.name, c.issuer_name, c.purpose, c.bureau_id, c.status, c.budget_fen,"
+        " c.refund_preset, c.min_pay_fen, c.created_by_id, c.submitted_by_id, c.approved_at, c.version,"
+        " u.name AS bureau, coalesce(d.name, '') AS drafted_by, coalesce(a.name, '') AS approved_by"
+        " FROM campaign c JOIN bureau u ON u.id = c.bureau_id"
+        " LEFT JOIN user_account d ON d.id = c.created_by_id"
+        " LEFT JOIN user_account a ON a.id = c.approved_by_id"
+        f" WHERE c.public_id = $1 AND c.centre_id = $2{_narrowed(bureaus)}",
+        public_id,
+        centre_id,
+    )
+    if row is None:
+        raise NotFound
+    balances = await ledger.balances(row["id"])
+    matured = await _matured(row["id"], now=now)
+    approved_at = row["approved_at"]
+    return CampaignPage(
+        row_id=row["id"],
+        id=row["public_id"],
+        name=row["name"],
+        issuer=row["issuer_name"],
+        purpose=row["purpose"],
+        bureau=row["bureau"],
+        bureau_id=row["bureau_id"],
+        state=row["status"],
+        budget_fen=row["budget_fen"],
+        refund_preset=row["refund_preset"],
+        min_pay_fen=row["min_pay_fen"],
+        drafted_by=row["drafted_by"],
+        drafted_by_id=row["created_by_id"],
+        submitted=row["status"] != CampaignStatus.DRAFT or row["submitted_by_id"] != 0,
+        submitted_by_id=row["submitted_by_id"],
+        approved_by=row["approved_by"],
+        approved_at=None if approved_at is None else clock.from_ms(approved_at),
+        version=row["version"],
+        balances=balances,
+        balanced=ledger.is_conserved(balances),
+        worst_case_fen=_worst_case(balances),
+        rounds=await _rounds(row["id"]),
+        figures=await queries.figures(centre_id=centre_id, campaign_id=row["id"]),
+        matured_claimed=matured[0],
+        matured_redeemed=matured[1],
+        redemptions=await _redemptions(row["id"]),
+    )
+
+
+def _worst_case(balances: Mapping[Account, int]) -> int:
+    """What is spent if everything allocated is claimed and used."""
+    kinds = (Account.UNISSUED, Account.HELD, Account.PAYABLE, Account.PAID, Account.RECEIVABLE)
+    return sum(balances[kind] for kind in kinds)
+
+
+async def _matured(campaign_id: int, *, now: datetime) -> tuple[int, int]:
+    """(claimed, redeemed) of the vouchers whose time is over or that were used."""
+    row = await database.fetch_one(
+        "SELECT count(*) AS claimed, coalesce(sum(CASE WHEN x.state = 'redeemed' THEN 1 ELSE 0 END), 0)"
+        " AS redeemed FROM voucher x JOIN voucher_template t ON t.id = x.template_id"
+        " JOIN campaign_round n ON n.id = t.round_id WHERE n.campaign_id = $1 AND x.valid_until <= $2",
+        campaign_id,
+        clock.to_ms(now),
+    )
+    return (int(row["claimed"]), int(row["redeemed"])) if row else (0, 0)
+
+
+async def _rounds(campaign_id: int) -> list[RoundRow]:
+    rows = await database.fetch(
+        "SELECT id, public_id, seq, mode, status, claim_from, claim_until FROM campaign_round"
+        " WHERE campaign_id = $1 ORDER BY seq",
+        campaign_id,
+    )
+    kinds: dict[int, list[Kind]] = {}
+    for round_id, kind in await queries.kinds_of_campaign(campaign_id):
+        kinds.setdefault(round_id, []).append(kind)
+    return [
+        RoundRow(
+            row_id=row["id"],
+            id=row["public_id"],
+            seq=row["seq"],
+            mode=row["mode"],
+            state=row["status"],
+            claim_from=clock.from_ms(row["claim_from"]),
+            claim_until=clock.from_ms(row["claim_until"]),
+            allocated_fen=sum(kind.face_fen * kind.quantity for kind in kinds.get(row["id"], [])),
+            templates=kinds.get(row["id"], []),
+        )
+        for row in rows
+    ]
+
+
+async def _redemptions(campaign_id: int, limit: int = 20) -> list[Used]:
+    rows = await database.fetch(
+        "SELECT r.public_id, r.at, coalesce(m.name, s.name, '') AS merchant, r.order_no, o.id AS order_id,"
+        " r.order_fen, r.subsidy_fen, r.state FROM redemption r"
+        " LEFT JOIN merchant m ON m.id = r.merchant_id LEFT JOIN shop s ON s.id = r.shop_id"
+        " LEFT JOIN sales_order o ON o.shop_id = r.shop_id AND o.order_ref = r.order_no"
+        f" WHERE r.campaign_id = $1 ORDER BY r.at DESC, r.id DESC LIMIT {int(limit)}",
+        campaign_id,
+    )
+    return [
+        Used(
+            id=row["public_id"],
+            at=clock.from_ms(row["at"]),
+            merchant=row["merchant"],
+            order_no=row["order_no"],
+            order_id=str(row["order_id"] or ""),
+            order_fen=row["order_fen"],
+            subsidy_fen=row["subsidy_fen"],
+            state=row["state"],
+        )
+        for row in rows
+    ]
+
+
+def _row(row: Mapping[str, Any]) -> CampaignRow:
+    redeemed_fen = int(row["payable_fen"]) + int(row["paid_fen"]) + int(row["receivable_fen"])
+    return CampaignRow(
+        id=row["public_id"],
+        name=row["name"],
+        issuer=row["issuer_name"],
+        bureau=row["bureau"],
+        state=row["status"],
+        budget_fen=row["budget_fen"],
+        committed_fen=int(row["held_fen"]) + redeemed_fen,
+        redeemed_fen=redeemed_fen,
+        claimed=int(row["claimed"]),
+        redeemed=int(row["redeemed"]),
+        leverage_num_fen=int(row["order_fen"]),
+        leverage_den_fen=int(row["subsidy_fen"]),
+        floor_num_fen=int(row["threshold_fen"]),
+        floor_den_fen=int(row["face_fen"]),
+        claim_from=None if row["claim_from"] is None else clock.from_ms(row["claim_from"]),
+        claim_until=None if row["claim_until"] is None else clock.from_ms(row["claim_until"]),
+    )
+
+
+def _narrowed(bureaus: frozenset[int] | None) -> str:
+    if bureaus is None:
+        return ""
+    return f" AND c.bureau_id IN ({', '.join(str(int(each)) for each in sorted(bureaus)) or '0'})"
+
+
+def _balance(kind: Account) -> str:
+    return (
+        "(SELECT coalesce(sum(b.balance_fen), 0) FROM ledger_account b"
+        f" WHERE b.campaign_id = c.id AND b.kind = '{kind}')"
+    )
+
+
+def _sum(column: str) -> str:
+    return (
+        f"(SELECT coalesce(sum(t.{column}), 0) FROM voucher_template t"
+        " JOIN campaign_round n ON n.id = t.round_id WHERE n.campaign_id = c.id)"
+    )
+
+
+def _used(amount: str) -> str:
+    return (
+        f"(SELECT coalesce(sum({amount}), 0) FROM redemption r JOIN voucher_template t"
+        f" ON t.id = r.template_id WHERE r.campaign_id = c.id AND r.state IN {LIVE})"
+    )

@@ -1,0 +1,1 @@
+"""What must hold between vouchers, redemptions, counters and the ledger; one file each."""
