@@ -106,7 +106,7 @@ def machine(*permissions: Permission) -> Callable[[Handler], Handler]:
 async def actor_of_session(request: Request, *, now: datetime) -> Actor:
     """Who is logged in; SignInNeeded when nobody is."""
     token = request.cookies.get(SESSION)
-    actor = await logins.actor_of(token, now=now, **_where(request)) if token else None
+    actor = await logins.actor_of(token, now=now, **where(request)) if token else None
     if actor is None:
         raise SignInNeeded
     return actor
@@ -116,7 +116,7 @@ async def actor_of_call(request: Request, *, now: datetime) -> Actor:
     """Who calls the API; TokenNeeded when nobody does."""
     bearer = request.token
     if bearer:
-        actor = await tokens.actor_of_token(bearer, now=now, **_where(request))
+        actor = await tokens.actor_of_token(bearer, now=now, **where(request))
         if actor is None:
             raise TokenNeeded
         return actor
@@ -179,7 +179,8 @@ def home_of(actor: Actor) -> str:
     return "/desk"
 
 
-def _where(request: Request) -> dict[str, str]:
+def where(request: Request) -> dict[str, str]:
+    """Where a request came from, as every Actor carries it."""
     return {"ip": request.remote_addr or request.ip, "request_id": answers.request_id(request)[:36]}
 
 
