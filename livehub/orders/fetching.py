@@ -40,7 +40,7 @@ async def want(facts: Sequence[Applicable], applied: Applied, *, now: datetime) 
     at = clock.to_ms(now)
     rows: dict[tuple[int, str, str], tuple[Any, ...]] = {}
     for fact in facts:
-        if fact.message_id not in applied.changed:
+        if fact.message_id not in applied.changed or fact.stamp.source == "own":
             continue
         state = applied.orders[fact.key].state
         outstanding = state.outstanding()

@@ -21,6 +21,7 @@ from livehub.orders.state import Stamp
 from livehub.platforms import queries as platforms
 from livehub.platforms import registry
 from livehub.platforms.contract import Event, Malformed
+from rooms import onair
 
 log = structlog.get_logger(__name__)
 
@@ -127,6 +128,7 @@ async def apply(understood: Sequence[Understood], *, now: datetime) -> None:
             )
     applied = await ledger.apply(facts, now=now)
     await fetching.want(facts, applied, now=now)
+    await onair.pulse(applied.beats)
     for each in applicable:
         if each.parked:
             outcomes.append(_outcome(each, MessageStatus.PARKED, reason=each.parked, error=each.error))

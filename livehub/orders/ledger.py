@@ -56,6 +56,7 @@ class Applied(Struct, frozen=True):
 
     changed: frozenset[int]
     orders: Mapping[OrderKey, Held]
+    beats: Mapping[int, datetime]  # broadcast id -> its newest payment: a sign that it is on air
 
 
 async def apply(facts: Sequence[Applicable], *, now: datetime) -> Applied:
@@ -79,7 +80,16 @@ async def apply(facts: Sequence[Applicable], *, now: datetime) -> Applied:
         await _tell_vouchers(order, message_id=fact.message_id, now=now)
     await _store([order for order in locked.values() if order.changed], now=now)
     await rollup.book(changes, now=now)
-    return Applied(frozenset(changed), locked)
+    return Applied(frozenset(changed), locked, _beats(changes))
+
+
+def _beats(changes: Iterable[rollup.Change]) -> dict[int, datetime]:
+    newest: dict[int, int] = {}
+    for change in changes:
+        for key in change.delta:
+            if key.broadcast_id and key.minute:
+                newest[key.broadcast_id] = max(newest.get(key.broadcast_id, 0), key.minute)
+    return {broadcast: clock.from_ms(minute * 60_000) for broadcast, minute in newest.items()}
 
 
 async def book_anew(order_ids: Sequence[int], *, reason: str, now: datetime) -> int:

@@ -88,7 +88,8 @@ async def _orders_of_account(platform: str, account_ref: str, *, since_ms: int) 
     """Orders with a line of a platform's author, paid since an instant."""
     return _ids(
         await database.fetch(
-            "SELECT DISTINCT order_id FROM order_line WHERE platform = $1 AND author_ref = $2 AND paid_at >= $3",
+            "SELECT DISTINCT order_id FROM order_line WHERE platform = $1 AND author_ref = $2 AND paid_at"
+            " >= $3",
             platform,
             account_ref,
             since_ms,

@@ -1,0 +1,270 @@
+"""A centre with its people, rooms, shops and campaign, made by the domain's own verbs."""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b64encode
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+from livehub import database
+from livehub.accounts import tokens, users
+from livehub.accounts.actors import Actor, Grant, system
+from livehub.accounts.models import Bureau, Centre, Role
+from livehub.demo import cast
+from livehub.merchants import registry as merchants
+from livehub.merchants.models import MerchantStatus
+from livehub.platforms import shops
+from livehub.sandbox import catalogue
+from livehub.sandbox.spec import Platform
+from livehub.vouchers import campaigns, enrolments, rounds
+from livehub.vouchers.campaigns import NewCampaign
+from livehub.vouchers.models import Validity
+from livehub.vouchers.rounds import NewTemplate
+from rooms import registry as rooms
+from rooms.registry import Plan
+from streamers import registry as streamers
+from streamers.models import Streamer
+
+
+class ShopSeed(Struct, frozen=True, kw_only=True):
+    """A shop both sides know: here and at the imitated platform."""
+
+    platform: str
+    shop_ref: str
+    public_id: str
+    endpoint_key: str
+    app_key: str
+    secret: str
+    access_token: str
+
+
+class Seeded(Struct, frozen=True, kw_only=True):
+    """What the story needs to know of its world; kept beside the database for a second start."""
+
+    tag: str
+    centre_id: int
+    bureau_ids: tuple[int, ...]
+    logins: dict[str, str]  # role -> login
+    token: str  # of /api/v1, role auditor
+    rooms: dict[str, str]  # code -> public id
+    streamers: dict[str, str]  # stage name -> public id
+    authors: dict[str, str]  # stage name -> the author's id at 抖店
+    shops: dict[str, ShopSeed]
+    merchant_id: int
+    store_ref: str
+    template_ref: str
+    campaign_ref: str
+    face_fen: int
+    threshold_fen: int
+
+
+async def seed(*, tag: str, sandbox_url: str, now: datetime) -> Seeded:
+    """Make the world. ``tag`` keeps two worlds in one database apart; '' is the demo's own."""
+    clerk = system("demo")
+    centre = await users.create_centre("北海直播消费促进中心", city="北海", actor=clerk, now=now)
+    clerk = msgspec.structs.replace(clerk, centre_id=centre.id)
+    bureaus = [
+        await users.create_bureau(name, kind=kind, centre_id=centre.id, actor=clerk, now=now)
+        for name, kind in cast.BUREAUS
+    ]
+    room_ids = await _rooms(centre, clerk, now)
+    people, authors = await _streamers(centre, clerk, now)
+    merchant_id, store_ref = await _merchants(centre, clerk, now)
+    logins = await _logins(centre, bureaus, merchant_id, tag, clerk, now)
+    shop_seeds = await _shops(centre, bureaus[0], sandbox_url, clerk, now)
+    template_ref, campaign_ref = await _campaign(centre, bureaus[0], merchant_id, clerk, now)
+    token, _ = await tokens.create("演示核对", Grant(Role.AUDITOR), actor=clerk, now=now, centre_id=centre.id)
+    return Seeded(
+        tag=tag,
+        centre_id=centre.id,
+        bureau_ids=tuple(bureau.id for bureau in bureaus),
+        logins=logins,
+        token=token,
+        rooms=room_ids,
+        streamers=people,
+        authors=authors,
+        shops=shop_seeds,
+        merchant_id=merchant_id,
+        store_ref=store_ref,
+        template_ref=template_ref,
+        campaign_ref=campaign_ref,
+        face_fen=FACE_FEN,
+        threshold_fen=THRESHOLD_FEN,
+    )
+
+
+FACE_FEN, THRESHOLD_FEN, QUANTITY = 3000, 20000, 20000
+
+
+async def _rooms(centre: Centre, clerk: Actor, now: datetime) -> dict[str, str]:
+    found = {}
+    for code, name, theme, sells in cast.ROOMS:
+        plan = Plan(
+            code=code,
+            name=name,
+            theme=theme,
+            opens_minute=0,  # the demo may be started at any hour
+            closes_minute=1800,
+            setup_min=15,
+            turnover_min=15,
+            commerce_allowed=sells,
+        )
+        room = await rooms.open_room(plan, centre_id=centre.id, actor=clerk, now=now)
+        found[code] = room.public_id
+    return found
+
+
+async def _streamers(centre: Centre, clerk: Actor, now: datetime) -> tuple[dict[str, str], dict[str, str]]:
+    people: dict[str, str] = {}
+    authors: dict[str, str] = {}
+    for stage_name, name, town in cast.STREAMERS:
+        phone = f"170{secrets.randbelow(10**8):08d}"
+        streamer: Streamer = await streamers.create(
+            stage_name, name=name, centre_id=centre.id, phone=phone, town=town, actor=clerk, now=now
+        )
+        author = str(7_000_000_000_000_000 + secrets.randbelow(10**12))
+        await streamers.add_account(
+            streamer.public_id, platform="doudian", account_ref=author, name=stage_name, actor=clerk, now=now
+        )
+        people[stage_name] = streamer.public_id
+        authors[stage_name] = author
+    return people, authors
+
+
+async def _merchants(centre: Centre, clerk: Actor, now: datetime) -> tuple[int, str]:
+    first: tuple[int, str] | None = None
+    for name, town, stores in cast.MERCHANTS:
+        merchant = await merchants.add_merchant(name, centre_id=centre.id, town=town, actor=clerk, now=now)
+        await merchants.set_status(merchant.public_id, status=MerchantStatus.APPROVED, actor=clerk, now=now)
+        made = [
+            await merchants.add_store(merchant.public_id, name=each, actor=clerk, now=now) for each in stores
+        ]
+        first = first or (merchant.id, made[0].public_id)
+    assert first is not None  # noqa: S101 -- the cast has merchants
+    return first
+
+
+async def _logins(
+    centre: Centre, bureaus: list[Bureau], merchant_id: int, tag: str, clerk: Actor, now: datetime
+) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in cast.LOGINS:
+        login = f"{each.login}-{tag}" if tag else each.login
+        grant = Grant(
+            each.role,
+            bureau_id=bureaus[each.bureau].id if each.bureau >= 0 else 0,
+            merchant_id=merchant_id if each.role is Role.MERCHANT else 0,
+        )
+        await users.create_user(
+            login, cast.PASSWORD, name=each.name, centre_id=centre.id, actor=clerk, now=now, grants=[grant]
+        )
+        found.setdefault(str(each.role), login)
+    return found
+
+
+_SHOPS: tuple[tuple[Platform, str], ...] = (
+    ("doudian", "北海农特旗舰店"),
+    ("standard_webhooks", "北海云仓 ERP"),
+)
+
+
+async def _shops(
+    centre: Centre, bureau: Bureau, sandbox_url: str, clerk: Actor, now: datetime
+) -> dict[str, ShopSeed]:
+    found: dict[str, ShopSeed] = {}
+    for platform, name in _SHOPS:
+        digits = f"{secrets.randbelow(10**9):09d}"
+        is_doudian = platform == "doudian"
+        seed_ = ShopSeed(
+            platform=platform,
+            shop_ref=f"9{digits}" if is_doudian else f"erp-{digits}",
+            public_id="",
+            endpoint_key="",
+            app_key=f"7{digits}{digits}" if is_doudian else "",
+            secret=secrets.token_hex(16) if is_doudian else f"whsec_{_base64(24)}",
+            access_token=secrets.token_hex(16) if is_doudian else "",
+        )
+        endpoint = await shops.add_endpoint(
+            centre.id,
+            platform=platform,
+            name=name,
+            app_key=seed_.app_key,
+            secret=seed_.secret,
+            access_token=seed_.access_token,
+            api_base_url=f"{sandbox_url}/doudian" if is_doudian else "",
+            actor=clerk,
+            now=now,
+        )
+        await database.execute("UPDATE endpoint SET calls_per_second = 500 WHERE id = $1", endpoint.id)
+        shop = await shops.add_shop(
+            bureau.id, endpoint_id=endpoint.id, shop_ref=seed_.shop_ref, name=name, actor=clerk, now=now
+        )
+        for item in catalogue.ITEMS:
+            product = await _product(centre, item, clerk, now)
+            await merchants.map_product(
+                shop.id, product_ref=item.product_ref(platform), product=product, actor=clerk, now=now
+            )
+        found[platform] = msgspec.structs.replace(
+            seed_, public_id=shop.public_id, endpoint_key=endpoint.endpoint_key
+        )
+    return found
+
+
+async def _product(centre: Centre, item: catalogue.Item, clerk: Actor, now: datetime) -> str:
+    row = await database.fetch_one(
+        "SELECT public_id FROM product WHERE centre_id = $1 AND name = $2", centre.id, item.title
+    )
+    if row is not None:
+        return str(row["public_id"])
+    category = {"pearl": "handicraft", "fresh": "edible_agri", "fruit": "edible_agri"}.get(
+        item.kind, "prepackaged"
+    )
+    product = await merchants.add_product(
+        item.title, centre_id=centre.id, category=category, price_fen=item.price_fen, town=item.town,
+        actor=clerk, now=now,
+    )  # fmt: skip
+    return product.public_id
+
+
+async def _campaign(
+    centre: Centre, bureau: Bureau, merchant_id: int, clerk: Actor, now: datetime
+) -> tuple[str, str]:
+    wanted = NewCampaign(
+        name="开海第一网 · 农特券",
+        issuer_name="北海市农业农村局",
+        purpose="农特产品直播消费",
+        budget_fen=QUANTITY * FACE_FEN * 2,
+    )
+    campaign = await campaigns.draft(wanted, bureau_id=bureau.id, centre_id=centre.id, actor=clerk, now=now)
+    await campaigns.submit(campaign.id, actor=clerk, now=now)
+    await campaigns.countersign(campaign.id, actor=clerk, now=now)
+    await campaigns.start(campaign.id, actor=clerk, now=now)
+    template = NewTemplate(
+        name="北海农特消费券",
+        face_fen=FACE_FEN,
+        threshold_fen=THRESHOLD_FEN,
+        quantity=QUANTITY,
+        validity=Validity.DAYS_FROM_CLAIM,
+        validity_n=7,
+    )
+    round_ = await rounds.schedule(
+        campaign.id,
+        templates=[template],
+        claim_from=now,
+        claim_until=now + timedelta(days=60),
+        actor=clerk,
+        now=now,
+    )
+    await rounds.open_round(round_.id, actor=clerk, now=now)
+    await enrolments.enrol(campaign.id, merchant_id=merchant_id, actor=clerk, now=now)
+    row = await database.fetch_one("SELECT public_id FROM voucher_template WHERE round_id = $1", round_.id)
+    assert row is not None  # noqa: S101 -- scheduled above
+    return str(row["public_id"]), campaign.public_id
+
+
+def _base64(nbytes: int) -> str:
+
+    return b64encode(secrets.token_bytes(nbytes)).decode()
