@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import msgspec
@@ -21,11 +21,13 @@ from livehub.web import doors, reading
 from livehub.web.api.declared import Asked, Operation
 from livehub.web.shielding import committed_in_groups
 
+Entrance = Callable[..., Coroutine[Any, Any, HTTPResponse]]
+
 KEY_LENGTH = 56
 YEARS = range(2000, 2200)  # what calendars and both databases can reckon with
 
 
-def entrance(operation: Operation) -> doors.Handler:
+def entrance(operation: Operation) -> Entrance:
     """The handler of an operation as the router wants it, with its policy."""
 
     @doors.machine(*operation.needs)
@@ -42,7 +44,8 @@ def entrance(operation: Operation) -> doors.Handler:
         named = {name: _segment(text) for name, text in path.items()}
         return _answer(operation, await operation.verb(asked, **named))
 
-    return committed_in_groups(called) if operation.in_groups else called
+    handler = cast(Entrance, called)  # doors.machine wraps a coroutine function in one
+    return committed_in_groups(handler) if operation.in_groups else handler
 
 
 def _query(request: Request, operation: Operation) -> Any:

@@ -13,6 +13,8 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission
 from livehub.kit.errors import LivehubError
 
+ROOT = "/api/v1"
+
 Q = TypeVar("Q")
 B = TypeVar("B")
 A = TypeVar("A")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from livehub.accounts import queries
 from livehub.accounts.actors import Actor
-from livehub.accounts.permissions import Permission, bureau_scope
+from livehub.accounts.permissions import Permission, bureau_scope, require
 from livehub.kit.errors import Detail, Invalid, NotFound
+from livehub.vouchers.models import Drop, Round, Template
+from rooms import queries as rooms
+from streamers import queries as streamers
 
 
 async def bureaus(centre_id: int) -> dict[int, str]:
@@ -34,3 +37,39 @@ def row_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise NotFound
     return int(text)
+
+
+async def round_of(public_id: str, *, actor: Actor) -> tuple[int, str]:
+    """(row id, campaign's public id) of a round of a campaign the actor may work on; NotFound else."""
+    found = await Round.get_or_none(public_id=public_id).select_related("campaign")
+    if found is None:
+        raise NotFound
+    campaign = found.campaign
+    require(actor, Permission.CAMPAIGN_DRAFT, bureau_id=campaign.bureau_id, centre_id=campaign.centre_id)
+    return int(found.id), str(campaign.public_id)
+
+
+async def template_id(public_id: str, *, actor: Actor) -> int:
+    """The row id of a voucher template of the actor's centre; NotFound else."""
+    found = await Template.get_or_none(public_id=public_id).select_related("round__campaign")
+    if found is None or found.round.campaign.centre_id != actor.centre_id:
+        raise NotFound
+    return int(found.id)
+
+
+async def broadcast_id(public_id: str, *, actor: Actor) -> int:
+    """The row id of a broadcast the actor may see; NotFound else."""
+    return (await rooms.broadcast(public_id, actor=actor)).id
+
+
+async def drop_id(public_id: str, *, actor: Actor) -> int:
+    """The row id of a drop of a broadcast of the actor's centre; NotFound else."""
+    found = await Drop.get_or_none(public_id=public_id).select_related("broadcast")
+    if found is None or found.broadcast.centre_id != actor.centre_id:
+        raise NotFound
+    return int(found.id)
+
+
+async def streamer_id(public_id: str, *, actor: Actor) -> int:
+    """The row id of a streamer of the actor's centre; NotFound else."""
+    return (await streamers.streamer(public_id, actor=actor)).id

@@ -1,0 +1,89 @@
+"""/api/v1: every declared call, the document made of the declarations, and its page."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import msgspec
+from sanic import Blueprint, Request, Sanic
+from sanic.response import HTTPResponse
+
+from livehub.vouchers.redemptions import RedeemDesk
+from livehub.web import doors, rendering
+from livehub.web.api import (
+    bookings,
+    broadcasts,
+    campaigns,
+    docs,
+    inbox,
+    me,
+    openapi,
+    redemptions,
+    sales,
+    wall,
+)
+from livehub.web.api.calls import entrance
+from livehub.web.api.declared import ROOT
+
+SECTIONS = (
+    bookings.calls,
+    broadcasts.calls,
+    campaigns.calls,
+    redemptions.calls,
+    sales.calls,
+    inbox.calls,
+    wall.calls,
+    me.calls,
+)
+
+bp = Blueprint("api", url_prefix=ROOT)
+
+for _section in SECTIONS:
+    for _operation in _section.operations:
+        bp.add_route(
+            entrance(_operation),
+            _operation.path.replace("{", "<").replace("}", ":str>"),
+            methods=[_operation.method],
+            name=_operation.name,
+        )
+
+
+@bp.before_server_start
+async def open_desk(app: Sanic[Any, Any]) -> None:
+    """Open this worker's door to redemptions by machines."""
+    app.ctx.api_redeem_desk = RedeemDesk(app.ctx.settings)
+    app.ctx.api_redeem_desk.start()
+
+
+@bp.after_server_stop
+async def close_desk(app: Sanic[Any, Any]) -> None:
+    """Settle what waits."""
+    await app.ctx.api_redeem_desk.stop()
+
+
+@bp.get("/openapi.json")
+@doors.public
+async def document(_request: Request) -> HTTPResponse:
+    """The OpenAPI document."""
+    return HTTPResponse(_document(), content_type="application/json")
+
+
+@bp.get("/docs")
+@doors.public
+async def page(_request: Request) -> HTTPResponse:
+    """The document for people; it needs no script from anywhere."""
+    made = msgspec.json.decode(_document())
+    return rendering.page(
+        "api_docs.html",
+        spec_url=f"{ROOT}/openapi.json",
+        title=made["info"]["title"],
+        version=made["info"]["version"],
+        intro=made["info"]["description"],
+        groups=docs.groups(made),
+    )
+
+
+@cache
+def _document() -> bytes:
+    return msgspec.json.encode(openapi.document(SECTIONS))
