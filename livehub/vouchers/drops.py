@@ -116,7 +116,7 @@ async def on_cue_fired(fact: CueFired, now: datetime) -> None:
             "drop.opened",
             actor=actor,
             now=now,
-            about=("cue", str(fact.cue_id)),
+            about=("cue", fact.cue_ref),
             result="refused",
             detail={"code": refusal.code, "broadcast_id": fact.broadcast_id},
         )
@@ -141,8 +141,7 @@ async def _open_for_cue(fact: CueFired, *, actor: Actor, now: datetime) -> None:
     template = await Template.get_or_none(public_id=fact.template_ref)
     if template is None:
         raise NotFound
-    cue_ref = str(fact.cue_id)
-    drop = await Drop.filter(broadcast_id=fact.broadcast_id, cue_ref=cue_ref).first()
+    drop = await Drop.filter(broadcast_id=fact.broadcast_id, cue_ref=fact.cue_ref).first()
     if drop is None:
         drop = await plan(
             fact.broadcast_id,
@@ -151,7 +150,7 @@ async def _open_for_cue(fact: CueFired, *, actor: Actor, now: datetime) -> None:
             window_s=fact.window_s,
             actor=actor,
             now=now,
-            cue_ref=cue_ref,
+            cue_ref=fact.cue_ref,
         )
     if drop.state == "planned":
         await open_drop(drop.id, actor=actor, now=now)

@@ -271,7 +271,7 @@ async def till(merchant_id: int, *, now: datetime, recent: int = 10) -> Till:
 
 async def figures(*, centre_id: int, bureaus: frozenset[int] | None = None, campaign_id: int = 0) -> Figures:
     """Vouchers and leverage of a centre, of some bureaus' campaigns, or of one campaign."""
-    where = "c.centre_id = $1 AND $2 IN (0, c.id)"
+    where = "c.centre_id = $1 AND ($2 = 0 OR c.id = $2)"
     if bureaus is not None:
         where += f" AND c.bureau_id IN ({', '.join(str(int(each)) for each in sorted(bureaus)) or '0'})"
     stock = await database.fetch_one(
