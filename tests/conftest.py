@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-
+import structlog
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from livehub import process
@@ -30,6 +30,13 @@ KEYS = "test:dGVzdC1rZXktb2YtZXhhY3RseS0zMi1ieXRlcyEhISE="
 ROOT = Path(__file__).resolve().parent.parent
 
 _left_out: list[str] = []
+
+structlog.configure(  # short tracebacks: the long ones take a quarter of a second each
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -29,12 +29,7 @@ def default_path(settings: Settings, *, now: datetime) -> Path:
 
 async def backup(settings: Settings, path: Path) -> str:
     """Write the copy and return its SHA-256; BackupFailed leaves nothing behind."""
-    if path.exists():
-        raise BackupFailed(f"{path} exists already")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    draft.unlink(missing_ok=True)
-    os.close(os.open(draft, os.O_CREAT | os.O_WRONLY, 0o600))
+    draft = _begun(path)
     try:
         if settings.is_sqlite:
             await asyncio.to_thread(_copy_sqlite, settings, draft)
@@ -45,6 +40,17 @@ async def backup(settings: Settings, path: Path) -> str:
     finally:
         draft.unlink(missing_ok=True)
     return digest
+
+
+def _begun(path: Path) -> Path:
+    """An empty file beside the copy to be, readable by its owner only."""
+    if path.exists():
+        raise BackupFailed(f"{path} exists already")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.part")
+    draft.unlink(missing_ok=True)
+    os.close(os.open(draft, os.O_CREAT | os.O_WRONLY, 0o600))
+    return draft
 
 
 def _copy_sqlite(settings: Settings, draft: Path) -> None:
