@@ -1,0 +1,245 @@
+"""The bureau officer's pages: my week, asking for a time, giving it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+from sanic import Blueprint, Request
+from sanic.response import HTTPResponse, redirect
+
+from livehub import database
+from livehub.accounts import queries as accounts
+from livehub.accounts.actors import Actor
+from livehub.accounts.models import Bureau
+from livehub.accounts.permissions import Permission
+from livehub.kit import clock
+from livehub.kit.errors import Conflict, Invalid, LivehubError
+from livehub.web import doors, lanes, reading
+from livehub.web.bureau import week
+from livehub.web.reading import Form
+from livehub.web.rendering import page
+from livehub.web.shell import Shell
+from rooms import booking, queries
+from rooms.conflicts import Span
+from rooms.errors import SlotTaken
+from rooms.models import BookingKind
+from rooms.queries import BookingRow, RoomView
+from rooms.wishes import TITLE_LENGTH, Wish
+from streamers import queries as streamers
+
+bp = Blueprint("bureau", url_prefix="/bureau")
+
+USUAL_MINUTES = 120
+_DONE = {
+    "asked": "已提交，时段先为您留着，等中心审批",
+    "approved": "已排上，无需审批",
+    "cancelled": "已取消，时段已让出",
+}
+
+
+class WhichWeek(Struct):
+    """The week and its day that are looked at; today's when nothing is said."""
+
+    week: date | None = None
+    day: date | None = None
+
+
+class Prefilled(Struct):
+    """What the form may begin with."""
+
+    room: Annotated[str, Meta(max_length=16)] = ""
+    starts_at: Annotated[str, Meta(max_length=16)] = ""
+
+
+class BookingForm(Struct):
+    """What the form asks for."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=TITLE_LENGTH)]
+    room: Annotated[str, Meta(min_length=1, max_length=16)]
+    starts_at: reading.LocalTime
+    minutes: Annotated[int, Meta(ge=1, le=1440)]
+    kind: BookingKind = BookingKind.LIVE
+    streamer: Annotated[str, Meta(max_length=16)] = ""
+    bureau: Annotated[str, Meta(max_length=16)] = ""
+
+
+class Cancelling(Struct):
+    """The version that was looked at."""
+
+    version: Annotated[int, Meta(ge=1, le=10**6)] | None = None
+
+
+class Suggested(Struct, frozen=True, kw_only=True):
+    """A free time, ready to be asked for."""
+
+    room: str
+    room_name: str
+    starts_at: datetime
+    ends_at: datetime
+    local: str  # as the form's field wants it
+    minutes: int
+
+
+@bp.get("/")
+@doors.signed_in(Permission.BOOKING_REQUEST)
+async def my_week(request: Request, actor: Actor) -> HTTPResponse:
+    """Seven days, the rooms on one of them, and what we asked for."""
+    mine = await _bureaus_of(actor)
+    if not mine:
+        return redirect("/desk/bookings", status=303)  # staff decide there, and ask for a bureau there
+    now = clock.now()
+    start, chosen = _chosen(reading.query(request, WhichWeek), today=clock.local_day(now))
+    bookings = await _bookings(mine, start, actor=actor)
+    rooms = await queries.rooms_of(actor.centre_id)
+    window = week.hours(chosen, rooms)
+    taken = await queries.timeline(actor.centre_id, since=window.from_at, until=window.until_at, actor=actor)
+    return page(
+        "bureau/bookings.html",
+        shell=_shell(request, actor, mine, current="bookings"),
+        now=now,
+        week_start=start.isoformat(),
+        prev_week=(start - timedelta(days=7)).isoformat(),
+        next_week=(start + timedelta(days=7)).isoformat(),
+        first_day=start,
+        last_day=start + timedelta(days=6),
+        hours=window.labels,
+        lanes=week.board(rooms, taken, window=window, now=now),
+        now_at=lanes.present(now, from_at=window.from_at, until_at=window.until_at),
+        days=week.days(start, chosen=chosen, bookings=bookings),
+        quotas=[],
+        bookings=[week.row(each) for each in bookings],
+    )
+
+
+@bp.get("/bookings/new")
+@doors.signed_in(Permission.BOOKING_REQUEST)
+async def new(request: Request, actor: Actor) -> HTTPResponse:
+    """The empty form."""
+    begun = reading.query(request, Prefilled)
+    form = reading.blank(
+        room=begun.room,
+        starts_at=begun.starts_at,
+        minutes=str(USUAL_MINUTES),
+        kind=str(BookingKind.LIVE),
+    )
+    return await _form(request, actor, form)
+
+
+@bp.post("/bookings")
+@doors.signed_in(Permission.BOOKING_REQUEST)
+async def ask(request: Request, actor: Actor) -> HTTPResponse:
+    """Ask for a time; a refusal shows the reason, free times instead, and everything that was typed."""
+    try:
+        wish = await _wish(reading.form(request, BookingForm), actor=actor)
+        made = await database.unit(lambda: booking.request(wish, actor=actor, now=clock.now()))
+    except (Invalid, Conflict) as error:
+        return await _form(request, actor, reading.refused(request, error), error=error)
+    day = clock.local_day(made.start_at)
+    done = "approved" if made.hold_until is None else "asked"
+    return redirect(f"/bureau?week={week.monday(day)}&day={day}&done={done}", status=303)
+
+
+@bp.post("/bookings/<booking_id:str>/cancel")
+@doors.signed_in(Permission.BOOKING_REQUEST)
+async def cancel(request: Request, actor: Actor, booking_id: str) -> HTTPResponse:
+    """Give the time back; StaleVersion when somebody changed the booking since it was shown."""
+    version = reading.form(request, Cancelling).version
+    gone = await database.unit(
+        lambda: booking.cancel(booking_id, version=version, actor=actor, now=clock.now())
+    )
+    day = clock.local_day(gone.start_at)
+    return redirect(f"/bureau?week={week.monday(day)}&day={day}&done=cancelled", status=303)
+
+
+async def _form(
+    request: Request, actor: Actor, form: Form, *, error: LivehubError | None = None
+) -> HTTPResponse:
+    mine = await _bureaus_of(actor)
+    if not mine:
+        return redirect("/desk/bookings", status=303)
+    rooms = [each for each in await queries.rooms_of(actor.centre_id) if each.status == "active"]
+    known: Mapping[str, Any] = error.data if isinstance(error, SlotTaken) else {}
+    return page(
+        "bureau/booking_new.html",
+        status=error.status if error else 200,
+        shell=_shell(request, actor, mine, current="new"),
+        form=form,
+        bureaus=[(each.public_id, each.name) for each in mine],
+        rooms=[(each.public_id, each.name) for each in rooms],
+        streamers=[
+            (each.public_id, f"{each.stage_name} · {each.town}" if each.town else each.stage_name)
+            for each in await streamers.streamers(actor.centre_id)
+        ],
+        room_rules=rooms,
+        conflicts=known.get("conflicts", []),
+        is_taken=isinstance(error, SlotTaken),
+        suggestions=_suggested(form, rooms, known.get("suggestions", [])),
+    )
+
+
+async def _wish(form: BookingForm, *, actor: Actor) -> Wish:
+    mine = await _bureaus_of(actor)
+    named = [each for each in mine if each.public_id == form.bureau]
+    return Wish(
+        room=form.room,
+        bureau_id=(named or mine)[0].id if mine else 0,
+        title=form.title,
+        starts_at=form.starts_at,
+        minutes=form.minutes,
+        kind=form.kind,
+        streamer=form.streamer,
+    )
+
+
+def _suggested(form: Form, rooms: Sequence[RoomView], free: Sequence[Mapping[str, Any]]) -> list[Suggested]:
+    names = {room.public_id: room.name for room in rooms}
+    spans = [Span(**each) for each in free]
+    return [
+        Suggested(
+            room=form.value("room"),
+            room_name=names.get(form.value("room"), ""),
+            starts_at=span.starts_at,
+            ends_at=span.ends_at,
+            local=f"{clock.local(span.starts_at):%Y-%m-%dT%H:%M}",
+            minutes=int((span.ends_at - span.starts_at) / timedelta(minutes=1)),
+        )
+        for span in spans
+    ]
+
+
+async def _bookings(mine: Sequence[Bureau], start: date, *, actor: Actor) -> list[BookingRow]:
+    since, until = clock.at_local(start), clock.at_local(start + timedelta(days=7))
+    found = [
+        row for each in mine for row in await queries.my_week(each.id, since=since, until=until, actor=actor)
+    ]
+    return sorted(found, key=lambda row: (row.starts_at, row.id))
+
+
+async def _bureaus_of(actor: Actor) -> list[Bureau]:
+    held = actor.bureaus()
+    return [each for each in await accounts.bureaus(actor.centre_id) if each.id in held]
+
+
+def _chosen(asked: WhichWeek, *, today: date) -> tuple[date, date]:
+    """(Monday, the day looked at): the day asked for if it is in the week, else today, else Monday."""
+    start = week.monday(_near(asked.week or asked.day or today, today))
+    for day in (asked.day, today):
+        if day is not None and timedelta(0) <= day - start < timedelta(days=7):
+            return start, day
+    return start, start
+
+
+def _near(day: date, today: date) -> date:
+    """The day, or today where nobody could have planned anything."""
+    return day if abs(day.year - today.year) <= 20 else today
+
+
+def _shell(request: Request, actor: Actor, mine: Sequence[Bureau], *, current: str) -> Shell:
+    shell = doors.shell(
+        request, actor, door="bureau", current=current, place="、".join(each.name for each in mine)
+    )
+    shell.flash = _DONE.get(str(request.args.get("done", "")), "")
+    return shell
