@@ -122,7 +122,10 @@ def claiming(sent: list[dict[str, str]], *, wait_seconds: int = 0):
                 wait_seconds=wait_seconds,
                 known_phone="",
                 key="k",
-                has_vouchers=False,
+                is_known=False,
+                kind_id="",
+                others=[],
+                of_broadcast=True,
             )
 
         @app.post("/c/k7m2/<verb:str>")

@@ -99,7 +99,10 @@ def test_the_consumers_page_stays_under_50_kb() -> None:
         wait_seconds=42,
         known_phone="",
         key="k" * 32,
-        has_vouchers=True,
+        is_known=False,
+        kind_id="",
+        others=[],
+        of_broadcast=True,
     )
     loaded = re.findall(rf'"{assets.PREFIX}/{assets.shelf().version}/([\w./-]+)"', html)
 

@@ -1,0 +1,86 @@
+"""The consumer's door: everybody may come; one cookie makes the forms' token, another says whose phone it is.
+
+Web-views of other apps may ignore SameSite, so a form without the token is refused whatever sent it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sanic import Request
+from sanic.response import HTTPResponse
+
+from livehub.accounts import forms
+from livehub.kit import clock, ids
+from livehub.vouchers import identity
+from livehub.vouchers.errors import ClaimantUnknown
+from livehub.vouchers.identity import ClaimantRef
+from livehub.web import doors
+
+CLAIMANT = "__Host-claimant"
+VISITOR = "__Host-visitor"
+SECONDS = int(identity.SESSION_TTL.total_seconds())
+_SAFE = frozenset({"GET", "HEAD"})
+
+Handler = Callable[..., Awaitable[HTTPResponse]]
+
+
+class Visitor(Struct, frozen=True, kw_only=True):
+    """Who holds the phone: perhaps somebody whose number was verified here before."""
+
+    csrf: str
+    claimant: ClaimantRef | None = None
+    token: str = ""
+
+    def of(self, centre_id: int) -> ClaimantRef | None:
+        """The claimant, where she is one of this centre."""
+        known = self.claimant
+        return known if known is not None and known.centre_id == centre_id else None
+
+    def now_known(self, claimant: ClaimantRef) -> Visitor:
+        """The same visitor after her number was verified."""
+        return msgspec.structs.replace(self, claimant=claimant)
+
+
+def visitor(handler: Handler) -> Handler:
+    """A page of the consumer's phone; the handler gets ``(request, visitor, **path)``."""
+
+    @wraps(handler)
+    async def entered(request: Request, **path: Any) -> HTTPResponse:
+        mark = request.cookies.get(VISITOR) or ""
+        if request.method not in _SAFE:
+            doors.require_same_site(request)
+            forms.check_form_token(mark, given=str(request.form.get("csrf") or "") if request.form else "")
+        fresh = "" if mark else ids.token()
+        token = request.cookies.get(CLAIMANT) or ""
+        answer = await handler(
+            request,
+            Visitor(csrf=forms.form_token(mark or fresh), claimant=await _claimant(token), token=token),
+            **path,
+        )
+        if fresh:
+            doors.set_cookie(answer, VISITOR, fresh, seconds=SECONDS)
+        return answer
+
+    setattr(entered, doors.POLICY, "claimant")
+    return entered
+
+
+def remember(answer: HTTPResponse, session: identity.Session | None) -> HTTPResponse:
+    """The answer, with the cookie of a session that was just opened."""
+    if session is not None:
+        doors.set_cookie(answer, CLAIMANT, session.token, seconds=SECONDS)
+    return answer
+
+
+async def _claimant(token: str) -> ClaimantRef | None:
+    if not token:
+        return None
+    try:
+        return await identity.claimant_of(token, now=clock.now())
+    except ClaimantUnknown:
+        return None

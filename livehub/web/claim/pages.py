@@ -1,0 +1,327 @@
+"""The consumer's phone: the rules and a voucher in two taps, and her vouchers with a code that changes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+from sanic import Blueprint, Request, Sanic
+from sanic.response import HTTPResponse, redirect
+
+from livehub.kit import clock, ids
+from livehub.kit.errors import Invalid, LivehubError, TooMany
+from livehub.vouchers import codes, identity, queries, tills
+from livehub.vouchers.claims import ClaimDesk
+from livehub.vouchers.errors import ClaimantUnknown, CodeWrong, LinkUnknown, VoucherRefused
+from livehub.vouchers.queries import Kind, LinkPage
+from livehub.web import doors, reading, show
+from livehub.web.claim import door, words
+from livehub.web.claim.door import Visitor
+from livehub.web.reading import Form
+from livehub.web.rendering import page
+from streamers import queries as streamer_queries
+
+bp = Blueprint("claim", url_prefix="/c")
+
+CODE_EVERY_SECONDS = identity.PER_PHONE[0][1]
+# What a refused claim means for the page, where the link itself does not say it (any more).
+_CLOSED = {"SOLD_OUT": "sold_out", "ENDED": "ended", "NOT_STARTED": "not_started", "PAUSED": "paused"}
+
+
+class Asked(Struct):
+    """Whose phone a code is sent to."""
+
+    phone: reading.Phone
+
+
+class Proof(Struct):
+    """A phone and the code that was sent to it."""
+
+    phone: reading.Phone
+    code: reading.OneTimeCode
+
+
+class Wish(Struct):
+    """One tap on 领取; ``template`` where a link has several."""
+
+    key: Annotated[str, Meta(max_length=200)] = ""
+    template: Annotated[str, Meta(max_length=16)] = ""
+
+
+@bp.before_server_start
+async def _open(app: Sanic[Any, Any]) -> None:
+    app.ctx.claim_desk = ClaimDesk(app.ctx.settings)
+    app.ctx.claim_desk.start()
+
+
+async def _close(app: Sanic[Any, Any]) -> None:
+    await app.ctx.unfinished.finished(within_seconds=app.config.GRACEFUL_SHUTDOWN_TIMEOUT)
+    await app.ctx.claim_desk.stop()
+
+
+bp.listener(_close, "after_server_stop", priority=-10)  # of all endings this one comes before the database's
+
+
+@bp.get("/privacy")
+@doors.public
+async def privacy(_request: Request) -> HTTPResponse:
+    """What is kept about a claimant."""
+    return page("claim/privacy.html")
+
+
+@bp.get("/<slug:str>")
+@door.visitor
+async def open_link(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
+    """What the link gives now; the opening is counted."""
+    link = await _link(slug)
+    request.app.ctx.claim_desk.clicks.count(slug)
+    return await _page(request, visitor, link)
+
+
+@bp.post("/<slug:str>/code")
+@door.visitor
+async def send_code(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
+    """Send a one-time code; the answer is the same whether the phone is known here or not."""
+    link = await _link(slug)
+    now = clock.now()
+    shown = _who if request.form and request.form.get("back") == "mine" else _page
+    try:
+        phone = reading.form(request, Asked).phone
+        await identity.send_code(
+            phone,
+            centre_id=link.centre_id,
+            ip=doors.where(request)["ip"],
+            channel=request.app.ctx.settings.sms_channel,
+            now=now,
+        )
+    except (Invalid, TooMany) as refusal:
+        return await shown(request, visitor, link, refusal=refusal)
+    return await shown(request, visitor, link, code_sent=True)
+
+
+@bp.post("/<slug:str>/claim")
+@door.visitor
+async def claim(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
+    """Verify the phone where it is not known, then claim; a refusal is a state of the same page."""
+    link = await _link(slug)
+    now = clock.now()
+    session: identity.Session | None = None
+    desk: ClaimDesk = request.app.ctx.claim_desk
+    try:
+        claimant = visitor.of(link.centre_id)
+        if claimant is None:
+            proof = reading.form(request, Proof)
+            session = await identity.verify(proof.phone, proof.code, centre_id=link.centre_id, now=now)
+            claimant = session.claimant
+        wish = reading.form(request, Wish)
+        await desk.claim(
+            slug, claimant=claimant, key=wish.key, now=now, template=wish.template, **doors.where(request)
+        )
+    except (Invalid, CodeWrong, VoucherRefused) as refusal:
+        who = visitor.now_known(session.claimant) if session else visitor
+        return door.remember(await _refused(request, who, slug, refusal), session)
+    return door.remember(redirect(f"/c/{slug}/mine?claimed=1", status=303), session)
+
+
+@bp.get("/<slug:str>/code", name="back_from_code")
+@bp.get("/<slug:str>/claim", name="back_from_claim")
+@bp.get("/<slug:str>/forget", name="back_from_forget")
+@doors.public
+async def back(_request: Request, slug: str) -> HTTPResponse:
+    """Somebody refreshed the answer of a form: back to the link."""
+    return redirect(f"/c/{slug}", status=303)
+
+
+@bp.get("/mine", name="mine_of_all")
+@door.visitor
+async def mine_of_all(request: Request, visitor: Visitor) -> HTTPResponse:
+    """My vouchers without a link at hand; whoever is not known here comes by her link."""
+    if visitor.claimant is None:
+        raise ClaimantUnknown("请打开直播间里的领券链接，验证手机号后查看您的券。")
+    return await _mine(request, visitor, visitor.claimant, slug="")
+
+
+@bp.get("/<slug:str>/mine")
+@door.visitor
+async def mine(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
+    """My vouchers, the code of one of them; or the question whose they are."""
+    link = await _link(slug)
+    claimant = visitor.of(link.centre_id)
+    if claimant is None:
+        return await _who(request, visitor, link)
+    return await _mine(request, visitor, claimant, slug=slug)
+
+
+@bp.post("/<slug:str>/mine")
+@door.visitor
+async def verify(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
+    """Verify the phone to see its vouchers, without claiming."""
+    link = await _link(slug)
+    try:
+        proof = reading.form(request, Proof)
+        session = await identity.verify(
+            proof.phone, proof.code, centre_id=link.centre_id, now=clock.now()
+        )
+    except (Invalid, CodeWrong) as refusal:
+        return await _who(request, visitor, link, refusal=refusal)
+    return door.remember(redirect(f"/c/{slug}/mine", status=303), session)
+
+
+@bp.post("/<slug:str>/forget")
+@door.visitor
+async def forget(_request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
+    """End this phone's session: the next one verifies her own number."""
+    if visitor.token:
+        await identity.forget_session(visitor.token)
+    answer = redirect(f"/c/{slug}", status=303)
+    doors.drop_cookie(answer, door.CLAIMANT)
+    return answer
+
+
+async def _link(slug: str) -> LinkPage:
+    link = await queries.link_page(slug, now=clock.now())
+    if link is None:
+        raise LinkUnknown
+    return link
+
+
+async def _refused(
+    request: Request, visitor: Visitor, slug: str, refusal: Invalid | CodeWrong | VoucherRefused
+) -> HTTPResponse:
+    return await _page(request, visitor, await _link(slug), refusal=refusal)
+
+
+async def _page(
+    request: Request,
+    visitor: Visitor,
+    link: LinkPage,
+    *,
+    refusal: LivehubError | None = None,
+    code_sent: bool = False,
+) -> HTTPResponse:
+    why = link.why or (_CLOSED.get(refusal.code, "") if refusal else "")
+    kind = _chosen(request, link)
+    seen = {
+        "slug": link.slug,
+        "title": link.title,
+        "from_words": await _from(link),
+        "rules": words.rules(kind, link) if kind else None,
+        "is_known": visitor.of(link.centre_id) is not None,
+        **await _ticket(kind),
+    }
+    if why or kind is None:
+        status = refusal.status if refusal and refusal.code in _CLOSED else 200
+        return page("claim/closed.html", status=status, why=why, opens_at=link.opens_at, **seen)
+    several = len(link.kinds) > 1
+    answer = page(
+        "claim/claim.html",
+        status=refusal.status if refusal else 200,
+        csrf=visitor.csrf,
+        left=kind.quantity - kind.issued if several else link.left,
+        quantity=kind.quantity if several else link.quantity,
+        kind_id=kind.id if several else "",
+        of_broadcast=bool(link.broadcast_id),
+        others=[each for each in link.kinds if each.id != kind.id],
+        known_phone=await _phone(visitor, link),
+        key=_key(request) or ids.token(nbytes=18),
+        **_asking(request, refusal=refusal, code_sent=code_sent),
+        **seen,
+    )
+    return _with_wait(answer, refusal)
+
+
+async def _who(
+    request: Request,
+    visitor: Visitor,
+    link: LinkPage,
+    *,
+    refusal: LivehubError | None = None,
+    code_sent: bool = False,
+) -> HTTPResponse:
+    """Whose vouchers? The same two fields as on the claim form."""
+    answer = page(
+        "claim/who.html",
+        status=refusal.status if refusal else 200,
+        slug=link.slug,
+        csrf=visitor.csrf,
+        **_asking(request, refusal=refusal, code_sent=code_sent),
+    )
+    return _with_wait(answer, refusal)
+
+
+async def _mine(
+    request: Request, visitor: Visitor, claimant: identity.ClaimantRef, *, slug: str
+) -> HTTPResponse:
+    now = clock.now()
+    vouchers = await queries.vouchers_of(claimant.id, now=now)
+    usable = [each.id for each in vouchers if each.qr]
+    wanted = str(request.args.get("show", ""))
+    return page(
+        "claim/mine.html",
+        slug=slug,
+        csrf=visitor.csrf,
+        just_claimed="claimed" in request.args,
+        phone=show.phone(await identity.phone_of(claimant.id)),
+        wait=codes.seconds_left(now),
+        now=now,
+        shown=wanted if wanted in usable else next(iter(usable), ""),
+        vouchers=vouchers,
+    )
+
+
+def _asking(request: Request, *, refusal: LivehubError | None, code_sent: bool) -> dict[str, Any]:
+    """The part of a page that asks for phone and code."""
+    form = reading.refused(request, refusal) if refusal else Form(values=reading.typed(request))
+    if isinstance(refusal, CodeWrong):
+        form.errors["code"], form.message = refusal.message, ""
+    wait = CODE_EVERY_SECONDS - clock.to_ms(clock.now()) // 1000 % CODE_EVERY_SECONDS if code_sent else 0
+    if isinstance(refusal, TooMany):
+        wait = refusal.retry_after or 0
+        form.message = "获取验证码过于频繁，请稍后再试。已收到的验证码 5 分钟内可用。"
+    return {"form": form, "code_sent": code_sent, "wait_seconds": wait}
+
+
+def _with_wait(answer: HTTPResponse, refusal: LivehubError | None) -> HTTPResponse:
+    if refusal is not None and refusal.retry_after is not None:
+        answer.headers["Retry-After"] = str(refusal.retry_after)
+    return answer
+
+
+def _key(request: Request) -> str:
+    """The key a form was sent with: a second try of the same form is the same wish."""
+    return reading.typed(request).get("key", "")
+
+
+def _chosen(request: Request, link: LinkPage) -> Kind | None:
+    """Of several kinds the one that was asked for, else the first with any left."""
+    wanted = reading.typed(request).get("template") or str(request.args.get("template", ""))
+    for each in link.kinds:
+        if each.id == wanted:
+            return each
+    with_stock = [each for each in link.kinds if each.issued < each.quantity]
+    return next(iter(with_stock or link.kinds), None)
+
+
+async def _from(link: LinkPage) -> str:
+    names = await streamer_queries.names([link.streamer_id]) if link.streamer_id else {}
+    host = f"{names[link.streamer_id]}的直播间" if link.streamer_id in names else ""
+    issuer = f"{link.bureau or link.issuer_name} 发放" if link.kinds else ""
+    return " · ".join(filter(None, (host, issuer)))
+
+
+async def _ticket(kind: Kind | None) -> dict[str, Any]:
+    if kind is None:
+        return {"face_fen": None, "threshold_fen": None, "name": "", "until_words": "", "where_words": ""}
+    stores = await tills.stores_taking(kind.id)
+    return {
+        "face_fen": kind.face_fen,
+        "threshold_fen": kind.threshold_fen,
+        "name": kind.name,
+        "until_words": words.until(kind, now=clock.now()),
+        "where_words": words.where(stores, merchants_only=kind.merchants_only),
+    }
+
+
+async def _phone(visitor: Visitor, link: LinkPage) -> str:
+    claimant = visitor.of(link.centre_id)
+    return show.phone(await identity.phone_of(claimant.id)) if claimant else ""

@@ -1,0 +1,64 @@
+"""How a voucher's time and place are said to a consumer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from livehub.vouchers import validity
+from livehub.vouchers.models import Validity
+from livehub.vouchers.queries import Kind, LinkPage
+from livehub.web import show
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """What parts/ticket.html says below the form."""
+
+    per_person: int
+    threshold_fen: int
+    refund: str
+    valid_words: str
+
+
+def until(kind: Kind, *, now: datetime) -> str:
+    """On the ticket: until when a voucher claimed now can be used."""
+    match kind.validity:
+        case Validity.FIXED:
+            return f"{show.until(kind.valid_until)} 前有效"
+        case Validity.DAYS_FROM_CLAIM:
+            terms = validity.Terms(kind=kind.validity, n=kind.validity_n)
+            return f"{show.until(validity.window(terms, claimed_at=now)[1])} 前有效"
+        case Validity.HOURS_FROM_CLAIM:
+            return f"领取后 {kind.validity_n} 小时内有效"
+        case Validity.DAYS_FROM_RELEASE:
+            return f"自发放之日起 {kind.validity_n} 天内有效"
+
+
+def where(stores: int, *, merchants_only: bool) -> str:
+    """On the ticket: where a voucher can be used."""
+    if merchants_only:
+        return f"{stores} 家门店通用" if stores else "限参加活动的门店"
+    return f"{stores} 家门店和线上店铺通用" if stores else "限参加活动的线上店铺"
+
+
+def rules(kind: Kind, link: LinkPage) -> Rules:
+    """The rules in plain words."""
+    return Rules(
+        per_person=kind.per_person,
+        threshold_fen=kind.threshold_fen,
+        refund=link.refund_preset,
+        valid_words=_valid(kind),
+    )
+
+
+def _valid(kind: Kind) -> str:
+    match kind.validity:
+        case Validity.FIXED:
+            return f"{show.md_hm(kind.valid_from)} 起可用，{show.until(kind.valid_until)} 前有效"
+        case Validity.DAYS_FROM_CLAIM:
+            return f"领取后 {kind.validity_n} 天内有效（含当天）"
+        case Validity.HOURS_FROM_CLAIM:
+            return f"领取后 {kind.validity_n} 小时内有效"
+        case Validity.DAYS_FROM_RELEASE:
+            return f"自发放之日起 {kind.validity_n} 天内有效"
