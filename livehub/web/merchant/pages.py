@@ -1,0 +1,157 @@
+"""The merchant's phone: scan or type, the amount, redeemed once; the day so far and what is payable."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+from sanic import Blueprint, Request, Sanic
+from sanic.response import HTTPResponse, redirect
+
+from livehub.accounts.actors import Actor
+from livehub.accounts.models import Role
+from livehub.accounts.permissions import Permission
+from livehub.kit import clock, ids
+from livehub.kit.errors import Detail, Invalid, LivehubError, NotFound
+from livehub.merchants import queries as merchants
+from livehub.merchants.models import Merchant
+from livehub.merchants.queries import StoreView
+from livehub.vouchers import queries, tills
+from livehub.vouchers.errors import QrStale, TooManyFailedCodes, VoucherRefused, VoucherUnknown
+from livehub.vouchers.redemptions import RedeemDesk
+from livehub.web import doors, reading
+from livehub.web.reading import Form
+from livehub.web.rendering import page
+
+bp = Blueprint("merchant", url_prefix="/m")
+
+
+class TapForm(Struct):
+    """What the till sends; ``code`` is typed, or the text of the customer's QR code."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=200)]
+    amount: reading.Fen
+    key: Annotated[str, Meta(max_length=200)] = ""
+    receipt_no: Annotated[str, Meta(max_length=40)] = ""
+    phone_tail: Annotated[str, Meta(max_length=20, extra={"reads": "digits"})] = ""
+    store: Annotated[str, Meta(max_length=16)] = ""
+
+
+class Counter(Struct, frozen=True, kw_only=True):
+    """Whose till it is."""
+
+    merchant: Merchant
+    stores: list[StoreView]
+
+    def store(self, public_id: str) -> StoreView:
+        """The store that was chosen; where there is one only, that one."""
+        for each in self.stores:
+            if each.public_id == public_id or len(self.stores) == 1:
+                return each
+        raise Invalid(details=[Detail("store", "请选择门店")])
+
+
+@bp.before_server_start
+async def _open(app: Sanic[Any, Any]) -> None:
+    app.ctx.redeem_desk = RedeemDesk(app.ctx.settings)
+    app.ctx.redeem_desk.start()
+
+
+async def _close(app: Sanic[Any, Any]) -> None:
+    await app.ctx.unfinished.finished(within_seconds=app.config.GRACEFUL_SHUTDOWN_TIMEOUT)
+    await app.ctx.redeem_desk.stop()
+
+
+bp.listener(_close, "after_server_stop", priority=-10)  # of all endings this one comes before the database's
+
+
+@bp.get("/")
+@doors.signed_in(Permission.VOUCHER_REDEEM)
+async def home(request: Request, actor: Actor) -> HTTPResponse:
+    """The till, and the day so far."""
+    counter = await _counter(actor)
+    return await _till(request, actor, counter, form=reading.blank())
+
+
+@bp.post("/redeem")
+@doors.signed_in(Permission.VOUCHER_REDEEM)
+async def redeem(request: Request, actor: Actor) -> HTTPResponse:
+    """Redeem once, however often it is tapped; a refusal keeps what was typed."""
+    counter = await _counter(actor)
+    desk: RedeemDesk = request.app.ctx.redeem_desk
+    try:
+        tap = reading.form(request, TapForm)
+        done = await desk.redeem(
+            tap.code,
+            merchant_id=counter.merchant.id,
+            store_id=counter.store(tap.store).id,
+            order_fen=tap.amount,
+            key=tap.key,
+            actor=actor,
+            now=clock.now(),
+            receipt_no=tap.receipt_no,
+            phone_tail=tap.phone_tail,
+        )
+    except (Invalid, VoucherRefused, VoucherUnknown, TooManyFailedCodes) as refusal:
+        return await _till(request, actor, counter, form=_kept(request, refusal), refusal=refusal)
+    again = "?again=1" if done.hit else ""
+    return redirect(f"/m/redemptions/{done.redemption}{again}", status=303)
+
+
+@bp.get("/redeem")
+@doors.public
+async def back(_request: Request) -> HTTPResponse:
+    """Somebody refreshed a refusal: back to the till."""
+    return redirect("/m", status=303)
+
+
+@bp.get("/redemptions/<public_id:str>")
+@doors.signed_in(Permission.VOUCHER_REDEEM)
+async def show(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
+    """What the customer pays, and why."""
+    counter = await _counter(actor)
+    use = await tills.use(public_id, merchant_id=counter.merchant.id)
+    return page("merchant/result.html", redemption=use, again="again" in request.args)
+
+
+async def _counter(actor: Actor) -> Counter:
+    merchant_id = next((each.merchant_id for each in actor.grants if each.role is Role.MERCHANT), 0)
+    merchant = await Merchant.get_or_none(id=merchant_id)
+    if merchant is None:
+        raise NotFound
+    return Counter(merchant=merchant, stores=await merchants.stores(merchant.id))
+
+
+async def _till(
+    request: Request, actor: Actor, counter: Counter, *, form: Form, refusal: LivehubError | None = None
+) -> HTTPResponse:
+    till = await queries.till(counter.merchant.id, now=clock.now())
+    answer = page(
+        "merchant/home.html",
+        status=refusal.status if refusal else 200,
+        csrf=doors.csrf(request),
+        merchant=counter.merchant.name,
+        state=str(counter.merchant.status),
+        store=counter.stores[0].name if len(counter.stores) == 1 else "",
+        who=actor.name,
+        key=reading.typed(request).get("key", "") or ids.token(nbytes=18),
+        form=form,
+        stores=[(each.public_id, each.name) for each in counter.stores],
+        today=till,
+        recent=till.recent,
+        payable_fen=await tills.payable_fen(counter.merchant.id),
+    )
+    if refusal is not None and refusal.retry_after is not None:
+        answer.headers["Retry-After"] = str(refusal.retry_after)
+    return answer
+
+
+def _kept(request: Request, refusal: LivehubError) -> Form:
+    """The form as it was typed, the voucher's code too: it is the customer's, and no secret to the till."""
+    form = reading.refused(request, refusal)
+    typed = str(request.form.get("code") or "") if request.form else ""
+    if not typed.strip().startswith("v1."):  # a scanned one is old in a moment
+        form.values["code"] = typed
+    if isinstance(refusal, (VoucherUnknown, QrStale)):
+        form.errors["code"] = refusal.message
+    return form
