@@ -25,6 +25,7 @@ SHOWN = (  # what holds its time, and what held it to the end
     BookingState.COMPLETED,
 )
 _DAY_MS = 86_400_000
+_FOREVER_MS = 2**53
 
 
 class RoomView(Struct, frozen=True, kw_only=True):
@@ -270,15 +271,24 @@ async def broadcasts(day: date, *, actor: Actor) -> list[BroadcastView]:
 
 
 async def latest_broadcasts(
-    *, actor: Actor, state: str = "", room: str = "", number: int = 1, size: int = 50
+    *,
+    actor: Actor,
+    state: str = "",
+    room: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    number: int = 1,
+    size: int = 50,
 ) -> Page[BroadcastView]:
-    """A page of broadcasts, the latest first; empty filters leave everything in."""
+    """A page of broadcasts, the latest planned start first; empty filters leave everything in."""
     number, size, limit, offset = window(number=number, size=size)
     where = (
         "x.centre_id = $1 AND ($2 = '' OR x.state = $2) AND ($3 = '' OR r.public_id = $3)"
-        f" AND {_visible(actor)}"
+        f" AND x.planned_start_at >= $4 AND x.planned_start_at < $5 AND {_visible(actor)}"
     )
-    args = (actor.centre_id, state, room)
+    from_ms = 0 if since is None else clock.to_ms(since)
+    until_ms = _FOREVER_MS if until is None else clock.to_ms(until)
+    args = (actor.centre_id, state, room, from_ms, until_ms)
     counted = await database.fetch_one(f"SELECT count(*) AS total {_BROADCAST_FROM} WHERE {where}", *args)
     page = f"ORDER BY x.planned_start_at DESC, x.id LIMIT {limit} OFFSET {offset}"
     rows = await _broadcasts(f"{where} {page}", *args)

@@ -63,6 +63,12 @@ async def streamer(public_id: str, *, actor: Actor) -> StreamerView:
     return StreamerView(**row)
 
 
+async def by_id(number: int) -> StreamerView | None:
+    """A streamer by row id, for pages about a broadcast of hers."""
+    row = await database.fetch_one(f"SELECT {_COLUMNS} {_FROM} WHERE s.id = $1", number)
+    return None if row is None else StreamerView(**row)
+
+
 async def names(numbers: Collection[int]) -> dict[int, str]:
     """Stage names by row id."""
     rows = await database.with_rows(

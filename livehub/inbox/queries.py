@@ -1,4 +1,4 @@
-"""Searching the inbox: what arrived, what became of it, and why something is stuck."""
+"""Searching the inbox: what arrived, what became of it, what waits and what is stuck."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ from msgspec import Struct
 from livehub import database
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, require
+from livehub.inbox.models import MessageStatus
 from livehub.kit import clock
 from livehub.kit.paging import Page, window
+
+COUNTED = 10_000  # where a page of the desk stops counting: nobody pages further
+WAITING = "waiting"  # received or being processed
+UNREGISTERED = "-"  # in the place of a shop's public id
+
+_QUEUED = (MessageStatus.RECEIVED, MessageStatus.PROCESSING)
 
 
 class MessageRow(Struct, frozen=True, kw_only=True):
@@ -44,8 +51,8 @@ class Search(Struct, frozen=True, kw_only=True):
 
     q: str = ""
     platform: str = ""
-    shop: str = ""  # public id
-    status: str = ""
+    shop: str = ""  # public id, or UNREGISTERED
+    status: str = ""  # of a message, or WAITING
     reason: str = ""
     source: str = ""
     since: datetime | None = None
@@ -53,17 +60,76 @@ class Search(Struct, frozen=True, kw_only=True):
     oldest_first: bool = False
 
 
-async def messages(search: Search, *, actor: Actor, number: int = 1, size: int = 50) -> Page[MessageRow]:
-    """The messages of the actor's centre, newest first unless told otherwise."""
-    require(actor, Permission.INBOX_READ)
+class Health(Struct, frozen=True, kw_only=True):
+    """How the inbox is."""
+
+    waiting: int
+    oldest_at: datetime | None
+    parked: int
+    dead: int
+    refused: int  # deliveries with a bad signature since local midnight
+
+
+async def messages(
+    search: Search, *, actor: Actor, number: int = 1, size: int = 50, count_to: int = 0
+) -> Page[MessageRow]:
+    """The messages of the actor's centre, newest first unless told otherwise; 0 counts to the end."""
     number, size, limit, offset = window(number=number, size=size)
     where, args = _question(search, centre_id=actor.centre_id)
-    counted = await database.fetch_one(f"SELECT count(*) AS n {_FROM} WHERE {where}", *args)
+    stop = f" LIMIT {int(count_to)}" if count_to else ""
+    counted = await database.fetch_one(
+        f"SELECT count(*) AS n FROM (SELECT m.id {_FROM} WHERE {where}{stop}) t", *args
+    )
+    rows = await first(search, actor=actor, limit=limit, offset=offset)
+    return Page(rows, number, size, int(counted["n"]) if counted else 0)
+
+
+async def first(search: Search, *, actor: Actor, limit: int, offset: int = 0) -> list[MessageRow]:
+    """So many messages of the same list, for a page or an export."""
+    require(actor, Permission.INBOX_READ)
+    where, args = _question(search, centre_id=actor.centre_id)
     order = "m.id" if search.oldest_first else "m.id DESC"
     rows = await database.fetch(
-        f"SELECT {_COLUMNS} {_FROM} WHERE {where} ORDER BY {order} LIMIT {limit} OFFSET {offset}", *args
+        f"SELECT {_COLUMNS} {_FROM} WHERE {where} ORDER BY {order} LIMIT {int(limit)} OFFSET {int(offset)}",
+        *args,
     )
-    return Page([_row(each) for each in rows], number, size, int(counted["n"]) if counted else 0)
+    return [_row(each) for each in rows]
+
+
+async def health(*, actor: Actor, now: datetime) -> Health:
+    """Depth, age, what is stuck and what was refused; each count reads an index of the few."""
+    require(actor, Permission.INBOX_READ)
+    queued = [await _queued(status, actor.centre_id) for status in _QUEUED]
+    stuck = await database.fetch(
+        "SELECT status, count(*) AS n FROM inbox_message"
+        f" WHERE status IN ('{MessageStatus.PARKED}', '{MessageStatus.DEAD}') AND centre_id = $1"
+        " GROUP BY status",
+        actor.centre_id,
+    )
+    refused = await database.fetch_one(
+        "SELECT coalesce(sum(f.count), 0) AS n FROM signature_failure f LEFT JOIN endpoint e"
+        " ON e.id = f.endpoint_id WHERE f.hour >= $1 AND (f.endpoint_id = 0 OR e.centre_id = $2)",
+        clock.to_ms(clock.at_local(clock.local_day(now))),
+        actor.centre_id,
+    )
+    by_status = {row["status"]: int(row["n"]) for row in stuck}
+    oldest = min((at for _, at in queued if at is not None), default=None)
+    return Health(
+        waiting=sum(n for n, _ in queued),
+        oldest_at=None if oldest is None else clock.from_ms(oldest),
+        parked=by_status.get(MessageStatus.PARKED, 0),
+        dead=by_status.get(MessageStatus.DEAD, 0),
+        refused=int(refused["n"]) if refused else 0,
+    )
+
+
+async def _queued(status: MessageStatus, centre_id: int) -> tuple[int, int | None]:
+    row = await database.fetch_one(
+        "SELECT count(*) AS n, min(received_at) AS oldest FROM inbox_message"
+        f" WHERE status = '{status}' AND centre_id = $1",
+        centre_id,
+    )
+    return (int(row["n"]), row["oldest"]) if row else (0, None)
 
 
 def _question(search: Search, *, centre_id: int) -> tuple[str, list[object]]:
@@ -71,8 +137,8 @@ def _question(search: Search, *, centre_id: int) -> tuple[str, list[object]]:
     wanted: list[tuple[str, object]] = [
         (f"(m.native_id = ? OR m.native_type = ? OR m.order_key IN ({_KEYS}))", search.q.strip()),
         ("m.platform = ?", search.platform),
-        ("s.public_id = ?", search.shop),
-        ("m.status = ?", search.status),
+        ("s.public_id = ?", "" if search.shop == UNREGISTERED else search.shop),
+        ("m.status = ?", "" if search.status == WAITING else search.status),
         ("m.reason = ?", search.reason),
         ("m.source = ?", search.source),
         ("m.received_at >= ?", clock.to_ms(search.since) if search.since else ""),
@@ -84,6 +150,10 @@ def _question(search: Search, *, centre_id: int) -> tuple[str, list[object]]:
         if value != "":
             arguments.append(value)
             where.append(condition.replace("?", f"${len(arguments)}"))
+    if search.shop == UNREGISTERED:
+        where.append("s.id IS NULL")
+    if search.status == WAITING:
+        where.append(f"m.status IN ({', '.join(repr(str(each)) for each in _QUEUED)})")
     return " AND ".join(where), arguments
 
 

@@ -61,6 +61,7 @@ class Used(Struct, frozen=True, kw_only=True):
     merchant: str
     order_no: str
     order_id: str  # the order's row id as text, '' while sales do not know it
+    shop: str  # public id of the order's shop, '' at a merchant's till
     order_fen: int
     subsidy_fen: int
     state: str
@@ -176,6 +177,16 @@ async def campaign(
     )
 
 
+async def to_countersign(*, centre_id: int, bureaus: frozenset[int] | None = None) -> int:
+    """How many drafts were sent for the countersign and wait for it."""
+    row = await database.fetch_one(
+        "SELECT count(*) AS n FROM campaign c WHERE c.centre_id = $1 AND c.submitted_by_id <> 0"
+        f" AND c.status = '{CampaignStatus.DRAFT}'{_narrowed(bureaus)}",
+        centre_id,
+    )
+    return int(row["n"]) if row else 0
+
+
 def _worst_case(balances: Mapping[Account, int]) -> int:
     """What is spent if everything allocated is claimed and used."""
     kinds = (Account.UNISSUED, Account.HELD, Account.PAYABLE, Account.PAID, Account.RECEIVABLE)
@@ -222,6 +233,7 @@ async def _rounds(campaign_id: int) -> list[RoundRow]:
 async def _redemptions(campaign_id: int, limit: int = 20) -> list[Used]:
     rows = await database.fetch(
         "SELECT r.public_id, r.at, coalesce(m.name, s.name, '') AS merchant, r.order_no, o.id AS order_id,"
+        " coalesce(s.public_id, '') AS shop,"
         " r.order_fen, r.subsidy_fen, r.state FROM redemption r"
         " LEFT JOIN merchant m ON m.id = r.merchant_id LEFT JOIN shop s ON s.id = r.shop_id"
         " LEFT JOIN sales_order o ON o.shop_id = r.shop_id AND o.order_ref = r.order_no"
@@ -235,6 +247,7 @@ async def _redemptions(campaign_id: int, limit: int = 20) -> list[Used]:
             merchant=row["merchant"],
             order_no=row["order_no"],
             order_id=str(row["order_id"] or ""),
+            shop=row["shop"],
             order_fen=row["order_fen"],
             subsidy_fen=row["subsidy_fen"],
             state=row["state"],

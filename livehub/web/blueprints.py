@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from sanic import Blueprint
 
-from livehub.web import hooks, operations, wall
+from livehub.web import desk, hooks, login, operations, wall
+from livehub.web.api import blueprint as api
+from livehub.web.bureau import pages as bureau
+from livehub.web.claim import pages as claim
+from livehub.web.merchant import pages as merchant
 
-BLUEPRINTS: tuple[Blueprint, ...] = (operations.bp, hooks.bp, wall.bp)
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    operations.bp,
+    hooks.bp,
+    login.bp,
+    wall.bp,
+    *desk.BLUEPRINTS,
+    bureau.bp,
+    claim.bp,
+    merchant.bp,
+    api.bp,
+)

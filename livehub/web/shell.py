@@ -16,3 +16,5 @@ class Shell(Struct, kw_only=True):
     place: str = ""  # the centre or the bureau, as shown
     badges: dict[str, int] = {}  # waiting things by entry of the navigation
     flash: str = ""  # one sentence about what was just done
+    alert: str = ""  # one sentence about what was just refused
+    hidden: frozenset[str] = frozenset()  # entries of the navigation that are not hers

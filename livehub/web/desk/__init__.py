@@ -1,0 +1,25 @@
+"""The staff's pages: one blueprint for each part of /desk."""
+
+from livehub.web.desk import (
+    bookings,
+    broadcasts,
+    campaigns,
+    deliveries,
+    inbox,
+    orders,
+    outbox,
+    sales,
+    today,
+)
+
+BLUEPRINTS = (
+    today.bp,
+    bookings.bp,
+    broadcasts.bp,
+    campaigns.bp,
+    sales.bp,
+    orders.bp,
+    inbox.bp,
+    deliveries.bp,
+    outbox.bp,
+)

@@ -1,0 +1,114 @@
+"""/desk/campaigns: whose voucher money went where, and the second person's signature."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from sanic import Blueprint, Request
+from sanic.response import HTTPResponse
+
+from livehub import database
+from livehub.accounts.actors import Actor
+from livehub.accounts.permissions import Permission, bureau_scope, may
+from livehub.kit import clock
+from livehub.kit.errors import LivehubError
+from livehub.vouchers import campaign_queries, campaigns
+from livehub.vouchers.campaign_queries import CampaignPage
+from livehub.vouchers.models import CampaignStatus
+from livehub.web import doors, reading
+from livehub.web.desk.frame import asked, back, frame, order_path
+from livehub.web.rendering import page
+
+bp = Blueprint("desk_campaigns", url_prefix="/desk/campaigns")
+
+
+class Query(Struct):
+    """The list's address."""
+
+    state: Annotated[str, Meta(max_length=12)] = ""
+    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+
+
+class Signature(Struct):
+    """A campaign as it was read before it was signed."""
+
+    version: Annotated[int, Meta(ge=1)]
+
+
+@bp.get("/")
+@doors.signed_in(Permission.CAMPAIGN_READ)
+async def show(request: Request, actor: Actor) -> HTTPResponse:
+    """The list."""
+    query = reading.query(request, Query)
+    found = await campaign_queries.campaigns(
+        centre_id=actor.centre_id,
+        bureaus=bureau_scope(actor, Permission.CAMPAIGN_READ),
+        state=query.state,
+        number=query.page,
+    )
+    return page(
+        "desk/campaigns.html",
+        shell=await frame(request, actor, "campaigns"),
+        query=asked(request, Query),
+        page=found,
+    )
+
+
+@bp.get("/<public_id:str>")
+@doors.signed_in(Permission.CAMPAIGN_READ)
+async def show_one(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
+    """One campaign with its money, rounds and latest uses."""
+    return await _campaign(request, actor, public_id)
+
+
+@bp.post("/<public_id:str>/countersign")
+@doors.signed_in(Permission.CAMPAIGN_COUNTERSIGN)
+async def countersign(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
+    """Approve and fund; refused to whoever drafted or submitted it."""
+    seen = await _read(public_id, actor)
+    try:
+        version = reading.form(request, Signature).version
+        await database.unit(
+            lambda: campaigns.countersign(seen.row_id, actor=actor, now=clock.now(), version=version)
+        )
+    except LivehubError as error:
+        return await _campaign(request, actor, public_id, refusal=error)
+    return back(f"/desk/campaigns/{public_id}", done="countersigned")
+
+
+async def _read(public_id: str, actor: Actor) -> CampaignPage:
+    return await campaign_queries.campaign(
+        public_id,
+        centre_id=actor.centre_id,
+        bureaus=bureau_scope(actor, Permission.CAMPAIGN_READ),
+        now=clock.now(),
+    )
+
+
+async def _campaign(
+    request: Request, actor: Actor, public_id: str, *, refusal: LivehubError | None = None
+) -> HTTPResponse:
+    seen = await _read(public_id, actor)
+    return page(
+        "desk/campaign.html",
+        status=refusal.status if refusal else 200,
+        shell=await frame(request, actor, "campaigns", refusal=refusal),
+        as_of=clock.now(),
+        campaign=seen,
+        balances={kind.name.lower(): fen for kind, fen in seen.balances.items()},
+        order_hrefs={
+            each.id: order_path(each.shop, each.order_no) for each in seen.redemptions if each.order_id
+        },
+        may_see_money=may(actor, Permission.LEDGER_READ, bureau_id=seen.bureau_id),
+        may_countersign=_may_countersign(seen, actor),
+    )
+
+
+def _may_countersign(seen: CampaignPage, actor: Actor) -> bool:
+    return (
+        seen.state == CampaignStatus.DRAFT
+        and seen.submitted
+        and actor.id not in (seen.drafted_by_id, seen.submitted_by_id)
+        and may(actor, Permission.CAMPAIGN_COUNTERSIGN, bureau_id=seen.bureau_id)
+    )

@@ -1,0 +1,84 @@
+"""The frame of a page of /desk: who looks, what she may open, what was just done or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import quote
+
+from msgspec import Meta, Struct
+from msgspec.structs import fields
+from sanic import Request
+from sanic.response import HTTPResponse, redirect
+
+from livehub.accounts import queries as accounts
+from livehub.accounts.actors import Actor
+from livehub.accounts.models import Role
+from livehub.accounts.permissions import Permission, may
+from livehub.kit.errors import LivehubError
+from livehub.web import doors
+from livehub.web.shell import Shell
+
+# What the entries of the navigation ask for.
+NEEDED: Mapping[str, Permission] = {
+    "bookings": Permission.BOOKING_READ,
+    "broadcasts": Permission.BROADCAST_READ,
+    "campaigns": Permission.CAMPAIGN_READ,
+    "sales": Permission.SALES_READ,
+    "inbox": Permission.INBOX_READ,
+    "outbox": Permission.OUTBOX_READ,
+    "wall": Permission.WALL_READ,
+}
+# What was just done, by the word that stands in the address.
+DONE: Mapping[str, str] = {
+    "approved": "已批准",
+    "first-approved": "已完成一审，等待另一人二审",
+    "rejected": "已驳回，申请人会看到原因",
+    "started": "已开播",
+    "ended": "已下播",
+    "bound": "已登记直播间号，订单会重新归属",
+    "planned": "已加入计划投放",
+    "opened": "已投放",
+    "closed": "已收回，没领的券退回券种",
+    "revoked": "链接已作废",
+    "replayed": "已放回队列，几秒后刷新可看到结果",
+    "countersigned": "已会签，预算已锁定",
+}
+
+
+class Reason(Struct):
+    """Why something is done."""
+
+    reason: Annotated[str, Meta(min_length=2, max_length=200)]
+
+
+async def frame(
+    request: Request, actor: Actor, current: str, *, done: str = "", refusal: LivehubError | None = None
+) -> Shell:
+    """The shell of a page of the desk."""
+    centre = await accounts.centre(actor.centre_id)
+    shell = doors.shell(request, actor, door="desk", current=current, place=centre.name if centre else "")
+    shell.flash = done or DONE.get(str(request.args.get("done", "")), "")
+    shell.alert = refusal.message if refusal else ""
+    shell.hidden = frozenset(
+        [key for key, permission in NEEDED.items() if not may(actor, permission)]
+        + ([] if actor.has(Role.BUREAU) else ["bureau"])
+    )
+    return shell
+
+
+def back(path: str, *, done: str = "") -> HTTPResponse:
+    """Send the browser on after a form was taken, so that reloading repeats nothing."""
+    return redirect(f"{path}{'&' if '?' in path else '?'}done={done}" if done else path, status=303)
+
+
+def asked(request: Request, shape: type[Struct]) -> dict[str, str]:
+    """What the address asks of a list, for its own links: the fields that are filled in, but the page."""
+    names = [field.encode_name for field in fields(shape) if field.name != "page"]
+    given = {name: str(request.args.get(name, "")).strip() for name in names}
+    return {name: text for name, text in given.items() if text}
+
+
+def order_path(shop: str, order_ref: str) -> str:
+    """The address of an order's page; references are whatever a platform makes them."""
+    return f"/desk/orders/{quote(shop, safe='')}/{quote(order_ref, safe='')}"

@@ -1,0 +1,136 @@
+"""The staff's front door: log in, log out, and the way home."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from msgspec import Meta, Struct
+from sanic import Blueprint, Request
+from sanic.response import HTTPResponse, redirect
+
+from livehub.accounts import devices, forms, logins, queries
+from livehub.accounts.actors import Actor
+from livehub.kit import clock, ids
+from livehub.kit.errors import Detail, Invalid, LivehubError
+from livehub.web import doors, reading
+from livehub.web.reading import Form
+from livehub.web.rendering import page
+
+bp = Blueprint("login")
+
+GATE = "__Host-gate"  # random, and what the login form's hidden token is made of
+GATE_SECONDS = 3600
+SESSION_SECONDS = int(logins.ABSOLUTE.total_seconds())
+DEVICE_SECONDS = int(devices.LIFETIME.total_seconds())
+
+
+class Credentials(Struct):
+    """What the login form sends, apart from the password, whose spaces count."""
+
+    account: Annotated[str, Meta(min_length=1, max_length=64)]
+    next: Annotated[str, Meta(max_length=500)] = ""
+
+
+@bp.get("/")
+@doors.public
+async def home(request: Request) -> HTTPResponse:
+    """Everybody's own start."""
+    actor = await _whoever(request)
+    return redirect(doors.home_of(actor) if actor else "/login", status=303)
+
+
+@bp.get("/login")
+@doors.public
+async def show(request: Request) -> HTTPResponse:
+    """The form; who is logged in already goes on."""
+    wanted = local_path(str(request.args.get("next", "")))
+    actor = await _whoever(request)
+    if actor is not None:
+        return redirect(wanted or doors.home_of(actor), status=303)
+    return await _form(request, reading.blank(), wanted=wanted)
+
+
+@bp.post("/login")
+@doors.public
+async def enter(request: Request) -> HTTPResponse:
+    """Name and password become a session's cookie; a refusal keeps what was typed but the password."""
+    try:
+        return await _enter(request)
+    except LivehubError as error:
+        wanted = local_path(reading.typed(request).get("next", ""))
+        return await _form(request, reading.refused(request, error), wanted=wanted, refusal=error)
+
+
+@bp.post("/logout")
+@doors.signed_in()
+async def leave(request: Request, actor: Actor) -> HTTPResponse:
+    """End this session, here and in the database."""
+    await logins.log_out(request.cookies.get(doors.SESSION) or "", actor=actor, now=clock.now())
+    answer = redirect("/login", status=303)
+    doors.drop_cookie(answer, doors.SESSION)
+    return answer
+
+
+def local_path(text: str) -> str:
+    """The path if it is one of our own pages; empty for other hosts, schemes and the login itself."""
+    if not text.startswith("/") or text.startswith("//") or "\\" in text or not text.isprintable():
+        return ""
+    parts = urlsplit(text)
+    if parts.scheme or parts.netloc or parts.path in {"/login", "/logout"}:
+        return ""
+    return text
+
+
+async def _enter(request: Request) -> HTTPResponse:
+    now = clock.now()
+    doors.require_same_site(request)
+    given = reading.form(request, Credentials)
+    forms.check_form_token(request.cookies.get(GATE) or "", given=_raw(request, "csrf"))
+    password = _raw(request, "password")
+    if not password:
+        raise Invalid(details=[Detail("password", "请填写")])
+    login = logins.canonical(given.account)
+    token, _ = await logins.log_in(
+        given.account,
+        password,
+        agent=request.headers.get("user-agent", ""),
+        device=request.cookies.get(doors.DEVICE) or "",
+        now=now,
+        **doors.where(request),
+    )
+    actor = await logins.actor_of(token, now=now)
+    answer = redirect(local_path(given.next) or (doors.home_of(actor) if actor else "/"), status=303)
+    doors.set_cookie(answer, doors.SESSION, token, seconds=SESSION_SECONDS)
+    doors.set_cookie(answer, doors.DEVICE, devices.mark(login, now=now), seconds=DEVICE_SECONDS)
+    doors.drop_cookie(answer, GATE)
+    return answer
+
+
+async def _form(
+    request: Request, form: Form, *, wanted: str, refusal: LivehubError | None = None
+) -> HTTPResponse:
+    gate = request.cookies.get(GATE) or ids.token(nbytes=16)
+    centres = await queries.centres()
+    answer = page(
+        "login.html",
+        status=refusal.status if refusal else 200,
+        form=form,
+        csrf=forms.form_token(gate),
+        next=wanted,
+        asks_totp=False,
+        place="、".join(centre.name for centre in centres[:2]),
+    )
+    doors.set_cookie(answer, GATE, gate, seconds=GATE_SECONDS)
+    if refusal is not None and refusal.retry_after is not None:
+        answer.headers["Retry-After"] = str(refusal.retry_after)
+    return answer
+
+
+def _raw(request: Request, name: str) -> str:
+    return str(request.form.get(name) or "") if request.form else ""
+
+
+async def _whoever(request: Request) -> Actor | None:
+    token = request.cookies.get(doors.SESSION)
+    return await logins.actor_of(token, now=clock.now()) if token else None
