@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from datetime import UTC, datetime, timedelta
 
@@ -223,3 +224,9 @@ async def a_broadcast(
             broadcast_id=broadcast.id, platform=platform, account_ref=f"author{number}"
         )
     return broadcast
+
+
+async def warm() -> None:
+    """Open several connections, so that two desks really work at the same moment."""
+    if database.dialect() == "postgres":
+        await asyncio.gather(*(database.fetch("SELECT pg_sleep(0.05)") for _ in range(4)))

@@ -24,7 +24,7 @@ from livehub.vouchers.errors import (
     WrongPlatform,
 )
 from livehub.vouchers.models import Account, ClaimSlot, Template, Voucher
-from tests.factories.vouchers import NOW, a_claimant, a_crowd, a_kind, a_world
+from tests.factories.vouchers import NOW, a_claimant, a_crowd, a_kind, a_world, warm
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,7 @@ async def desks(settings: Settings, number: int = 1) -> AsyncIterator[list[Claim
     """Desks as of so many workers, with room for a crowd."""
     settings = msgspec.structs.replace(settings, queue_limit=20_000)
     opened = [ClaimDesk(settings) for _ in range(number)]
+    await warm()
     for desk in opened:
         desk.start()
     try:

@@ -28,7 +28,7 @@ from livehub.vouchers.errors import (
 from livehub.vouchers.models import ClaimLink, Drop, Template, Voucher
 from rooms.facts import BookingApproved, CueFired
 from rooms.models import Broadcast, BroadcastState
-from tests.factories.vouchers import NOW, World, a_broadcast, a_claimant, a_crowd, a_kind, a_world
+from tests.factories.vouchers import NOW, World, a_broadcast, a_claimant, a_crowd, a_kind, a_world, warm
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +124,7 @@ async def test_a_drop_gives_exactly_its_quantity_to_a_crowd_at_two_desks(db: Set
     await drops.open_drop(drop.id, actor=world.staff, now=NOW)
     crowd = await a_crowd(world, 400)
     opened = [ClaimDesk(db), ClaimDesk(db)]
+    await warm()
     for desk in opened:
         desk.start()
     try:
