@@ -9,6 +9,7 @@ from livehub.web.api import blueprint as api
 from livehub.web.bureau import pages as bureau
 from livehub.web.claim import pages as claim
 from livehub.web.merchant import pages as merchant
+from livehub.web.streamer import pages as streamer
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     operations.bp,
@@ -19,5 +20,6 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     bureau.bp,
     claim.bp,
     merchant.bp,
+    streamer.bp,
     api.bp,
 )
