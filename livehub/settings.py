@@ -90,6 +90,11 @@ def environment(settings: Settings) -> dict[str, str]:
     return kept | {f"LIVEHUB_{name.upper()}": str(value) for name, value in given.items() if value != ""}
 
 
+def share_metrics(folder: str) -> None:
+    """Let this process and its children add up their Prometheus figures in a folder; before their import."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+
+
 def _read(variable: str, text: str, default: object) -> object:
     if isinstance(default, bool):
         if text.lower() in {"1", "true", "yes", "on"}:

@@ -1,0 +1,58 @@
+"""The jobs process: loops and scheduled tasks side by side, until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+import uvloop
+
+from jobs import loops, schedule
+from jobs.runner import Runner
+from livehub import process
+from livehub.database import DatabaseUnavailable
+from livehub.kit import logging
+from livehub.kit.lifeline import stopping
+from livehub.orders.fetching import Fetcher
+from livehub.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS = 14.0  # below the supervisor's own patience
+
+
+def run(settings: Settings, lifeline: int | None = None) -> None:
+    """Work until SIGTERM, SIGINT or the end of the lifeline, then finish what is in hand."""
+    logging.install(style=settings.log_format, level=settings.log_level, process="jobs")
+    uvloop.run(_work(settings, lifeline=lifeline))
+
+
+async def _work(settings: Settings, *, lifeline: int | None) -> None:
+    stop = stopping(lifeline)
+    try:
+        await process.start(settings)
+    except DatabaseUnavailable:
+        log.warning("jobs.database_away_at_start")  # every loop and tick tries again
+    fetcher = Fetcher()
+    every_loop = loops.every_loop(fetcher=fetcher, lease_seconds=settings.lease_seconds)
+    works = [
+        asyncio.create_task(loops.Loops(every_loop).run(stop)),
+        asyncio.create_task(Runner(schedule.discover()).run(stop)),
+    ]
+    told = asyncio.create_task(stop.wait())
+    log.info("jobs.ready")
+    try:
+        await asyncio.wait([*works, told], return_when=asyncio.FIRST_COMPLETED)
+        stop.set()  # neither goes on without the other: the supervisor starts both anew
+        ended, late = await asyncio.wait(works, timeout=DRAIN_SECONDS)
+        for each in ended:
+            each.result()
+        if late:
+            log.error("jobs.drained_too_slowly")  # what they hold comes back when its lease ends
+    finally:
+        for each in works:
+            each.cancel()
+        await asyncio.gather(*works, return_exceptions=True)
+        await fetcher.close()
+        await process.stop()
+    log.info("jobs.stopped")

@@ -1,0 +1,116 @@
+"""Real processes to be killed: ``livehub serve`` as an operator starts it, and what runs below it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+
+from livehub import settings as knobs
+from livehub.settings import Settings
+
+T = TypeVar("T")
+
+
+class Serving:
+    """A running ``livehub serve`` and what it started."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
+        self.process = process
+        self.url = url
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    def children(self, of: str) -> set[int]:
+        """Process ids of the children whose name begins so: ``livehub-web`` or ``livehub-jobs``."""
+        return {pid for pid in below(self.process.pid) if name(pid).startswith(of)}
+
+    async def status(self, path: str = "/readyz", *, seconds: float = 5.0) -> int:
+        """The status of one request on a connection of its own; 0 when no answer came in time."""
+        timeout = aiohttp.ClientTimeout(total=seconds)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.get(self.url + path) as answer,
+            ):
+                return answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return 0
+
+    async def ready(self) -> None:
+        """Wait until it serves."""
+        await becomes(lambda: self._is_ready(), seconds=30)
+
+    async def _is_ready(self) -> bool:
+        return await self.status(seconds=2) == 200
+
+
+@asynccontextmanager
+async def serve(settings: Settings, *options: str) -> AsyncIterator[Serving]:
+    """Start ``livehub serve``; whatever is left of it at the end is killed."""
+    log = settings.data_dir / "serve.log"
+    with log.open("ab") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "livehub", "serve", *options),
+            env=knobs.environment(settings),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
+        )
+    family: set[int] = set()
+    try:
+        assert process.stdout is not None
+        told = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
+        assert told.startswith("livehub: http://"), log.read_text()
+        serving = Serving(process, told.removeprefix("livehub: "))
+        await serving.ready()
+        family = below(process.pid)
+        yield serving
+    finally:
+        family |= below(process.pid)
+        if process.returncode is None:
+            process.terminate()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 20)
+        for pid in family:
+            if name(pid).startswith("livehub-"):
+                os.kill(pid, signal.SIGKILL)
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def below(parent: int) -> set[int]:
+    """Process ids of the children of a process."""
+    with suppress(OSError):
+        return {int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()}
+    return set()
+
+
+def name(pid: int) -> str:
+    """The name of a process, empty when it is gone or only waits to be buried."""
+    with suppress(OSError):
+        if Path(f"/proc/{pid}/cmdline").read_bytes():
+            return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
+async def becomes(true: Callable[[], Awaitable[T] | T], *, seconds: float) -> T:
+    """Wait until the condition holds and return it; fails when it does not in time."""
+    until = asyncio.get_running_loop().time() + seconds
+    while True:
+        answer: Any = true()
+        if asyncio.iscoroutine(answer):
+            answer = await answer
+        if answer:
+            return answer
+        assert asyncio.get_running_loop().time() < until, f"not so within {seconds} s"
+        await asyncio.sleep(0.05)
