@@ -1,12 +1,14 @@
-"""What each of some broadcasts brought, in three statements however many they are."""
+"""What each of some broadcasts brought and which they were, in a few statements however many they are."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 
 from msgspec import Struct
 
 from livehub import database
+from livehub.kit import clock
 from livehub.reports.basis import G2_SQL
 from livehub.vouchers.models import VoucherState
 
@@ -63,3 +65,26 @@ async def results(broadcast_ids: Collection[int]) -> dict[int, Result]:
     for row in accounts:
         found[row["id"]].platforms.append(row["platform"])
     return found
+
+
+class Where(Struct, frozen=True):
+    """What tells two broadcasts of one title apart."""
+
+    day: date
+    room: str
+    streamer: str
+
+
+async def named(public_ids: Collection[str]) -> dict[str, Where]:
+    """Day, room and streamer of broadcasts, for rows that only carry a title."""
+    rows = await database.with_rows(
+        {"wanted": "text"},
+        [(each,) for each in sorted(set(public_ids))],
+        "SELECT b.public_id, b.business_day, m.name AS room, t.stage_name FROM v"
+        " JOIN broadcast b ON b.public_id = v.wanted JOIN room m ON m.id = b.room_id"
+        " JOIN streamer t ON t.id = b.streamer_id",
+    )
+    return {
+        row["public_id"]: Where(clock.day_of_number(row["business_day"]), row["room"], row["stage_name"])
+        for row in rows
+    }

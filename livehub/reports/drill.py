@@ -51,8 +51,10 @@ async def lines(scope: Scope, basis: Basis, *, number: int = 1, size: int = 50) 
     grouped = (
         f"SELECT r.order_id AS order_id, r.line_ref AS line_ref, sum({basis.sql()}) AS amount, min(r.day)"
         " AS day,"
-        " max(r.attribution) AS attribution, max(b.public_id) AS broadcast, max(b.title) AS broadcast_title,"
-        f" max(p.name) AS product_name FROM {rows_from} WHERE {where} GROUP BY r.order_id, r.line_ref"
+        " r.attribution AS attribution, max(b.public_id) AS broadcast, max(b.title) AS broadcast_title,"
+        f" max(p.name) AS product_name FROM {rows_from} WHERE {where}"
+        # A line that was moved stands where it is now: where it was before, its entries cancel out.
+        " GROUP BY r.order_id, r.line_ref, r.broadcast_id, r.attribution, r.product_id"
         f" HAVING sum({basis.sql()}) <> 0"
     )
     count = await database.fetch_one(f"SELECT count(*) AS n FROM ({grouped}) g", *args)
@@ -272,8 +274,14 @@ async def message(message_id: int, *, actor: Actor) -> MessageView:
     )
     if row is None:
         raise NotFound
-    entries = await database.fetch_one(
-        "SELECT count(*) AS n FROM contribution_entry WHERE message_id = $1", message_id
+    entries = await database.fetch_one(  # by way of the order, which has an index
+        "SELECT count(*) AS n FROM contribution_entry e JOIN sales_order o ON o.id = e.order_id"
+        " JOIN shop s ON s.id = o.shop_id WHERE e.message_id = $1 AND s.platform = $2 AND s.shop_ref = $3"
+        " AND o.order_ref = $4",
+        message_id,
+        row["platform"],
+        row["shop_ref"],
+        row["order_key"].removeprefix(receiving.order_key(row["platform"], row["shop_ref"], "")),
     )
     replays = await database.fetch(
         "SELECT at, actor_name, why FROM replay_record WHERE message_id = $1 ORDER BY id", message_id

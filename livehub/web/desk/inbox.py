@@ -20,6 +20,7 @@ from livehub.kit import clock
 from livehub.kit.errors import LivehubError
 from livehub.platforms import queries as platforms
 from livehub.platforms import registry
+from livehub.platforms.queries import ShopView
 from livehub.reports import drill
 from livehub.reports.drill import MessageView
 from livehub.web import doors, exports, reading
@@ -127,7 +128,9 @@ async def _message(
     view = await drill.message(message_id, actor=actor)
     seen = view.seen
     delivery = await drill.delivery(seen.delivery_id, actor=actor) if seen.delivery_id else None
-    order = await _order(view, actor)
+    shops = await platforms.shops_by_ref([(view.platform, view.shop_ref)])
+    shop = shops.get((view.platform, view.shop_ref))
+    order = await _order(view, shop, actor=actor) if shop else None
     return page(
         "desk/inbox_message.html",
         status=status,
@@ -135,7 +138,7 @@ async def _message(
         message=seen,
         platform=view.platform,
         shop_ref=view.shop_ref,
-        shop=order.shop_name if order else "",
+        shop=shop.name if shop else "",
         order_ref=_order_ref(view),
         order_href=order_path(order.shop, order.order_ref) if order else "",
         body=_readable(view),
@@ -149,14 +152,10 @@ async def _message(
     )
 
 
-async def _order(view: MessageView, actor: Actor) -> drill.OrderView | None:
+async def _order(view: MessageView, shop: ShopView, *, actor: Actor) -> drill.OrderView | None:
     """The order a message speaks of, where there is one and the reader may see it."""
     order_ref = _order_ref(view)
     if not order_ref or not may(actor, Permission.SALES_READ):
-        return None
-    shops = await platforms.shops_by_ref([(view.platform, view.shop_ref)])
-    shop = shops.get((view.platform, view.shop_ref))
-    if shop is None:
         return None
     try:
         return await drill.order(shop.public_id, order_ref, actor=actor)

@@ -32,6 +32,7 @@ class Sold(Struct, frozen=True, kw_only=True):
 
     title: str
     product: str  # ours, '' while nobody mapped it
+    is_listed: bool  # a platform's product, which can be mapped
     town: str
     units: int
     g2_fen: int
@@ -105,6 +106,7 @@ async def _lines(view: OrderView) -> list[Sold]:
         Sold(
             title=line.title,
             product=products.get(line.line_ref, unknown).name,
+            is_listed=bool(line.product_ref),
             town=products.get(line.line_ref, unknown).town,
             units=line.quantity,
             g2_fen=_g2(line),

@@ -13,8 +13,9 @@ from sanic.response import HTTPResponse
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, bureau_scope
 from livehub.kit import clock
-from livehub.reports import drill, figures
+from livehub.reports import broadcasts, drill, figures
 from livehub.reports.basis import Axis, Basis
+from livehub.reports.broadcasts import Where
 from livehub.reports.drill import LineAmount
 from livehub.reports.figures import Figures, Grain, Scope
 from livehub.web import doors, exports, reading
@@ -90,6 +91,7 @@ class Row(Struct, frozen=True, kw_only=True):
     """One row of the table; ``href`` leads to its lines."""
 
     name: str
+    where: Where | None  # of a broadcast
     href: str
     figures: Figures
     amount_fen: int
@@ -103,6 +105,7 @@ async def show(request: Request, actor: Actor) -> HTTPResponse:
     query = _with_days(reading.query(request, Query), now=now)
     scope = query.scope(actor)
     rows = await figures.by(scope, query.by, basis=query.basis, limit=SHOWN + 1)
+    where = await broadcasts.named([each.key for each in rows]) if query.by is Grain.BROADCAST else {}
     given = asked(request, Query)
     return page(
         "desk/sales.html",
@@ -117,7 +120,7 @@ async def show(request: Request, actor: Actor) -> HTTPResponse:
         to_day=query.until,
         as_of=query.as_of,
         total=await figures.total(scope),
-        rows=[_row(each, query, given) for each in rows[:SHOWN]],
+        rows=[_row(each, query, given, where.get(each.key)) for each in rows[:SHOWN] if _counts(each)],
         is_cut=len(rows) > SHOWN,
         lines_href={basis: _lines_href(given, query, basis=basis) for basis in Basis},
         narrowings=await _narrowings(query, given, scope),
@@ -223,9 +226,15 @@ def _with_days(query: Query, *, now: datetime) -> Query:
     return query
 
 
-def _row(each: Figures, query: Query, given: dict[str, str]) -> Row:
+def _counts(each: Figures) -> bool:
+    """Whether a row says anything: a broadcast that an order was moved away from is all zeroes."""
+    return any((each.g1_fen, each.g2_fen, each.refund_fen, each.orders, each.units, each.pending))
+
+
+def _row(each: Figures, query: Query, given: dict[str, str], where: Where | None) -> Row:
     return Row(
         name=_name(query.by, each),
+        where=where,
         href=_lines_href(given, query, basis=query.basis, key=each.key),
         figures=each,
         amount_fen=each.amount(query.basis),
