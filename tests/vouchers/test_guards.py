@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import msgspec
 import pytest
@@ -39,6 +40,19 @@ async def drop_check(table: str, name: str) -> None:
     await database.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
 
 
+def linger(patch: pytest.MonkeyPatch, module: ModuleType) -> None:
+    """Let a moment pass between reading and writing, so that two desks surely meet in it."""
+    honest, first = module.prior, iter(range(4))
+
+    async def slow(questions: list[object]) -> list[object]:
+        found = await honest(questions)
+        if next(first, None) is not None:
+            await asyncio.sleep(0.1)
+        return found
+
+    patch.setattr(module, "prior", slow)
+
+
 async def without_stock(patch: pytest.MonkeyPatch) -> None:
     """Claims believe in an endless stock, and no CHECK holds them."""
     honest = places._stock
@@ -49,6 +63,7 @@ async def without_stock(patch: pytest.MonkeyPatch) -> None:
 
 async def without_template_lock(patch: pytest.MonkeyPatch) -> None:
     """Two workers read the same stock: neither locks the template, and no CHECK holds them."""
+    linger(patch, claim_rows)
     patch.setattr(places, "database", SimpleNamespace(with_rows=database.with_rows, dialect=lambda: "sqlite"))
     await drop_check("voucher_template", "voucher_template_stock")
     await drop_check("ledger_account", "ledger_account_not_below_zero")
@@ -58,6 +73,7 @@ async def without_template_lock(patch: pytest.MonkeyPatch) -> None:
 
 async def without_checks(patch: pytest.MonkeyPatch) -> None:
     """The lock alone is gone: the CHECK still keeps the stock, but batches fail and fall back."""
+    linger(patch, claim_rows)
     patch.setattr(places, "database", SimpleNamespace(with_rows=database.with_rows, dialect=lambda: "sqlite"))
 
 
@@ -97,6 +113,7 @@ async def without_one_live_use(patch: pytest.MonkeyPatch) -> None:
 
 async def without_voucher_lock(patch: pytest.MonkeyPatch) -> None:
     """Two workers read the voucher as unused: neither locks it, and the unique live redemption is gone."""
+    linger(patch, redeem_rows)
     patch.setattr(
         holdings, "database", SimpleNamespace(with_rows=database.with_rows, dialect=lambda: "sqlite")
     )
