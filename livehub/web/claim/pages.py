@@ -159,9 +159,7 @@ async def verify(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     link = await _link(slug)
     try:
         proof = reading.form(request, Proof)
-        session = await identity.verify(
-            proof.phone, proof.code, centre_id=link.centre_id, now=clock.now()
-        )
+        session = await identity.verify(proof.phone, proof.code, centre_id=link.centre_id, now=clock.now())
     except (Invalid, CodeWrong) as refusal:
         return await _who(request, visitor, link, refusal=refusal)
     return door.remember(redirect(f"/c/{slug}/mine", status=303), session)

@@ -183,7 +183,9 @@ async def test_what_is_not_a_phone_or_a_code_is_said_beside_its_field(
     world = await a_world()
     page = await page_of(client, f"/c/{world.link.slug}")
 
-    status, html, _ = await tap(client, f"/c/{world.link.slug}/claim", page=page, phone=phone, code=code, key="k")
+    status, html, _ = await tap(
+        client, f"/c/{world.link.slug}/claim", page=page, phone=phone, code=code, key="k"
+    )
 
     assert status == 422
     assert f'id="{wrong}-wrong"' in html

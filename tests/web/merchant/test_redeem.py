@@ -125,7 +125,11 @@ async def test_a_used_voucher_is_refused_and_the_form_is_kept(client: Site) -> N
 
 @pytest.mark.parametrize(
     ("amount", "said"),
-    [("99.99", "订单金额没有达到这张券的使用门槛"), ("12.345", "请填写金额，如 326.00"), ("0", "消费金额无效")],
+    [
+        ("99.99", "订单金额没有达到这张券的使用门槛"),
+        ("12.345", "请填写金额，如 326.00"),
+        ("0", "消费金额无效"),
+    ],
 )
 async def test_an_amount_that_does_not_fit_is_said_so(client: Site, amount: str, said: str) -> None:
     shop = await a_shop(client)
