@@ -67,7 +67,7 @@ class Browser:
 
     async def sign_in(self, login: str, password: str) -> None:
         """Log in through the login page."""
-        answer = await self.must("/login", "/login", login=login, password=password)
+        answer = await self.must("/login", "/login", account=login, password=password)
         if answer.status != 303:
             raise StoryBroken(f"{login} could not log in: {_plain(answer.text)}")
 
@@ -88,6 +88,8 @@ class Forms(HTMLParser):
             self._open = True
         elif tag == "input" and self._open and given.get("type") == "hidden":
             self.found[-1][1][given.get("name", "")] = given.get("value", "")
+        elif tag == "button" and self._open and given.get("formaction"):
+            self.found.insert(len(self.found) - 1, (given["formaction"], self.found[-1][1]))
 
     def handle_endtag(self, tag: str) -> None:
         """A form ends."""

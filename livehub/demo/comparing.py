@@ -38,6 +38,7 @@ class Told(Struct, frozen=True, kw_only=True):
     rooms: dict[str, str]  # the platform's room -> broadcast
     matched: dict[str, str]  # ERP order -> broadcast its voucher belongs to
     claims: int
+    face_fen: int
     redemptions: tuple[Redeemed, ...]
 
 
@@ -117,23 +118,33 @@ async def _offline(found: Comparison, api: Machine, told: Told) -> dict[str, int
 
 
 async def _wall(found: Comparison, api: Machine, books: Any, told: Told, offline: dict[str, int]) -> None:
-    wall = await api.get(f"{ROOT}/wall")
-    day = wall["day"]
+    board = (await api.get(f"{ROOT}/wall"))["board"]
+    day = board["day"]
     today = books["by_day"].get(day, {})
     here = (await _figures(api, platform="offline", **{"from": day, "to": day}))["total"]
-    found.same("wall: G3 today", wall["today"]["g3_fen"], today.get("g3_fen", 0) + here["g3_fen"])
-    found.same("wall: orders today", wall["today"]["orders"], today.get("orders", 0) + here["orders"])
-    found.same("wall: pending", wall["today"]["pending"], 0)
-    found.same("wall: waiting messages", sum(feed["waiting"] for feed in wall["feeds"]), 0)
-    found.same("wall: parked messages", sum(feed["parked"] for feed in wall["feeds"]), 0)
+    for ours, theirs in (
+        ("orders", "orders"),
+        ("g2_fen", "g2_fen"),
+        ("g3_fen", "g3_fen"),
+        ("units", "units"),
+    ):
+        found.same(f"wall: {ours} today", board["today"][ours], today.get(theirs, 0) + here[ours])
+    found.same("wall: pending", board["today"]["pending"], 0)
+    for feed in board["feeds"]:
+        found.same(f"wall: {feed['platform']} waiting and parked", (feed["waiting"], feed["parked"]), (0, 0))
     subsidy = sum(each.subsidy_fen for each in told.redemptions)
-    found.same(
-        "wall: leverage, orders", wall["leverage"]["order_fen"], sum(r.order_fen for r in told.redemptions)
-    )
-    found.same("wall: leverage, subsidy", wall["leverage"]["subsidy_fen"], subsidy)
-    found.same("wall: redeemed money", wall["funds"]["redeemed_fen"], subsidy)
-    found.same("wall: double bookings", wall["double_bookings"], 0)
-    found.same("wall: offline G2", offline["g2_fen"], sum(r.order_fen for r in told.redemptions if r.offline))
+    ordered = sum(each.order_fen for each in told.redemptions)
+    found.same("wall: leverage, orders", board["pulled"]["order_fen"], ordered)
+    found.same("wall: leverage, subsidy", board["pulled"]["subsidy_fen"], subsidy)
+    found.same("wall: redemptions", board["pulled"]["redemptions"], len(told.redemptions))
+    found.same("wall: redeemed money", board["funds"]["redeemed_fen"], subsidy)
+    held = (told.claims - len(told.redemptions)) * told.face_fen
+    found.same("wall: committed money", board["funds"]["committed_fen"], subsidy + held)
+    found.same("wall: vouchers claimed", board["vouchers"]["claimed"], told.claims)
+    found.same("wall: double bookings", board["double_bookings"], 0)
+    found.same("wall: on air", board["live_count"], 1)
+    used = sum(each.order_fen for each in told.redemptions if each.offline)
+    found.same("wall: offline G2", offline["g2_fen"], used)
 
 
 async def _open(found: Comparison, api: Machine) -> None:
@@ -154,14 +165,23 @@ async def _open(found: Comparison, api: Machine) -> None:
         for entry in entries:
             if entry["reason"] != "message":
                 continue
-            message = await api.get(f"{ROOT}/inbox/messages/{entry['message']}")
-            delivery_id = message["delivery"] if isinstance(message.get("delivery"), str) else "0"
-            if message["verdict"] not in {"signed", "fetched", "own"}:
-                found.same(f"verdict of message {entry['message']}", message["verdict"], "signed or fetched")
-            if delivery_id not in {"", "0"}:
-                delivery = await api.get(f"{ROOT}/inbox/deliveries/{delivery_id}")
-                found.same(f"digest of delivery {delivery_id}", len(delivery["sha256"]), 64)
+            await _message(found, api, entry["message"])
             found.opened += 1
+
+
+async def _message(found: Comparison, api: Machine, message_id: str) -> None:
+    """A message is signed, or a reply that signed messages asked for, or our own; its bytes are kept."""
+    opened = await api.get(f"{ROOT}/inbox/messages/{message_id}")
+    seen = opened["message"]
+    name = f"message {message_id} ({seen['native_type']})"
+    source, verdict = seen["source"], seen["verdict"]
+    found.same(f"verdict of {name}", verdict, {"push": "signed", "pull": "fetched", "own": "own"}[source])
+    if source == "pull":
+        signed = [each for each in opened["fetched_because"] if each["verdict"] == "signed"]
+        found.same(f"{name} was asked for by signed messages", len(signed) > 0, True)  # noqa: FBT003 -- the value, not a flag
+    if source != "own":
+        delivery = await api.get(f"{ROOT}/inbox/deliveries/{seen['delivery']}")
+        found.same(f"digest of the delivery of {name}", len(delivery["sha256"]), 64)
 
 
 async def _figures(api: Machine, **query: str) -> Any:

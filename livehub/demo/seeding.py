@@ -73,9 +73,18 @@ async def seed(*, tag: str, sandbox_url: str, now: datetime) -> Seeded:
     room_ids = await _rooms(centre, clerk, now)
     people, authors = await _streamers(centre, clerk, now)
     merchant_id, store_ref = await _merchants(centre, clerk, now)
-    logins = await _logins(centre, bureaus, merchant_id, tag, clerk, now)
+    staff = await _logins(centre, bureaus, merchant_id, tag=tag, clerk=clerk, now=now)
+    logins: dict[str, str] = {}
+    for login, person in staff.items():
+        logins.setdefault(str(person.grants[0].role), login)
     shop_seeds = await _shops(centre, bureaus[0], sandbox_url, clerk, now)
-    template_ref, campaign_ref = await _campaign(centre, bureaus[0], merchant_id, clerk, now)
+    template_ref, campaign_ref = await _campaign(
+        bureaus[0],
+        merchant_id,
+        officer=staff[logins[Role.BUREAU]],
+        finance=staff[logins[Role.FINANCE]],
+        now=now,
+    )
     token, _ = await tokens.create("演示核对", Grant(Role.AUDITOR), actor=clerk, now=now, centre_id=centre.id)
     return Seeded(
         tag=tag,
@@ -148,9 +157,10 @@ async def _merchants(centre: Centre, clerk: Actor, now: datetime) -> tuple[int, 
 
 
 async def _logins(
-    centre: Centre, bureaus: list[Bureau], merchant_id: int, tag: str, clerk: Actor, now: datetime
-) -> dict[str, str]:
-    found: dict[str, str] = {}
+    centre: Centre, bureaus: list[Bureau], merchant_id: int, *, tag: str, clerk: Actor, now: datetime
+) -> dict[str, Actor]:
+    """Everybody who logs in, by login."""
+    found: dict[str, Actor] = {}
     for each in cast.LOGINS:
         login = f"{each.login}-{tag}" if tag else each.login
         grant = Grant(
@@ -158,10 +168,10 @@ async def _logins(
             bureau_id=bureaus[each.bureau].id if each.bureau >= 0 else 0,
             merchant_id=merchant_id if each.role is Role.MERCHANT else 0,
         )
-        await users.create_user(
+        user = await users.create_user(
             login, cast.PASSWORD, name=each.name, centre_id=centre.id, actor=clerk, now=now, grants=[grant]
         )
-        found.setdefault(str(each.role), login)
+        found[login] = Actor(kind="user", id=user.id, name=user.name, centre_id=centre.id, grants=(grant,))
     return found
 
 
@@ -230,17 +240,21 @@ async def _product(centre: Centre, item: catalogue.Item, clerk: Actor, now: date
 
 
 async def _campaign(
-    centre: Centre, bureau: Bureau, merchant_id: int, clerk: Actor, now: datetime
+    bureau: Bureau, merchant_id: int, *, officer: Actor, finance: Actor, now: datetime
 ) -> tuple[str, str]:
+    """The officer drafts, finance countersigns; then it runs."""
     wanted = NewCampaign(
         name="开海第一网 · 农特券",
         issuer_name="北海市农业农村局",
         purpose="农特产品直播消费",
         budget_fen=QUANTITY * FACE_FEN * 2,
     )
-    campaign = await campaigns.draft(wanted, bureau_id=bureau.id, centre_id=centre.id, actor=clerk, now=now)
-    await campaigns.submit(campaign.id, actor=clerk, now=now)
-    await campaigns.countersign(campaign.id, actor=clerk, now=now)
+    campaign = await campaigns.draft(
+        wanted, bureau_id=bureau.id, centre_id=bureau.centre_id, actor=officer, now=now
+    )
+    await campaigns.submit(campaign.id, actor=officer, now=now)
+    await campaigns.countersign(campaign.id, actor=finance, now=now)
+    clerk = system("demo", centre_id=bureau.centre_id)
     await campaigns.start(campaign.id, actor=clerk, now=now)
     template = NewTemplate(
         name="北海农特消费券",
