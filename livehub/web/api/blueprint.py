@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import msgspec
-from sanic import Blueprint, Request, Sanic
+from sanic import Blueprint, Request
 from sanic.response import HTTPResponse
 
-from livehub.vouchers.redemptions import RedeemDesk
 from livehub.web import doors, rendering
 from livehub.web.api import (
     bookings,
@@ -47,19 +45,6 @@ for _section in SECTIONS:
             methods=[_operation.method],
             name=_operation.name,
         )
-
-
-@bp.before_server_start
-async def open_desk(app: Sanic[Any, Any]) -> None:
-    """Open this worker's door to redemptions by machines."""
-    app.ctx.api_redeem_desk = RedeemDesk(app.ctx.settings)
-    app.ctx.api_redeem_desk.start()
-
-
-@bp.after_server_stop
-async def close_desk(app: Sanic[Any, Any]) -> None:
-    """Settle what waits."""
-    await app.ctx.api_redeem_desk.stop()
 
 
 @bp.get("/openapi.json")

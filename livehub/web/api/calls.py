@@ -24,6 +24,8 @@ from livehub.web.shielding import committed_in_groups
 Entrance = Callable[..., Coroutine[Any, Any, HTTPResponse]]
 
 KEY_LENGTH = 56
+PUBLIC_ID_LENGTH = 16
+_LENGTHS = {"order_ref": 128, "message_id": 19, "delivery_id": 19}  # of names that are no public ids
 YEARS = range(2000, 2200)  # what calendars and both databases can reckon with
 
 
@@ -41,7 +43,7 @@ def entrance(operation: Operation) -> Entrance:
             key=_key(request) if operation.keyed else "",
             opened=request.app.ctx,
         )
-        named = {name: _segment(text) for name, text in path.items()}
+        named = {name: _segment(name, text) for name, text in path.items()}
         return _answer(operation, await operation.verb(asked, **named))
 
     handler = cast(Entrance, called)  # doors.machine wraps a coroutine function in one
@@ -108,10 +110,10 @@ def _key(request: Request) -> str:
     return key
 
 
-def _segment(text: str) -> str:
-    """A name in the path; one that nothing can have is not found."""
+def _segment(name: str, text: str) -> str:
+    """A name in the path; one that nothing can have is not found, before the database is asked."""
     named = unquote(text)
-    if "\x00" in named:
+    if "\x00" in named or len(named) > _LENGTHS.get(name, PUBLIC_ID_LENGTH):
         raise NotFound
     return named
 

@@ -94,7 +94,7 @@ async def redeem(asked: Asked[None, NewRedemption]) -> Redemption:
     """Redeem it, or say why not."""
     body = asked.body
     merchant_id = await _merchant(body.merchant, actor=asked.actor)
-    desk: RedeemDesk = asked.opened.api_redeem_desk
+    desk: RedeemDesk = asked.opened.redeem_desk  # opened with the merchants' pages
     done = await desk.redeem(
         body.code,
         merchant_id=merchant_id,

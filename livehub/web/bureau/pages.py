@@ -16,7 +16,7 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.models import Bureau
 from livehub.accounts.permissions import Permission
 from livehub.kit import clock
-from livehub.kit.errors import Conflict, Invalid, LivehubError
+from livehub.kit.errors import Conflict, Invalid, LivehubError, NotFound
 from livehub.web import doors, lanes, reading
 from livehub.web.bureau import week
 from livehub.web.reading import Form
@@ -33,6 +33,7 @@ from streamers import queries as streamers
 bp = Blueprint("bureau", url_prefix="/bureau")
 
 USUAL_MINUTES = 120
+PUBLIC_ID_LENGTH = 16
 _DONE = {
     "asked": "已提交，时段先为您留着，等中心审批",
     "approved": "已排上，无需审批",
@@ -147,6 +148,8 @@ async def ask(request: Request, actor: Actor) -> HTTPResponse:
 async def cancel(request: Request, actor: Actor, booking_id: str) -> HTTPResponse:
     """Give the time back; StaleVersion when somebody changed the booking since it was shown."""
     version = reading.form(request, Cancelling).version
+    if len(booking_id) > PUBLIC_ID_LENGTH:
+        raise NotFound
     gone = await database.unit(
         lambda: booking.cancel(booking_id, version=version, actor=actor, now=clock.now())
     )

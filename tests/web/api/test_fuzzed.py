@@ -1,0 +1,92 @@
+"""Whatever the document allows and much that it does not: no call ever answers what it did not announce."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livehub.accounts.models import Role
+from livehub.inbox.models import InboxMessage
+from livehub.settings import Settings
+from livehub.web.api.declared import ROOT
+from tests.site import running
+from tests.web.api.callers import a_token, document
+from tests.web.api.town import (
+    Town,
+    a_live_broadcast,
+    a_running_campaign,
+    a_spare_wish,
+    a_town,
+    push,
+)
+
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+
+
+async def existing(town: Town) -> dict[str, list[str]]:
+    """Names that stand for something, and one that does not, for each name in a path or a body."""
+    campaign, round_id, template = await a_running_campaign(town)
+    broadcast = await a_live_broadcast(town)
+    drop = await town.manager.post(
+        f"/broadcasts/{broadcast}/drops", {"template": template, "quantity": 20, "window_s": 600}
+    )
+    spare = await town.officer.post("/bookings", await a_spare_wish(town))
+    delivery = await push(town, "ERP-1", room_ref="R-2")
+    message = (await InboxMessage.get(delivery_id=delivery)).id
+    found = {
+        "booking_id": spare["id"], "broadcast_id": broadcast, "campaign_id": campaign, "round_id": round_id,
+        "drop_id": drop["id"], "shop_id": town.shop.public_id, "order_ref": "ERP-1", "message_id": str(message),
+        "delivery_id": str(delivery), "room": town.house.room.public_id, "streamer": town.house.streamer.public_id,
+        "template": template, "bureau": town.bureau.public_id, "merchant": town.merchant.public_id,
+        "store": town.store.public_id, "platform": "standard_webhooks",
+    }  # fmt: skip
+    return {name: [value, "nosuchname"] for name, value in found.items()}
+
+
+def with_names(names: dict[str, list[str]]) -> dict[str, Any]:
+    """The document, asking for names that exist where it asks for names."""
+    made = copy.deepcopy(document())
+    for methods in made["paths"].values():
+        for operation in methods.values():
+            for parameter in operation["parameters"]:
+                if parameter["in"] == "path":
+                    parameter["schema"] = {"type": "string", "enum": names[parameter["name"]]}
+    for name, schema in made["components"]["schemas"].items():
+        if name.startswith("New") or name == "Binding":
+            for field in schema["properties"].keys() & names.keys():
+                schema["properties"][field] = {"type": "string", "enum": names[field]}
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("role", "examples", "known"),
+    [(Role.MANAGER, 8, False), (Role.MANAGER, 25, True), (Role.FINANCE, 8, True), (Role.MERCHANT, 8, True)],
+)
+async def test_schemathesis_finds_nothing(
+    db: Settings, role: Role, examples: int, known: bool, tmp_path: Path
+) -> None:
+    async with running(db) as site:
+        town = await a_town(site)
+        spec = with_names(await existing(town)) if known else document()
+        (tmp_path / "openapi.json").write_text(json.dumps(spec))
+        merchant_id = town.merchant.id if role is Role.MERCHANT else 0
+        token = await a_token(role, centre_id=town.house.centre.id, merchant_id=merchant_id)
+        run = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name("schemathesis")), "run", "openapi.json", "--url", str(site.url).rstrip("/") + ROOT,
+            "--checks", CHECKS, "--header", f"Authorization: Bearer {token}", "--max-examples", str(examples),
+            "--seed", "20260306", "--phases", "fuzzing" if known else "coverage,fuzzing", "--no-shrink",
+            "--warnings", "off", "--request-timeout", "10", "--suppress-health-check", "all", "--continue-on-failure",
+            cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        output = (await run.communicate())[0].decode()
+
+    assert run.returncode == 0, output[-6000:]
+    assert "No issues found" in output, output[-3000:]

@@ -1,0 +1,260 @@
+"""The spine's story told by machines: campaign, drop, claim, redemption, order, and each number's evidence.
+
+Every call of the document is made at least once, and every answer is one that the document allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from livehub import database
+from livehub.accounts.actors import system
+from livehub.accounts.models import Role
+from livehub.inbox.models import InboxMessage, MessageStatus
+from livehub.kit import clock
+from livehub.merchants.models import Merchant
+from livehub.orders import intake
+from livehub.vouchers import enrolments
+from livehub.vouchers.models import Campaign
+from tests.factories.accounts import a_bureau
+from tests.web.api.callers import Caller, a_caller, document
+from tests.web.api.town import (
+    PHONE,
+    Town,
+    a_campaign,
+    a_live_broadcast,
+    a_round,
+    a_running_campaign,
+    a_spare_wish,
+    a_voucher,
+    follow,
+    push,
+)
+
+
+async def test_every_call_of_the_document_works(town: Town) -> None:
+    Caller.called.clear()
+    campaign, round_id, template = await a_running_campaign(town)
+    broadcast = await a_live_broadcast(town)
+    now = clock.now()
+
+    # Vouchers: a drop on the streamer's link, one claim, one redemption.
+    bound = {"platform": "standard_webhooks", "account_ref": "A-1", "room_ref": "R-2"}
+    assert (await town.manager.post(f"/broadcasts/{broadcast}/rooms", bound)).body == bound
+    planned = await town.manager.post(
+        f"/broadcasts/{broadcast}/drops", {"template": template, "quantity": 200, "window_s": 600}
+    )
+    opened = await town.manager.post(f"/drops/{planned['id']}/open", {"quantity": 150})
+    link = await town.officer.post(f"/rounds/{round_id}/links", {"quota": 50})
+    merchant = await Merchant.get(id=town.merchant.id)
+    number = (await Campaign.get(public_id=campaign)).id
+    by = system("tests", centre_id=town.house.centre.id)
+    await database.unit(lambda: enrolments.enrol(number, merchant_id=merchant.id, actor=by, now=now))
+    voucher, code = await a_voucher(town, link["slug"])
+    till = {"code": code, "order_fen": 32_600, "phone_tail": PHONE[-4:], "receipt_no": "A-17"}
+    redeemed = await town.cashier.post("/redemptions", till, Idempotency_Key="tap-1")
+    again = await town.cashier.post("/redemptions", till, Idempotency_Key="tap-1")
+    closed = await town.manager.post(f"/drops/{planned['id']}/close")
+
+    assert (opened["state"], opened["quantity"], closed["state"]) == ("open", 150, "closed")
+    assert link["url"].endswith(f"/c/{link['slug']}")
+    assert (redeemed.status, redeemed["voucher"], redeemed["subsidy_fen"]) == (201, voucher, 2000)
+    assert redeemed["paid_fen"] == 30_600
+    assert (again.status, again["id"], again["hit"]) == (200, redeemed["id"], True)
+    other = await town.cashier.post("/redemptions", till, Idempotency_Key="tap-2")
+    assert (other.status, other["code"]) == (409, "ALREADY_USED")
+
+    metrics = await town.officer.get(f"/campaigns/{campaign}/metrics")
+    ledger = await follow(town.finance, metrics["evidence_url"])
+    assert (metrics["claimed"], metrics["redeemed"]) == (1, 1)
+    assert metrics["leverage"] == {"numerator": 32_600, "denominator": 2000}
+    assert (ledger["is_balanced"], ledger["unit"]) == (True, "fen")
+    assert {"fund", "allocate", "claim", "redeem"} <= {each["kind"] for each in ledger["items"]}
+    assert {row["redemption"] for row in ledger["items"] if row["kind"] == "redeem"} == {redeemed["id"]}
+
+    # Sales: a signed order of the ERP in the broadcast's room, and the redemption's own order.
+    delivery = await push(town, "ERP-1", room_ref="R-2")
+    figures = await town.auditor.get("/sales/figures", by="broadcast", basis="G3")
+    total, rows = figures["total"], {row["key"]: row for row in figures["rows"]}
+    assert (total["numerator"], total["orders"], total["pending"]) == (25_000 + 32_600, 2, 0)
+    assert (rows[broadcast]["numerator"], rows["-"]["numerator"]) == (25_000, 32_600)
+    lines = await follow(town.auditor, rows[broadcast]["evidence_url"])
+    assert lines["numerator"] == sum(each["numerator"] for each in lines["items"]) == 25_000
+    order = await follow(town.auditor, lines["items"][0]["evidence_url"])
+    assert (order["order_ref"], order["g2_fen"]) == ("ERP-1", 25_000)
+    message = await follow(town.auditor, order["entries"][0]["evidence_url"])
+    assert (message["message"]["verdict"], message["entries"]) == ("signed", 1)
+    assert message["message"]["delivery"] == str(delivery)
+    raw = await town.auditor.get(f"/inbox/deliveries/{message['message']['delivery']}")
+    assert (raw["verdict"], len(raw["sha256"]), raw["is_erased"]) == ("signed", 64, False)
+
+    # The inbox: found by its order, replayed once it is stuck.
+    found = await town.auditor.get(
+        "/inbox/messages", q="ERP-1", status="applied", platform="standard_webhooks"
+    )
+    (seen,) = found["items"]
+    path = f"/inbox/messages/{seen['id']}"
+    assert (seen["order_ref"], seen["shop"]) == ("ERP-1", town.shop.public_id)
+    assert (await town.manager.post(f"{path}/replay", {"why": "再看一次"}))["code"] == "NOT_REPLAYABLE"
+    await InboxMessage.filter(id=int(seen["id"])).update(status=MessageStatus.PARKED, reason="identity")
+    replayed = await town.manager.post(f"{path}/replay", {"why": "映射已修正"})
+    assert (replayed["message"]["status"], replayed["replays"][0]["why"]) == ("received", "映射已修正")
+    await intake.run_once(now=clock.now(), lease_seconds=30)
+    assert (await town.auditor.get("/sales/figures"))["total"]["numerator"] == 57_600
+
+    # The rest.
+    wall = await town.officer.get("/wall")
+    assert wall["board"]["today"]["g3_fen"] == 57_600
+    assert (await follow(town.auditor, wall["evidence_url"]))["numerator"] == 57_600
+    page = await town.officer.get(f"/broadcasts/{broadcast}")
+    assert page["platform_rooms"][-1] == bound
+    listed = await town.officer.get("/broadcasts", state="live", size=1)
+    assert [each["id"] for each in listed["items"]] == [broadcast]
+    window = {"from": now.isoformat(), "to": (now + timedelta(hours=3)).isoformat()}
+    assert len((await town.officer.get("/timeline", **window))["taken"]) == 1
+    assert (await town.manager.post(f"/broadcasts/{broadcast}/end"))["state"] == "ended"
+    for verb, state in (("pause", "paused"), ("resume", "running")):
+        assert (await town.officer.post(f"/campaigns/{campaign}/{verb}"))["state"] == state
+    assert (await town.officer.post(f"/rounds/{round_id}/close"))["state"] == "closed"
+    assert (await town.officer.get(f"/campaigns/{campaign}"))["rounds"][0]["state"] == "closed"
+    assert (await town.officer.get("/campaigns"))["items"][0]["leverage"]["denominator"] == 2000
+    me = await town.cashier.get("/me")
+    assert (me["rights"][0]["merchant"]["name"], me["permissions"]) == (
+        town.merchant.name,
+        ["redemption.read", "voucher.redeem"],
+    )
+    spare = await a_spare_wish(town)
+    for verb, more in (("reject", {"reason": "改期"}), ("cancel", {})):
+        asked = await town.officer.post("/bookings", spare)
+        by_whom = town.manager if verb == "reject" else town.officer
+        await by_whom.post(f"/bookings/{asked['id']}/{verb}", more)
+        await town.officer.get(f"/bookings/{asked['id']}")
+
+    every = {each["operationId"] for path in document()["paths"].values() for each in path.values()}
+    assert every - Caller.called == set()
+
+
+async def test_another_bureau_finds_neither_campaign_nor_sales(town: Town) -> None:
+    campaign, round_id, _ = await a_running_campaign(town)
+    await push(town, "ERP-1")
+    other = await a_caller(
+        town.site, Role.BUREAU, centre_id=town.house.centre.id, bureau_id=town.house.bureaus[1].id
+    )
+
+    for path in ("", "/ledger", "/metrics"):
+        assert (await other.get(f"/campaigns/{campaign}{path}")).status == 404
+    for verb in ("submit", "start", "pause", "resume"):
+        assert (await other.post(f"/campaigns/{campaign}/{verb}")).status == 404
+    assert (await other.post(f"/campaigns/{campaign}/rounds", a_round())).status == 404
+    assert (await other.post(f"/rounds/{round_id}/close")).status == 404
+    assert (await other.post(f"/rounds/{round_id}/links", {})).status == 404
+    assert (await other.post("/campaigns", a_campaign(bureau=town.bureau.public_id))).status == 404
+    assert (await other.get("/campaigns"))["total"] == 0
+    assert (await other.get("/sales/figures"))["total"]["numerator"] == 0
+    assert (await other.get("/sales/lines"))["total"] == 0
+    assert (await other.get(f"/orders/{town.shop.public_id}/ERP-1")).status == 404
+    assert (await other.get("/inbox/messages")).status == 403
+    assert (await town.officer.get(f"/orders/{town.shop.public_id}/ERP-1")).status == 200
+
+
+async def test_another_centre_finds_nothing(town: Town) -> None:
+    campaign, round_id, template = await a_running_campaign(town)
+    broadcast = await a_live_broadcast(town)
+    delivery = await push(town, "ERP-1")
+    message = (await InboxMessage.all().first()).id
+    planned = await town.manager.post(
+        f"/broadcasts/{broadcast}/drops", {"template": template, "quantity": 2, "window_s": 60}
+    )
+    far = (await a_bureau()).centre_id
+    manager = await a_caller(town.site, Role.MANAGER, centre_id=far)
+    finance = await a_caller(town.site, Role.FINANCE, centre_id=far)
+
+    assert (await manager.get(f"/broadcasts/{broadcast}")).status == 404
+    assert (await manager.post(f"/broadcasts/{broadcast}/end")).status == 404
+    assert (await manager.post(f"/drops/{planned['id']}/open")).status == 404
+    assert (await manager.post(f"/rounds/{round_id}/open")).status == 404
+    assert (await manager.get(f"/inbox/messages/{message}")).status == 404
+    assert (await manager.post(f"/inbox/messages/{message}/replay", {"why": "试试"})).status == 404
+    assert (await manager.get(f"/inbox/deliveries/{delivery}")).status == 404
+    assert (await manager.get("/inbox/messages"))["total"] == 0
+    assert (await finance.post(f"/campaigns/{campaign}/countersign")).status == 404
+    assert (await finance.get(f"/campaigns/{campaign}/ledger")).status == 404
+    assert (await manager.get("/sales/figures"))["total"]["numerator"] == 0
+
+
+async def test_a_campaign_needs_two_and_its_money(town: Town) -> None:
+    drafted = await town.officer.post("/campaigns", a_campaign(budget_fen=1_000_000))
+    path = f"/campaigns/{drafted['id']}"
+
+    assert (await town.finance.post(f"{path}/countersign"))["code"] == "WRONG_STATE"
+    await town.officer.post(f"{path}/submit")
+    assert (await town.officer.post(f"{path}/countersign"))["code"] == "FORBIDDEN"
+    assert (await town.finance.post(f"{path}/countersign", If_Match='"1"'))["code"] == "STALE_VERSION"
+    await town.finance.post(f"{path}/countersign")
+    assert (await town.officer.post(f"{path}/rounds", a_round()))["code"] == "BUDGET_EXHAUSTED"
+    upside_down = a_round()
+    upside_down["templates"][0]["threshold_fen"] = 1
+    assert (await town.officer.post(f"{path}/rounds", upside_down))["code"] == "TEMPLATE_UNFIT"
+    unknown = await town.officer.post("/campaigns", a_campaign(refund_preset="mine"))
+    assert (unknown.status, unknown["details"][0]["field"]) == (422, "refund_preset")
+
+
+async def test_sixty_four_taps_redeem_once(town: Town) -> None:
+    campaign, round_id, _ = await a_running_campaign(town)
+    link = await town.officer.post(f"/rounds/{round_id}/links", {})
+    number = (await Campaign.get(public_id=campaign)).id
+    by = system("tests", centre_id=town.house.centre.id)
+    await database.unit(
+        lambda: enrolments.enrol(number, merchant_id=town.merchant.id, actor=by, now=clock.now())
+    )
+    _, code = await a_voucher(town, link["slug"])
+    till = {"code": code, "order_fen": 32_600, "phone_tail": PHONE[-4:]}
+
+    replies = await asyncio.gather(
+        *(town.cashier.post("/redemptions", till, Idempotency_Key=f"tap-{n}") for n in range(64))
+    )
+
+    assert sorted({reply.status for reply in replies}) == [201, 409]
+    assert [reply.status for reply in replies].count(201) == 1
+    missing = await town.cashier.post("/redemptions", till)
+    assert (missing.status, missing["details"][0]["field"]) == (422, "Idempotency-Key")
+
+
+async def test_a_past_question_gets_its_past_answer(town: Town) -> None:
+    await push(town, "ERP-1")
+    between = clock.now()
+    await asyncio.sleep(0.005)
+    await push(town, "ERP-2", paid_fen=5000)
+
+    now = await town.auditor.get("/sales/figures", by="day")
+    then = await town.auditor.get("/sales/figures", by="day", as_of=between.isoformat())
+
+    day = clock.local_day(between).isoformat()
+    assert [(row["key"], row["numerator"]) for row in now["rows"]] == [(day, 30_000)]
+    assert [(row["key"], row["numerator"]) for row in then["rows"]] == [(day, 25_000)]
+    lines = await follow(town.auditor, then["rows"][0]["evidence_url"])
+    assert ([each["order_ref"] for each in lines["items"]], lines["numerator"]) == (["ERP-1"], 25_000)
+    assert (lines["as_of"], then["as_of"]) == (between.isoformat().replace("+00:00", "Z"),) * 2
+
+
+async def test_questions_that_make_no_sense_are_refused(town: Town) -> None:
+    for query in (
+        {"basis": "G9"},
+        {"by": "moon"},
+        {"from": "2026-02-30"},
+        {"from": "2026-03-02", "to": "2026-03-01"},
+        {"as_of": "2026-03-02T10:00:00"},
+        {"as_of": "9999-12-31T23:59:59Z"},
+        {"page": "0"},
+        {"size": "1000000"},
+        {"town": "\x00"},
+    ):
+        assert (await town.auditor.get("/sales/figures", **query)).status == 422, query
+    for path in (
+        "/inbox/messages/x",
+        "/inbox/messages/99999999999999999999999",
+        "/bookings/%00",
+        "/orders/%ff/%00",
+    ):
+        assert (await town.auditor.get(path)).status == 404, path
