@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import ModuleType, SimpleNamespace
 
 import msgspec
@@ -41,16 +42,20 @@ async def drop_check(table: str, name: str) -> None:
 
 
 def linger(patch: pytest.MonkeyPatch, module: ModuleType) -> None:
-    """Let a moment pass between reading and writing, so that two desks surely meet in it."""
-    honest, first = module.prior, iter(range(4))
+    """Let nobody write before two desks have come to read, so that they surely meet."""
+    honest, both = module.prior, asyncio.Barrier(2)
 
-    async def slow(questions: list[object]) -> list[object]:
+    async def together(questions: list[object]) -> list[object]:
+        is_first = not both.broken
+        if is_first:
+            with suppress(TimeoutError, asyncio.BrokenBarrierError):
+                await asyncio.wait_for(both.wait(), timeout=5)
+                await both.abort()  # once is enough
         found = await honest(questions)
-        if next(first, None) is not None:
-            await asyncio.sleep(0.1)
+        await asyncio.sleep(0.05 if is_first else 0)
         return found
 
-    patch.setattr(module, "prior", slow)
+    patch.setattr(module, "prior", together)
 
 
 async def without_stock(patch: pytest.MonkeyPatch) -> None:
