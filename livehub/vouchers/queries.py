@@ -14,6 +14,7 @@ from livehub.vouchers import codes
 from livehub.vouchers.eligibility import Stage, bind
 from livehub.vouchers.models import CampaignStatus, RoundStatus, Validity, VoucherState
 from livehub.vouchers.redeem_rows import LIVE
+from rooms.models import BroadcastState
 
 
 class Kind(Struct, frozen=True, kw_only=True):
@@ -142,8 +143,8 @@ async def link_page(slug: str, *, now: datetime) -> LinkPage | None:
     """What a claim link leads to; None for a slug that does not exist. Nothing is counted or locked."""
     link = await database.fetch_one(
         "SELECT l.slug, l.centre_id, l.broadcast_id, l.round_id, l.streamer_id, l.platform, l.quota,"
-        " l.claims, b.title FROM claim_link l LEFT JOIN broadcast b ON b.id = l.broadcast_id"
-        " WHERE l.slug = $1",
+        " l.claims, b.title, b.state AS broadcast FROM claim_link l"
+        " LEFT JOIN broadcast b ON b.id = l.broadcast_id WHERE l.slug = $1",
         slug,
     )
     if link is None:
@@ -299,6 +300,8 @@ async def broadcast_figures(broadcast_id: int) -> Figures:
     return _figures({**(stock or {}), "redeemed": used["n"]}, used)
 
 
+_BEFORE_ITS_END = frozenset({BroadcastState.PLANNED, BroadcastState.CHECKED, BroadcastState.LIVE})
+
 _KINDS = (
     "SELECT t.id AS row_id, t.round_id, t.public_id, t.name, t.face_fen, t.threshold_fen, t.quantity,"
     " t.issued, t.redeemed, t.validity, t.validity_n, t.valid_from, t.valid_until, t.merchants_only, t.rules,"
@@ -355,13 +358,24 @@ def _page(
         issuer_name=first.get("issuer_name", ""),
         bureau=first.get("bureau", ""),
         refund_preset=first.get("refund_preset", ""),
-        why=_why(first, drop, left=left, now=now, needs_drop=link["broadcast_id"] is not None),
+        why=(
+            "ended"
+            if _is_over(link["broadcast"], drop, now=now)
+            else _why(first, drop, left=left, now=now, needs_drop=link["broadcast_id"] is not None)
+        ),
         left=max(0, left),
         quantity=quantity,
         opens_at=clock.from_ms(opens_ms) if opens_ms and not link["broadcast_id"] else None,
         closes_at=clock.from_ms(drop["closes_at"]) if drop and drop["state"] == "open" else None,
         kinds=kinds,
     )
+
+
+def _is_over(broadcast: str | None, drop: Mapping[str, Any] | None, *, now: datetime) -> bool:
+    """Whether a broadcast's link gives nothing any more: it went off the air and left no drop open."""
+    if broadcast is None or broadcast in _BEFORE_ITS_END:
+        return False
+    return drop is None or drop["state"] != "open" or clock.to_ms(now) >= drop["closes_at"]
 
 
 def _why(

@@ -126,6 +126,7 @@ def claiming(sent: list[dict[str, str]], *, wait_seconds: int = 0):
                 kind_id="",
                 others=[],
                 of_broadcast=True,
+                at_limit=False,
             )
 
         @app.post("/c/k7m2/<verb:str>")

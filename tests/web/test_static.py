@@ -103,6 +103,7 @@ def test_the_consumers_page_stays_under_50_kb() -> None:
         kind_id="",
         others=[],
         of_broadcast=True,
+        at_limit=False,
     )
     loaded = re.findall(rf'"{assets.PREFIX}/{assets.shelf().version}/([\w./-]+)"', html)
 

@@ -12,7 +12,7 @@ from livehub.kit import clock, ids
 from livehub.kit.errors import Invalid, LivehubError, TooMany
 from livehub.vouchers import codes, identity, queries, tills
 from livehub.vouchers.claims import ClaimDesk
-from livehub.vouchers.errors import ClaimantUnknown, CodeWrong, LinkUnknown, VoucherRefused
+from livehub.vouchers.errors import ClaimantUnknown, CodeWrong, LimitPerson, LinkUnknown, VoucherRefused
 from livehub.vouchers.queries import Kind, LinkPage
 from livehub.web import doors, reading, show
 from livehub.web.claim import door, words
@@ -218,6 +218,7 @@ async def _page(
         left=kind.quantity - kind.issued if several else link.left,
         quantity=kind.quantity if several else link.quantity,
         kind_id=kind.id if several else "",
+        at_limit=refusal is not None and refusal.code == LimitPerson.code,
         of_broadcast=bool(link.broadcast_id),
         others=[each for each in link.kinds if each.id != kind.id],
         known_phone=await _phone(visitor, link),

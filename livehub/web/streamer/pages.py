@@ -288,6 +288,7 @@ async def _device(
 ) -> HTTPResponse:
     now = clock.now()
     owner = await _owner(token, now=now)
+    phone = await streamers.phone_of(owner.id)
     every = identity.PER_PHONE[0][1]
     wait = every - clock.to_ms(now) // 1000 % every if code_sent else 0
     form = reading.refused(request, refusal) if refusal else reading.blank()
@@ -297,7 +298,7 @@ async def _device(
         "streamer/device.html",
         status=refusal.status if refusal else 200,
         csrf=door.csrf(request, cookie=door.LINK),
-        phone=show.phone(await streamers.phone_of(owner.id)),
+        phone=show.phone(phone) if phone else "",
         code_sent=code_sent,
         wait_seconds=(refusal.retry_after or 0) if refusal else wait,
         form=form,

@@ -11,6 +11,7 @@ import time_machine
 from livehub.vouchers import campaigns, drops, enrolments, links, rounds
 from livehub.vouchers.models import Claimant, ClaimLink, Validity, Voucher
 from rooms.facts import BookingApproved
+from rooms.models import Broadcast, BroadcastState
 from tests.factories.vouchers import NOW, World, a_broadcast, a_claimant, a_kind, a_merchant, a_world
 from tests.site import Site
 from tests.web.phones import code_sent_to, hidden, tap, visible
@@ -125,6 +126,7 @@ async def test_a_second_voucher_is_refused_on_the_same_page(client: Site) -> Non
     assert status == 409
     assert "每人限领 1 张，您已经领过了。" in visible(html)
     assert "查看我的券" in visible(html)
+    assert "领取 1 张" not in visible(html)  # nothing that could only be refused again
 
 
 async def test_a_wrong_code_is_said_beside_its_field_and_five_end_it(client: Site) -> None:
@@ -251,6 +253,11 @@ async def test_a_broadcasts_link_waits_opens_sells_out_and_opens_again(client: S
     await drops.close_drop(next_drop.id, actor=world.staff, now=NOW)
     between = visible(await page_of(client, f"/c/{slug}"))
 
+    broadcast_id = (await ClaimLink.get(slug=slug)).broadcast_id
+    await Broadcast.filter(id=broadcast_id).update(state=BroadcastState.ENDED)
+    ended = visible(await page_of(client, f"/c/{slug}"))
+
+    assert "领取已结束" in ended
     assert "还没有开始" in before
     assert "海哥的直播间" in opened
     assert "本场剩余 2 / 2" in opened

@@ -126,7 +126,7 @@ async def test_a_used_voucher_is_refused_and_the_form_is_kept(client: Site) -> N
 @pytest.mark.parametrize(
     ("amount", "said"),
     [
-        ("99.99", "订单金额没有达到这张券的使用门槛"),
+        ("99.99", "订单金额没有达到使用门槛：满 100.00 元可用。"),
         ("12.345", "请填写金额，如 326.00"),
         ("0", "消费金额无效"),
     ],
