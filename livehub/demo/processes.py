@@ -33,21 +33,20 @@ class Processes:
                 return line[line.index("http://") :].strip()
         raise StoryBroken("the imitated platforms did not start")
 
-    async def start_livehub(self) -> None:
-        """Start web and jobs, and wait until they are ready."""
-        self._children.append(
-            await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "livehub",
-                "serve",
-                "--with-jobs",
-                "--no-migrate",
-                env=knobs.environment(self._settings),
-            )
-        )
+    async def start_web(self) -> None:
+        """Start the web, and wait until it is ready."""
+        await self._start("livehub", "serve", "--no-migrate")
         async with Machine(f"http://{self._settings.host}:{self._settings.port}") as machine:
             await machine.until_there("/readyz")
+
+    async def start_jobs(self) -> None:
+        """Start the jobs; after the past was told, lest they tidy it up while it is being made."""
+        await self._start("jobs")
+
+    async def _start(self, *module: str) -> None:
+        command = (sys.executable, "-m", *module)
+        environment = knobs.environment(self._settings)
+        self._children.append(await asyncio.create_subprocess_exec(*command, env=environment))
 
     async def stop(self) -> None:
         """End them in the order opposite to their start."""

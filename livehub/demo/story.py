@@ -87,7 +87,11 @@ async def _checked(settings: Settings, say: Say) -> int:
 
 async def _staying(settings: Settings, *, days: int, scale: float, say: Say) -> int:
     teller = Teller(settings, tag="", say=say)
-    await teller.stay(days=days, scale=scale)
+    try:
+        await teller.stay(days=days, scale=scale)
+    except StoryBroken as broken:
+        say(f"the story broke: {broken}")
+        return 1
     return 0
 
 
@@ -121,6 +125,7 @@ class Teller:
         try:
             async with Machine(sandbox_url) as sandbox, Machine(self._url, token=world.token) as api:
                 await self._declare(sandbox, world)
+                await self._processes.start_jobs()
                 await self._tell(sandbox, world)
                 await self._drained(api, sandbox)
                 return await compare(api, sandbox, world, self._told(world))
@@ -134,7 +139,9 @@ class Teller:
             async with Machine(sandbox_url) as sandbox, Machine(self._url, token=world.token) as api:
                 await self._declare(sandbox, world)
                 self._introduce(world)
-                if not await history.is_told(world):
+                if await history.is_told(world):
+                    await self._processes.start_jobs()
+                else:
                     await self._fill(sandbox, world, days=days, scale=scale)
                 show = await self._tell(sandbox, world)
                 await self._drained(api, sandbox)
@@ -157,7 +164,7 @@ class Teller:
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.touch(mode=0o600)
             kept.write_bytes(msgspec.json.encode(world))
-        await self._processes.start_livehub()
+        await self._processes.start_web()
         return world, sandbox_url
 
     async def _tear_down(self) -> None:
@@ -197,6 +204,7 @@ class Teller:
         self._claims += past.claims
         self._redemptions += past.redemptions
         self._rooms |= past.rooms
+        await self._processes.start_jobs()
         await self._push(sandbox, wait_seconds=80)
         self._say(f"  {len(past.rooms)} 场、{past.orders} 单，{time.monotonic() - began:.0f} 秒")
 
@@ -247,7 +255,7 @@ class Teller:
             page = await streamer.open("/s/")
             option = _found(r'<option value="([A-Za-z0-9]+)"', page, "the planned drop")
             await streamer.must("/s/", "/s/drops", template=option, quantity=DROP)
-            slug = _found(r"/c/([a-z0-9]{8,16})", page, "the claim link")
+            slug = await self._link(streamer)
             self._say("主播开播，从手机投出 200 张券")
         self._rooms[room_ref] = broadcast.public_id
         return Show(
@@ -257,6 +265,15 @@ class Teller:
             slug=slug,
             streamer_path=path,
         )
+
+    async def _link(self, streamer: Browser) -> str:
+        """Her claim link, which appears as soon as the approval has been handed on."""
+        for _ in range(100):
+            found = re.search(r"/c/([a-z0-9]{8,16})", await streamer.open("/s/"))
+            if found:
+                return found[1]
+            await asyncio.sleep(0.2)
+        raise StoryBroken("the claim link did not appear on the streamer's page")
 
     async def _free_start(self, world: Seeded) -> Any:
         """The next quarter of an hour at which nobody holds the room."""

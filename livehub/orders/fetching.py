@@ -71,7 +71,8 @@ _UPSERT = (
     " due_at, attempts, lease_until, lease_token, last_error, created_at)"
     " SELECT s.endpoint_id, v.shop_id, v.kind, v.shop_ref, v.order_ref, v.ref, v.wanted_at, v.message_id,"
     " 'waiting',"
-    " v.at, 0, 0, 0, '', v.at FROM v JOIN shop s ON s.id = v.shop_id WHERE s.endpoint_id IS NOT NULL"
+    " v.at, 0, 0, 0, '', v.at FROM v JOIN shop s ON s.id = v.shop_id WHERE s.endpoint_id IS NOT NULL ORDER"
+    " BY v.shop_id, v.kind, v.ref"
     " ON CONFLICT (shop_id, kind, ref) DO UPDATE SET message_id = excluded.message_id, status = 'waiting',"
     " wanted_at = CASE WHEN excluded.wanted_at > fetch_job.wanted_at THEN excluded.wanted_at"
     " ELSE fetch_job.wanted_at END,"
@@ -216,10 +217,14 @@ async def _lease(*, limit: int) -> list[Job]:
 
 
 async def _record(answers: Sequence[Answered], *, now: datetime) -> None:
-    """Put the replies into the inbox and close their jobs, in one transaction."""
-    async with database.transaction():
-        for answer in answers:
+    """Put the replies into the inbox and close their jobs, in one transaction, locked in intake's order."""
+    ordered = sorted(answers, key=lambda each: (each.job.shop_id, each.job.kind, each.job.ref))
+
+    async def work() -> None:
+        for answer in ordered:
             await _record_one(answer, now=now)
+
+    await database.unit(work)
 
 
 async def _record_one(answer: Answered, *, now: datetime) -> None:

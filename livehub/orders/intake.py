@@ -91,8 +91,7 @@ async def _process(batch: Sequence[Leased], *, now: datetime) -> None:
 
 async def _apply(batch: Sequence[Leased], *, now: datetime) -> None:
     understood = await understand(batch, now=now)
-    async with database.transaction():
-        await apply(understood, now=now)
+    await database.unit(lambda: apply(understood, now=now))
     for each in understood:
         FRESHNESS.observe(max(0.0, (clock.to_ms(clock.now()) - each.message.received_at) / 1000))
 
