@@ -26,7 +26,7 @@ from livehub.web.shielding import live_stream
 from livehub.web.sse import Event, Shared, stream
 from livehub.web.streamer import day, door
 from livehub.web.streamer.day import Screen
-from rooms import onair
+from rooms import onair, rundown
 from rooms.queries import BroadcastView
 from streamers import links
 from streamers import queries as streamers
@@ -38,7 +38,7 @@ bp = Blueprint("streamer", url_prefix="/s")
 EVERY_SECONDS = 1.0
 PULSE_SECONDS = 60.0  # well below the silence after which a broadcast counts as abandoned
 STREAM_SECONDS = 600.0  # then the browser comes again, and is asked again whose device it is
-_DONE = {"started": "已开播", "ended": "已下播", "dropped": "已投放，观众现在可以领券"}
+_DONE = {"started": "已开播", "ended": "已下播", "dropped": "已投放，观众现在可以领券", "fired": "环节已开始"}
 
 
 class OnAir(Struct):
@@ -52,6 +52,12 @@ class PutOut(Struct):
 
     template: Annotated[str, Meta(min_length=1, max_length=16)]
     quantity: Annotated[int, Meta(ge=1, le=10**6)]
+
+
+class Block(Struct):
+    """Which block of the rundown begins."""
+
+    cue: Annotated[str, Meta(min_length=1, max_length=16)]
 
 
 class Code(Struct):
@@ -133,6 +139,18 @@ async def put_out(request: Request, actor: Actor) -> HTTPResponse:
     return redirect("/s/?done=dropped", status=303)
 
 
+@bp.post("/cues")
+@door.streamer
+async def fire(request: Request, actor: Actor) -> HTTPResponse:
+    """Put a planned block of her rundown on the air; a voucher block opens its drop a moment later."""
+    try:
+        which = reading.form(request, Block).cue
+        await database.unit(lambda: rundown.fire(which, actor=actor, now=clock.now()))
+    except (Invalid, Conflict) as refusal:
+        return await _home(request, actor, refusal=refusal)
+    return redirect("/s/?done=fired", status=303)
+
+
 @bp.post("/heartbeat")
 @door.streamer
 async def heartbeat(_request: Request, actor: Actor) -> HTTPResponse:
@@ -195,6 +213,7 @@ async def move(request: Request, token: str) -> HTTPResponse:
 @bp.get("/start", name="back_from_start")
 @bp.get("/end", name="back_from_end")
 @bp.get("/drops", name="back_from_drops")
+@bp.get("/cues", name="back_from_cues")
 @doors.public
 async def back(request: Request) -> HTTPResponse:
     """Somebody refreshed the answer of a form."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import time_machine
 
 from livehub.vouchers import campaigns, drops, enrolments, links, rounds
 from livehub.vouchers.models import Claimant, ClaimLink, Validity, Voucher
+from livehub.web import assets
 from rooms.facts import BookingApproved
 from rooms.models import Broadcast, BroadcastState
 from tests.factories.vouchers import NOW, World, a_broadcast, a_claimant, a_kind, a_merchant, a_world
@@ -439,3 +441,15 @@ async def test_another_centres_claimant_verifies_anew(client: Site) -> None:
     page = await page_of(client, f"/c/{elsewhere.link.slug}")
 
     assert 'id="phone"' in page
+
+
+async def test_her_vouchers_stay_a_light_page(client: Site) -> None:
+    world = await a_world()
+    await claimed(client, world.link.slug)
+    html = await page_of(client, f"/c/{world.link.slug}/mine")
+    loaded = re.findall(rf'"{assets.PREFIX}/{assets.shelf().version}/([\w./-]+)"', html)
+
+    weight = len(html.encode()) + sum(len(assets.shelf().files[name].body) for name in loaded)
+
+    assert "claim.js" in loaded
+    assert weight < 50_000

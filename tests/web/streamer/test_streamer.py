@@ -11,7 +11,7 @@ import pytest
 import time_machine
 
 from livehub.accounts.models import Role
-from livehub.kit import clock, ids, sealing
+from livehub.kit import clock, ids, outbox, sealing
 from livehub.vouchers import drops
 from livehub.vouchers import links as claim_links
 from livehub.vouchers.models import ClaimLink, Drop
@@ -246,6 +246,40 @@ async def test_a_drop_of_another_broadcast_cannot_be_put_out(client: Site) -> No
 
     assert status == 404
     assert (await Drop.get(id=theirs.id)).state == "planned"
+
+
+async def test_she_fires_the_blocks_of_her_rundown_and_a_voucher_block_opens_its_drop(client: Site) -> None:
+    room = await a_room(client)
+    blocks = [
+        await Cue.create(
+            public_id=ids.public_id(),
+            broadcast_id=room.broadcast.id,
+            position=position,
+            kind=kind,
+            title=kind,
+            **more,
+        )
+        for position, (kind, more) in enumerate(
+            [
+                ("opening", {}),
+                ("voucher", {"template_ref": room.world.template.public_id, "quantity": 7, "window_s": 60}),
+            ],
+            start=1,
+        )
+    ]
+    await open_on(room)
+    page = await room.home()
+
+    first = await tap(client, "/s/cues", page=page, cue=blocks[0].public_id)
+    twice = await tap(client, "/s/cues", page=page, cue=blocks[0].public_id)
+    second = await tap(client, "/s/cues", page=page, cue=blocks[1].public_id)
+    await outbox.hand_out(now=clock.now())
+
+    assert first[2] == second[2] == "/s/?done=fired"
+    assert twice[0] == 409
+    after = visible(await room.home())
+    assert "opening 开场 已讲" in after
+    assert "0 / 7" in after
 
 
 async def test_vouchers_wait_for_the_broadcast(client: Site) -> None:
