@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from urllib.parse import unquote
 
 from msgspec import Struct
 from sanic import Blueprint, Request
@@ -12,7 +13,7 @@ from sanic.response import HTTPResponse
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, may
 from livehub.kit import clock
-from livehub.kit.errors import LivehubError
+from livehub.kit.errors import LivehubError, NotFound
 from livehub.orders import queries as orders
 from livehub.orders.queries import Named
 from livehub.platforms.contract import Line, RefundSnapshot
@@ -25,6 +26,8 @@ from rooms import queries as rooms
 from rooms.queries import BroadcastView
 
 bp = Blueprint("desk_orders", url_prefix="/desk/orders")
+
+REF_LENGTH = 64
 
 
 class Sold(Struct, frozen=True, kw_only=True):
@@ -62,11 +65,11 @@ class AfterSale(Struct, frozen=True, kw_only=True):
     cash_fen: int | None
 
 
-@bp.get("/<shop:str>/<order_ref:str>", unquote=True)
+@bp.get("/<shop:str>/<order_ref:str>")
 @doors.signed_in(Permission.SALES_READ)
 async def show(request: Request, actor: Actor, shop: str, order_ref: str) -> HTTPResponse:
     """The order."""
-    view = await drill.order(shop, order_ref, actor=actor)
+    view = await drill.order(shop, _named(order_ref), actor=actor)
     shows = await _broadcasts(view.entries, actor=actor)
     latest = next((shows[each.broadcast] for each in reversed(view.entries) if each.broadcast in shows), None)
     return page(
@@ -81,6 +84,14 @@ async def show(request: Request, actor: Actor, shop: str, order_ref: str) -> HTT
         titles={public_id: found.title for public_id, found in shows.items()},
         may_see_messages=may(actor, Permission.INBOX_READ),
     )
+
+
+def _named(segment: str) -> str:
+    """An order's number as a platform writes it, of its place in the address."""
+    text = unquote(segment)
+    if "\x00" in text or len(text) > REF_LENGTH:
+        raise NotFound
+    return text
 
 
 async def titles_of(view: OrderView, *, actor: Actor) -> dict[str, str]:
