@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 from sanic import Blueprint, Request
 from sanic.response import HTTPResponse, redirect
 
@@ -24,7 +24,7 @@ from livehub.web.rendering import page
 from livehub.web.shell import Shell
 from rooms import booking, queries
 from rooms.conflicts import Span
-from rooms.errors import SlotTaken
+from rooms.errors import OutsideRules, SlotTaken
 from rooms.models import BookingKind
 from rooms.queries import BookingRow, RoomView
 from rooms.wishes import TITLE_LENGTH, Wish
@@ -111,7 +111,7 @@ async def my_week(request: Request, actor: Actor) -> HTTPResponse:
         now_at=lanes.present(now, from_at=window.from_at, until_at=window.until_at),
         days=week.days(start, chosen=chosen, bookings=bookings),
         quotas=[],
-        bookings=[week.row(each) for each in bookings],
+        bookings=[week.row(each, now=now) for each in bookings],
     )
 
 
@@ -133,9 +133,15 @@ async def new(request: Request, actor: Actor) -> HTTPResponse:
 @doors.signed_in(Permission.BOOKING_REQUEST)
 async def ask(request: Request, actor: Actor) -> HTTPResponse:
     """Ask for a time; a refusal shows the reason, free times instead, and everything that was typed."""
+    now = clock.now()
     try:
         wish = await _wish(reading.form(request, BookingForm), actor=actor)
-        made = await database.unit(lambda: booking.request(wish, actor=actor, now=clock.now()))
+        made = await database.unit(lambda: booking.request(wish, actor=actor, now=now))
+    except SlotTaken as error:
+        free = await _instead(wish, error, actor=actor, now=now)
+        return await _form(request, actor, reading.refused(request, error), error=error, suggestions=free)
+    except OutsideRules as error:
+        return await _form(request, actor, _with_what_would_be_right(request, error), error=error)
     except (Invalid, Conflict) as error:
         return await _form(request, actor, reading.refused(request, error), error=error)
     day = clock.local_day(made.start_at)
@@ -158,13 +164,18 @@ async def cancel(request: Request, actor: Actor, booking_id: str) -> HTTPRespons
 
 
 async def _form(
-    request: Request, actor: Actor, form: Form, *, error: LivehubError | None = None
+    request: Request,
+    actor: Actor,
+    form: Form,
+    *,
+    error: LivehubError | None = None,
+    suggestions: Sequence[Suggested] = (),
 ) -> HTTPResponse:
     mine = await _bureaus_of(actor)
     if not mine:
         return redirect("/desk/bookings", status=303)
     rooms = [each for each in await queries.rooms_of(actor.centre_id) if each.status == "active"]
-    known: Mapping[str, Any] = error.data if isinstance(error, SlotTaken) else {}
+    is_taken = isinstance(error, SlotTaken)
     return page(
         "bureau/booking_new.html",
         status=error.status if error else 200,
@@ -177,9 +188,9 @@ async def _form(
             for each in await streamers.streamers(actor.centre_id)
         ],
         room_rules=rooms,
-        conflicts=known.get("conflicts", []),
-        is_taken=isinstance(error, SlotTaken),
-        suggestions=_suggested(form, rooms, known.get("suggestions", [])),
+        is_taken=is_taken,
+        conflicts=error.data["conflicts"] if error and is_taken else [],
+        suggestions=suggestions,
     )
 
 
@@ -197,20 +208,43 @@ async def _wish(form: BookingForm, *, actor: Actor) -> Wish:
     )
 
 
-def _suggested(form: Form, rooms: Sequence[RoomView], free: Sequence[Mapping[str, Any]]) -> list[Suggested]:
-    names = {room.public_id: room.name for room in rooms}
-    spans = [Span(**each) for each in free]
-    return [
-        Suggested(
-            room=form.value("room"),
-            room_name=names.get(form.value("room"), ""),
-            starts_at=span.starts_at,
-            ends_at=span.ends_at,
-            local=f"{clock.local(span.starts_at):%Y-%m-%dT%H:%M}",
-            minutes=int((span.ends_at - span.starts_at) / timedelta(minutes=1)),
-        )
-        for span in spans
+async def _instead(wish: Wish, error: SlotTaken, *, actor: Actor, now: datetime) -> list[Suggested]:
+    """The same time in other rooms, then the nearest times in the same room."""
+    rooms = [each for each in await queries.rooms_of(actor.centre_id) if each.status == "active"]
+    free: list[Any] = error.data["suggestions"]  # type: ignore[assignment]  # rooms.slots says what it holds
+    later = [
+        _suggestion(room, Span(**each)) for room in rooms if room.public_id == wish.room for each in free
     ]
+    elsewhere = [_suggestion(room, wish.core) for room in rooms if await _is_free(room, wish, actor, now)]
+    return elsewhere + later
+
+
+async def _is_free(room: RoomView, wish: Wish, actor: Actor, now: datetime) -> bool:
+    there = structs.replace(wish, room=room.public_id)
+    try:
+        return not (await booking.check(there, actor=actor, now=now)).conflicts
+    except OutsideRules:
+        return False
+
+
+def _with_what_would_be_right(request: Request, error: OutsideRules) -> Form:
+    form = reading.refused(request, error)
+    form.errors = {
+        each.field: f"{each.reason}（{each.expected}）" if each.expected else each.reason
+        for each in error.details
+    }
+    return form
+
+
+def _suggestion(room: RoomView, span: Span) -> Suggested:
+    return Suggested(
+        room=room.public_id,
+        room_name=room.name,
+        starts_at=span.starts_at,
+        ends_at=span.ends_at,
+        local=f"{clock.local(span.starts_at):%Y-%m-%dT%H:%M}",
+        minutes=int((span.ends_at - span.starts_at) / timedelta(minutes=1)),
+    )
 
 
 async def _bookings(mine: Sequence[Bureau], start: date, *, actor: Actor) -> list[BookingRow]:

@@ -85,7 +85,7 @@ def board(
     """A lane for each room: ours with their titles, others' by the bureau's name only."""
     return [
         lanes.lane(
-            room.name,
+            room.name.removesuffix("直播间") or room.name,
             [_slot(each, now=now) for each in taken if each.room_id == room.id],
             from_at=window.from_at,
             until_at=window.until_at,
@@ -95,10 +95,9 @@ def board(
     ]
 
 
-def row(each: BookingRow) -> Row:
-    """A booking of the list, and whether its time can still be given back."""
-    state = BookingState(each.state)
-    cancellable = BookingState.CANCELLED in moves.BOOKING.get(state, frozenset())
+def row(each: BookingRow, *, now: datetime) -> Row:
+    """A booking of the list, and whether its time can still be given back: not once it has begun."""
+    cancellable = BookingState.CANCELLED in moves.BOOKING.get(BookingState(each.state), frozenset())
     return Row(
         id=each.id,
         title=each.title,
@@ -110,7 +109,7 @@ def row(each: BookingRow) -> Row:
         state=each.state,
         refusal=each.reason,
         version=each.version,
-        may_cancel=cancellable and state is not BookingState.CHECKED_IN,
+        may_cancel=cancellable and now < each.starts_at,
     )
 
 

@@ -16,7 +16,7 @@ from livehub.kit import clock
 from livehub.web.doors import SESSION
 from rooms.models import Booking, BookingState
 from tests.factories import accounts as people
-from tests.factories.rooms import NOW, House, a_booking, a_house, an_approved, local
+from tests.factories.rooms import NOW, House, a_booking, a_house, a_room, an_approved, local
 from tests.site import Site
 from tests.web.phones import hidden, tap, visible
 
@@ -93,6 +93,21 @@ async def test_a_taken_time_is_refused_with_free_ones_that_can_be_tapped(client:
     assert (booking.title, booking.end_at - booking.start_at) == ("乡村振兴·沙虫", local(2, 2) - local(2, 0))
 
 
+async def test_the_same_time_in_another_room_comes_first(client: Site, house: House) -> None:
+    other = await a_room(house.centre, name="魅力北海直播间")
+    await a_booking(house, local(2, 19), by=1, streamer="", kind="rehearsal")
+
+    _, page, _ = await tap(client, "/bureau/bookings", **await a_form(client, house))
+    buttons = re.findall(r'<button class="btn">([^<]*)</button></form>', page)
+    first = re.search(
+        r'name="room" value="(\w+)"><input type="hidden" name="starts_at" value="([^"]+)"', page
+    )
+
+    assert buttons[0] == "魅力北海直播间 3月2日 19:00–21:00"
+    assert len(buttons) == 4
+    assert first.groups() == (other.public_id, "2026-03-02T19:00")
+
+
 async def test_other_bureaus_show_by_name_only(client: Site, house: House) -> None:
     await a_booking(house, local(3, 19), by=1, title="商务局的秘密")
 
@@ -114,7 +129,7 @@ async def test_mistakes_stand_beside_their_fields_and_nothing_typed_is_lost(
     assert (status, rules) == (422, 422)
     assert 'id="title-wrong">请填写' in page
     assert 'value="2026-03-02T19:07"' in page
-    assert 'id="starts_at-wrong">没有对齐时段' in told
+    assert 'id="starts_at-wrong">没有对齐时段（15 分钟的整数倍）' in told
     assert 'id="streamer-wrong">直播需要指定主播' in told
     assert await Booking.all().count() == 0
 
