@@ -30,15 +30,15 @@ def create_app(settings: Settings, *, name: str = NAME) -> Sanic[Any, Any]:
     app.ctx.is_migrated = False
     app.ctx.unfinished = Unfinished()
     app.ctx.receive_desk = ReceiveDesk(settings)
+    app.before_server_start(_open)  # first, and so what the blueprints open is closed before it
+    app.after_server_stop(_close)
     headers.install(app)
     answers.install(app)
     assets.install(app)
     for blueprint in BLUEPRINTS:
         app.blueprint(blueprint)
     app.ctx.unfinished.install(app)
-    app.before_server_start(_open)
-    app.before_server_stop(_end)
-    app.after_server_stop(_close)
+    app.before_server_stop(_end_streams)
     return app
 
 
@@ -71,7 +71,7 @@ async def _open(app: Sanic[Any, Any]) -> None:
     app.ctx.receive_desk.start()
 
 
-async def _end(app: Sanic[Any, Any]) -> None:
+async def _end_streams(app: Sanic[Any, Any]) -> None:
     app.ctx.unfinished.end_streams()
 
 

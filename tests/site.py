@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 from sanic import Sanic
+from tortoise.backends.base.executor import EXECUTOR_CACHE
 from yarl import URL
 
 from livehub import process
@@ -47,6 +48,7 @@ class Site:
 async def running(settings: Settings) -> AsyncIterator[Site]:
     """Serve the application in this loop; it opens the database itself, and closes it at the end."""
     Sanic.test_mode = True
+    EXECUTOR_CACHE.clear()  # Tortoise keeps one engine's SQL by the connection's name
     await process.stop()
     app = create_app(settings, name=f"livehub-{uuid.uuid4().hex[:8]}")
     app.config.TOUCHUP = False

@@ -15,10 +15,14 @@ class DatabaseUnavailable(Unavailable):
     code = "DATABASE_UNAVAILABLE"
 
 
-class Contention(DatabaseUnavailable):
+class Busy(DatabaseUnavailable):
     """系统繁忙，请稍后重试。"""
 
     code = "DATABASE_BUSY"
+
+
+class Contention(Busy):
+    """系统繁忙，请稍后重试。"""  # a lost race: tried again at once
 
 
 _GONE = (
@@ -53,7 +57,7 @@ def translate(error: BaseException) -> DatabaseUnavailable | None:
     if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError | ValueError):
         text = str(error).lower()
         if "locked" in text or "busy" in text:
-            return Contention()
+            return Busy()  # SQLite has waited its busy_timeout for BEGIN IMMEDIATE: not again five times
         if any(word in text for word in _SQLITE_GONE):
             return DatabaseUnavailable()
         return None

@@ -48,7 +48,7 @@ class Serving:
 
     async def ready(self) -> None:
         """Wait until it serves."""
-        await becomes(lambda: self._is_ready(), seconds=30)
+        await becomes(self._is_ready, seconds=30)
 
     async def _is_ready(self) -> bool:
         return await self.status(seconds=2) == 200
