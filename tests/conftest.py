@@ -118,6 +118,7 @@ async def _run(statement: str) -> None:
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a fresh, migrated database, once per engine."""
+    EXECUTOR_CACHE.clear()  # Tortoise keeps one engine's SQL by the connection's name
     if request.param == "sqlite":
         file = tmp_path / "livehub.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), file)
@@ -132,7 +133,6 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
 @pytest.fixture
 async def db(settings: Settings) -> AsyncIterator[Settings]:
     """An open database; the settings come back for tests that start processes."""
-    EXECUTOR_CACHE.clear()  # Tortoise keeps one engine's SQL by the connection's name
     await process.start(settings)
     yield settings
     await process.stop()

@@ -114,6 +114,7 @@ class Teller:
         self._say = say
         self._processes = Processes(settings)
         self._url = f"http://{settings.host}:{settings.port}"
+        self.phones: list[str] = []  # every number that was typed into a page
         self._claims = 0
         self._redemptions: list[Redeemed] = []
         self._matched: dict[str, str] = {}
@@ -300,6 +301,7 @@ class Teller:
             await staff.sign_in(world.logins["staff"], cast.PASSWORD)
             for n in range(CONSUMERS):
                 phone = f"172{secrets.randbelow(10**8):08d}"
+                self.phones.append(phone)
                 async with Browser(self._url) as consumer:
                     await consumer.must(path, "/code", phone=phone)
                     outbox = await staff.open("/desk/outbox")
