@@ -163,7 +163,7 @@ _COLUMNS = (
     " m.reason, m.attempts, m.last_error AS error, m.source"
 )
 _FROM = "FROM inbox_message m LEFT JOIN shop s ON s.platform = m.platform AND s.shop_ref = m.shop_ref"
-# What an order number is called in each shop of the centre, and in those nobody registered; order_key is indexed.
+# An order number in each shop of the centre, and in those nobody registered; order_key is indexed.
 _KEYS = (
     "SELECT x.platform || ':' || x.shop_ref || ':' || ? FROM shop x WHERE x.centre_id = $1"
     " UNION SELECT y.platform || ':' || y.shop_ref || ':' || ? FROM inbox_message y"
