@@ -8,7 +8,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from random import Random  # noqa: TID251 -- a demo's chance from a seed, not a secret
 from typing import Any
 
 import msgspec
@@ -59,7 +58,7 @@ class Historian:
         self._world = world
         self._sandbox = sandbox
         self._scale = scale
-        self._rng = Random(seed)  # noqa: S311 -- a demo's chance, not a secret
+        self._rng = demand.chance(seed)
         self._seed = seed
         self._clerk = system("demo", centre_id=world.centre_id)
         self._till = Actor(

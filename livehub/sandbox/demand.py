@@ -17,6 +17,11 @@ PARTIAL_SHARE = 0.25  # of the refunds give back only a part
 _SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
 
 
+def chance(seed: int) -> Random:
+    """Chance that repeats itself, for a demo or a test."""
+    return Random(seed)
+
+
 def orders_of_broadcast(rng: Random, *, scale: float = 1.0) -> int:
     """How many orders one broadcast brings, after-show tail included; at least one."""
     return max(1, round(rng.lognormvariate(math.log(MEDIAN_ORDERS), SIGMA) * scale))
