@@ -192,10 +192,10 @@ async def test_the_document_opens_call_by_call(client: Site) -> None:
     async with desktop(client) as page:
         await look(page, "/api/v1/docs", "api-docs")
         call = page.locator("details", has_text="/api/v1/bookings/check")
-        await call.locator("summary").click()
+        await call.locator("summary").first.click()
         await expect(call).to_contain_text("时长，分钟")
         figures = page.locator("details", has_text="/api/v1/sales/figures")
-        await figures.locator("summary").click()
+        await figures.locator("summary").first.click()
         await expect(figures).to_contain_text("净成交额")
         await figures.get_by_text("答复的字段").click()
         await expect(figures).to_contain_text("rows[].evidence_url")

@@ -78,7 +78,7 @@ def _shown(method: str, path: str, operation: Json, document: Json) -> Shown:
 
 
 def _parameter(parameter: Json, document: Json) -> Field:
-    described = {"description": parameter.get("description", ""), **parameter["schema"]}
+    described = {**parameter["schema"], **{k: v for k, v in parameter.items() if k == "description"}}
     return Field(
         parameter["name"],
         _PLACES[parameter["in"]],
