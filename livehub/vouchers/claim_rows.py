@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from livehub import database
 from livehub.kit import clock
-from livehub.vouchers import hot
+from livehub.vouchers import answers, hot
 from livehub.vouchers.eligibility import DropNow
 
 COLUMNS = {
@@ -107,8 +107,7 @@ class Question(Struct, frozen=True, kw_only=True):
 class Prior(Struct, frozen=True, kw_only=True):
     """What was there before the batch: an answer to the same key, the person's slots, the counters."""
 
-    body: bytes = b""
-    answer: str = ""
+    answer: answers.Answer | None = None
     taken: int = 0
     link_claims: int = 0
     drop: DropNow | None = None
@@ -117,13 +116,12 @@ class Prior(Struct, frozen=True, kw_only=True):
 
 async def prior(questions: Sequence[Question]) -> list[Prior]:
     """Read under the templates' locks, so that whatever another worker gave is seen; locks the links."""
-    answers = [Prior()] * len(questions)
     open_ones = [(i, each) for i, each in enumerate(questions) if each.template_id]
-    for row in await _read_open(open_ones):
-        answers[row["i"]] = _prior(row)
-    for row in await _read_known([(i, each.key) for i, each in enumerate(questions) if not each.template_id]):
-        answers[row["i"]] = Prior(body=bytes(row["body_hash"]), answer=row["answer"])
-    return answers
+    found = {row["i"]: row for row in await _read_open(open_ones)}
+    shut = [(i, each.key) for i, each in enumerate(questions) if not each.template_id]
+    found |= {row["i"]: row for row in await _read_known(shut)}
+    kept = await answers.read([row["answer_id"] for row in found.values() if row["answer_id"]])
+    return [_prior(found[i], kept) for i in range(len(questions))]
 
 
 async def _read_open(questions: Sequence[tuple[int, Question]]) -> list[dict[str, Any]]:
@@ -143,11 +141,11 @@ async def _read_open(questions: Sequence[tuple[int, Question]]) -> list[dict[str
             (i, q.key, q.template_id, q.round_id, q.platform, q.person_key, q.link_id, q.drop_id)
             for i, q in questions
         ],
-        "SELECT v.i, a.body_hash, a.answer, l.claims AS link_claims, d.state, d.quantity, d.claimed,"
-        " d.opens_at, d.closes_at, COALESCE((SELECT max(s.n) FROM claim_slot s WHERE s.round_id = v.round_id"
+        f"SELECT v.i, {answers.FOUND.format(kind='claim')} AS answer_id, l.claims AS link_claims, d.state,"
+        " d.quantity, d.claimed, d.opens_at, d.closes_at, "
+        " COALESCE((SELECT max(s.n) FROM claim_slot s WHERE s.round_id = v.round_id"
         " AND s.template_id = v.template_id AND s.platform = v.platform AND s.person_key = v.person_key), 0)"
         " AS taken FROM v JOIN claim_link l ON l.id = v.link_id"
-        " LEFT JOIN idempotency_record a ON a.kind = 'claim' AND a.key = v.key"
         f" LEFT JOIN voucher_drop d ON d.id = v.drop_id{lock}",
     )
 
@@ -156,12 +154,14 @@ async def _read_known(keys: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
     return await database.with_rows(
         {"i": "int", "key": "text"},
         keys,
-        "SELECT v.i, a.body_hash, a.answer FROM v"
-        " JOIN idempotency_record a ON a.kind = 'claim' AND a.key = v.key",
+        f"SELECT v.i, {answers.FOUND.format(kind='claim')} AS answer_id FROM v",
     )
 
 
-def _prior(row: Mapping[str, Any]) -> Prior:
+def _prior(row: Mapping[str, Any], kept: Mapping[int, answers.Answer]) -> Prior:
+    answer = kept.get(row["answer_id"] or 0)
+    if row.get("link_claims") is None:
+        return Prior(answer=answer)
     drop = None
     left = 0
     if row["state"] is not None:
@@ -171,11 +171,4 @@ def _prior(row: Mapping[str, Any]) -> Prior:
             closes_at=clock.from_ms(row["closes_at"]),
         )
         left = row["quantity"] - row["claimed"]
-    return Prior(
-        body=bytes(row["body_hash"] or b""),
-        answer=row["answer"] or "",
-        taken=row["taken"],
-        link_claims=row["link_claims"],
-        drop=drop,
-        drop_left=left,
-    )
+    return Prior(answer=answer, taken=row["taken"], link_claims=row["link_claims"], drop=drop, drop_left=left)

@@ -122,6 +122,7 @@ class ClaimDesk:
         return await self._commits.submit(wish)
 
     async def _settle(self, wishes: Sequence[Wish]) -> list[Claimed | Exception]:
+        await hot.prefer_indexes()
         found = await self._find({wish.name for wish in wishes})
         shut = {name: round_id for name in found if (round_id := latch.round_of(name)) is not None}
         stocks = await places.hold(
@@ -208,8 +209,8 @@ class _Settling:
     def answer(self, wish: Wish, prior: claim_rows.Prior) -> Claimed | Exception:
         """What this wish gets, given all that were answered before it."""
         known = self._granted.get(wish.key)
-        if known is None and prior.answer:
-            known = (prior.body, msgspec.json.decode(prior.answer, type=Claimed))
+        if known is None and prior.answer is not None:
+            known = (prior.answer.body, msgspec.json.decode(prior.answer.text, type=Claimed))
         if known is not None:
             body, claimed = known
             return msgspec.structs.replace(claimed, hit=True) if body == wish.body else IdempotencyMismatch()

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from livehub import database
 from livehub.kit import clock
-from livehub.vouchers import hot
+from livehub.vouchers import answers, hot
 from livehub.vouchers.holdings import Holding
 from livehub.vouchers.models import RedemptionState, VoucherState
 
@@ -106,8 +106,7 @@ class Question(Struct, frozen=True, kw_only=True):
 class Prior(Struct, frozen=True, kw_only=True):
     """What was there before the batch."""
 
-    body: bytes = b""
-    answer: str = ""
+    answer: answers.Answer | None = None
     merchant: str = ""  # status; '' when there is no such merchant
     merchant_ref: str = ""
     merchant_centre_id: int = 0
@@ -121,7 +120,10 @@ class Prior(Struct, frozen=True, kw_only=True):
 
 
 async def prior(questions: Sequence[Question]) -> list[Prior]:
-    """Read under the vouchers' and claimants' locks, so that whatever another worker did is seen."""
+    """Read under the vouchers' and claimants' locks, so that whatever another worker did is seen.
+
+    ``merchant_id + 0``: a person has a few vouchers, a merchant has all of its redemptions.
+    """
     rows = await database.with_rows(
         {
             "i": "int",
@@ -148,30 +150,30 @@ async def prior(questions: Sequence[Question]) -> list[Prior]:
             )
             for i, q in enumerate(questions)
         ],
-        "SELECT v.i, a.body_hash, a.answer, m.status AS merchant, m.public_id AS merchant_ref,"
+        f"SELECT v.i, {answers.FOUND.format(kind='redeem')} AS answer_id, m.status AS merchant,"
+        " m.public_id AS merchant_ref,"
         " m.centre_id AS merchant_centre_id, e.status AS enrolment, s.id AS store_id, o.id AS shop_id,"
         " k.id AS payable_id,"
         " (SELECT count(*) FROM redemption r WHERE r.platform = 'offline' AND r.shop_id = o.id"
         f" AND r.order_no = v.receipt_no AND r.state IN {LIVE}) AS stacked,"
         " (SELECT count(*) FROM redemption r JOIN voucher x ON x.id = r.voucher_id"
-        " WHERE x.claimant_id = v.claimant_id AND r.merchant_id = v.merchant_id"
+        " WHERE x.claimant_id = v.claimant_id AND r.merchant_id + 0 = v.merchant_id"
         f" AND r.at > v.recent_since AND r.state IN {LIVE}) AS recent,"
         " (SELECT count(*) FROM redemption r JOIN voucher x ON x.id = r.voucher_id"
-        " WHERE x.claimant_id = v.claimant_id AND r.merchant_id = v.merchant_id"
+        " WHERE x.claimant_id = v.claimant_id AND r.merchant_id + 0 = v.merchant_id"
         f" AND r.at >= v.today_since AND r.state <> '{RedemptionState.VOIDED}') AS today"
-        " FROM v LEFT JOIN idempotency_record a ON a.kind = 'redeem' AND a.key = v.key"
-        " LEFT JOIN merchant m ON m.id = v.merchant_id"
+        " FROM v LEFT JOIN merchant m ON m.id = v.merchant_id"
         " LEFT JOIN store s ON s.id = v.store_id AND s.merchant_id = v.merchant_id"
         " LEFT JOIN merchant_enrolment e ON e.campaign_id = v.campaign_id AND e.merchant_id = v.merchant_id"
         " LEFT JOIN shop o ON o.platform = 'offline' AND o.shop_ref = m.public_id"
         " LEFT JOIN ledger_account k ON k.campaign_id = v.campaign_id AND k.kind = 'campaign:payable'"
         " AND k.round_id = 0 AND k.merchant_id = v.merchant_id",
     )
-    answers = [Prior()] * len(questions)
+    kept = await answers.read([row["answer_id"] for row in rows if row["answer_id"]])
+    found = [Prior()] * len(questions)
     for row in rows:
-        answers[row["i"]] = Prior(
-            body=bytes(row["body_hash"] or b""),
-            answer=row["answer"] or "",
+        found[row["i"]] = Prior(
+            answer=kept.get(row["answer_id"] or 0),
             merchant=row["merchant"] or "",
             merchant_ref=row["merchant_ref"] or "",
             merchant_centre_id=row["merchant_centre_id"] or 0,
@@ -183,7 +185,7 @@ async def prior(questions: Sequence[Question]) -> list[Prior]:
             recent=row["recent"],
             today=row["today"],
         )
-    return answers
+    return found
 
 
 def row(  # noqa: PLR0913 -- the columns of a redemption

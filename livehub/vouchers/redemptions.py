@@ -155,6 +155,7 @@ def _require_form(
 
 
 async def _settle(taps: Sequence[Tap]) -> list[Redeemed | Exception]:
+    await hot.prefer_indexes()
     found = await holdings.hold(
         indexes=[tap.reading.index for tap in taps if tap.reading.index],
         public_ids=[tap.reading.voucher for tap in taps if tap.reading.voucher],
@@ -204,8 +205,8 @@ class _Settling:
     def answer(self, tap: Tap, prior: redeem_rows.Prior) -> Redeemed | Exception:
         """What this tap gets, given all that were answered before it."""
         known = self._done.get(tap.key)
-        if known is None and prior.answer:
-            known = (prior.body, msgspec.json.decode(prior.answer, type=Redeemed))
+        if known is None and prior.answer is not None:
+            known = (prior.answer.body, msgspec.json.decode(prior.answer.text, type=Redeemed))
         if known is not None:
             body, redeemed = known
             return msgspec.structs.replace(redeemed, hit=True) if body == tap.body else IdempotencyMismatch()

@@ -85,7 +85,7 @@ async def without_checks(patch: pytest.MonkeyPatch) -> None:
 async def without_person_slots(patch: pytest.MonkeyPatch) -> None:
     """Nobody counts what a person has, and the unique slot is gone."""
     honest = claim_rows._prior
-    patch.setattr(claim_rows, "_prior", lambda row: msgspec.structs.replace(honest(row), taken=0))
+    patch.setattr(claim_rows, "_prior", lambda *row: msgspec.structs.replace(honest(*row), taken=0))
     patch.setattr("livehub.vouchers.claims.Counter", _Forgetful)
     await drop_unique("claim_slot", "round_id", "template_id", "platform", "person_key", "n")
 
@@ -99,12 +99,7 @@ async def without_stock_and_slots(patch: pytest.MonkeyPatch) -> None:
 async def without_kept_answers(patch: pytest.MonkeyPatch) -> None:
     """Answers are not looked up, and the unique key is gone."""
     honest = claim_rows._prior
-    patch.setattr(claim_rows, "_prior", lambda row: msgspec.structs.replace(honest(row), answer=""))
-
-    async def nothing(_keys: object) -> list[object]:
-        return []
-
-    patch.setattr(claim_rows, "_read_known", nothing)
+    patch.setattr(claim_rows, "_prior", lambda *row: msgspec.structs.replace(honest(*row), answer=None))
     await drop_unique("idempotency_record", "kind", "key")
 
 

@@ -1,0 +1,30 @@
+"""The answers first given to idempotency keys, found again by key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from livehub import database
+
+# The id of the record of ``v.key``. A subquery and no join: PostgreSQL would rather read all records of a
+# kind once for a batch, which is right only as long as there are few.
+FOUND = "(SELECT a.id FROM idempotency_record a WHERE a.kind = '{kind}' AND a.key = v.key)"
+
+
+class Answer(Struct, frozen=True):
+    """A hash of what was asked, and the answer as JSON."""
+
+    body: bytes
+    text: str
+
+
+async def read(ids: Sequence[int]) -> Mapping[int, Answer]:
+    """The records of these ids."""
+    rows = await database.with_rows(
+        {"wanted": "bigint"},
+        [(each,) for each in sorted(set(ids))],
+        "SELECT a.id, a.body_hash, a.answer FROM v JOIN idempotency_record a ON a.id = v.wanted",
+    )
+    return {int(row["id"]): Answer(bytes(row["body_hash"]), row["answer"]) for row in rows}
