@@ -70,7 +70,8 @@ async def answer(request: Request, error: Exception) -> HTTPResponse:
     if wants_json(request):
         return json_refusal(request, meant, headers)
     if meant.status == 401 and _below(request.path, _WITH_LOGIN):
-        back = quote(request.path if request.method == "GET" else "", safe="/")
+        asked = f"{request.path}?{request.query_string}" if request.query_string else request.path
+        back = quote(asked if request.method == "GET" else "", safe="/")
         return redirect(f"/login?next={back}" if back else "/login", status=303)
     return html_refusal(request, meant, headers)
 

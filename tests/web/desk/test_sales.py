@@ -133,7 +133,9 @@ async def test_sales_are_refused_to_those_without_the_right(office: Office) -> N
     for path in ("/desk/sales", "/desk/sales/lines", "/desk/sales/export.csv", "/desk/orders/x/y"):
         assert (await admin.get(path))[0] == 403
     status, _, where = await stranger(office, "/desk/sales")
+    shared = await stranger(office, "/desk/sales?basis=G2&by=town")
     assert (status, where) == (303, "/login?next=/desk/sales")
+    assert shared[2] == "/login?next=/desk/sales%3Fbasis%3DG2%26by%3Dtown"
 
 
 @pytest.mark.parametrize(
