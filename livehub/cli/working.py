@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 import uvloop
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
+from rich.progress import Progress, ProgressColumn, SpinnerColumn, TimeElapsedColumn
 
 from livehub import process
 from livehub import settings as knobs
@@ -45,8 +45,8 @@ def run(work: Callable[[Actor], Awaitable[T]], *, settings: Settings | None = No
     given = settings or quiet_settings()
 
     async def whole() -> T:
-        await process.start(given)
         try:
+            await process.start(given)
             return await work(system("cli"))
         finally:
             await process.stop()
@@ -55,14 +55,17 @@ def run(work: Callable[[Actor], Awaitable[T]], *, settings: Settings | None = No
 
 
 def progress() -> Progress:
-    """A bar on standard error that is gone when the work is done."""
-    return Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=screen, transient=True)
+    """A bar on standard error that is gone when the work is done; none where nobody looks."""
+    return _shown(*Progress.get_default_columns(), TimeElapsedColumn())
 
 
 @contextmanager
 def spinning(what: str) -> Iterator[None]:
     """For long work whose end cannot be foreseen."""
-    columns = (SpinnerColumn(), "{task.description}", TimeElapsedColumn())
-    with Progress(*columns, console=screen, transient=True) as shown:
+    with _shown(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as shown:
         shown.add_task(what, total=None)
         yield
+
+
+def _shown(*columns: str | ProgressColumn) -> Progress:
+    return Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)
