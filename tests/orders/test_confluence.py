@@ -29,8 +29,7 @@ def deliveries(seed: int) -> list[tuple[str, bytes]]:
     for n in range(ORDERS):
         paid = chance.randrange(1000, 30_000)
         subsidy = chance.choice([0, 0, 2000])
-        for step in range(5):
-            found.append((f"m-{n}-{step}", body(n, step, paid=paid, subsidy=subsidy)))
+        found += [(f"m-{n}-{step}", body(n, step, paid=paid, subsidy=subsidy)) for step in range(5)]
     return found
 
 

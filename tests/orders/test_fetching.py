@@ -1,0 +1,206 @@
+"""Thin messages: the order is read from the platform's own API and put into the same inbox."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from livehub import database, sandbox
+from livehub.inbox import receiving
+from livehub.inbox.receiving import Origin
+from livehub.kit import clock
+from livehub.orders import intake
+from livehub.orders.fetching import Fetcher
+from livehub.orders.invariants import buckets, contributions, folds
+from livehub.platforms import registry
+from livehub.platforms.models import Endpoint
+from livehub.settings import Settings
+from tests.factories.accounts import a_bureau
+from tests.factories.platforms import DOUDIAN_SECRET, a_shop, an_endpoint
+
+SHOP = "900001"
+APP = "7000000000000000009"
+
+
+class Wire:
+    """An imitated platform, and what it says put into the inbox without a web server between."""
+
+    def __init__(self, box: sandbox.Sandbox, endpoint: Endpoint) -> None:
+        self.box = box
+        self.endpoint = endpoint
+        self.fetcher = Fetcher()
+
+    async def order(self, **more: Any) -> str:
+        now = clock.to_ms(clock.now())
+        spec = {"shop": SHOP, "created_at_ms": now - 9000, "paid_at_ms": now - 8000, **more}
+        lines = [
+            {
+                "product_ref": "1",
+                "quantity": 2,
+                "price_fen": 4000,
+                "platform_disc_fen": 500,
+                "freight_fen": 300,
+            }
+        ]
+        answer = await self.control("/control/orders", {"orders": [{"lines": lines, **spec}]})
+        return str(answer["orders"][0]["order_ref"])
+
+    async def control(self, path: str, body: Any) -> Any:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(f"{self.box.base_url}{path}", json=body) as answer,
+        ):
+            assert answer.status < 400, await answer.text()
+            return await answer.json()
+
+    async def say(self, tag: str, order_ref: str, **data: Any) -> None:
+        """One thin message, as it would have been pushed."""
+        fields = {"p_id": int(order_ref), "shop_id": int(SHOP), **data}
+        element = {
+            "tag": tag,
+            "msg_id": f"{order_ref}:{tag}:{clock.now().isoformat()}",
+            "data": _json(fields),
+        }
+        raw = _json([element]).encode()
+        origin = Origin(self.endpoint.id, self.endpoint.centre_id, "doudian")
+        arrival = receiving.read_push(
+            registry.get("doudian"), origin=origin, raw=raw, plaintext=raw, headers={}, now=clock.now()
+        )
+        async with database.transaction():
+            await receiving.store([arrival])
+        await self.work()
+
+    async def work(self) -> None:
+        while await intake.run_once(now=clock.now(), lease_seconds=30):
+            pass
+
+    async def fetch(self) -> int:
+        tried = await self.fetcher.run_once(now=clock.now())
+        await self.work()
+        return tried
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+@pytest.fixture
+async def wire(db: Settings) -> AsyncIterator[Wire]:
+    bureau = await a_bureau()
+    async with sandbox.running() as box:
+        endpoint = await an_endpoint(bureau, app_key=APP, api_base_url=f"{box.base_url}/doudian")
+        await a_shop(bureau, endpoint=endpoint, shop_ref=SHOP)
+        made = Wire(box, endpoint)
+        await made.control(
+            "/control/shops",
+            {
+                "platform": "doudian", "shop_ref": SHOP, "hook_url": "http://127.0.0.1:9/none", "app_key": APP,
+                "secret": DOUDIAN_SECRET, "access_token": "access-token-of-tests",
+                "products": [{"product_ref": "1", "title": "海鸭蛋", "price_fen": 4000}],
+            },
+        )  # fmt: skip
+        yield made
+        await made.fetcher.close()
+
+
+async def total() -> dict[str, int]:
+    row = await database.fetch_one(
+        "SELECT sum(buyer_paid) AS paid, sum(platform_disc) AS platform, sum(freight) AS freight, sum(pending) AS pending,"
+        " sum(refund_done) AS refunded, sum(orders) AS orders FROM rollup_bucket"
+    )
+    assert row is not None
+    return {name: int(value or 0) for name, value in row.items()}
+
+
+def seconds_ago(n: int) -> int:
+    return clock.to_ms(clock.now()) // 1000 - n
+
+
+async def test_a_thin_order_is_pending_until_its_reply_is_booked(wire: Wire) -> None:
+    order_ref = await wire.order()
+    await wire.say("101", order_ref, pay_time=seconds_ago(8), pay_amount=1)
+    assert await total() == {"paid": 0, "platform": 0, "freight": 0, "pending": 1, "refunded": 0, "orders": 0}
+
+    assert await wire.fetch() == 1
+
+    assert await total() == {
+        "paid": 7500, "platform": 500, "freight": 300, "pending": 0, "refunded": 0, "orders": 1,
+    }  # fmt: skip
+    kinds = await database.fetch("SELECT source, verdict, host FROM inbox_delivery ORDER BY id")
+    assert [(row["source"], row["verdict"], bool(row["host"])) for row in kinds] == [
+        ("push", "signed", False),
+        ("pull", "fetched", True),
+    ]
+    assert await wire.fetch() == 0
+    assert await buckets.check() == await contributions.check() == await folds.check() == []
+
+
+async def test_a_refund_is_booked_as_what_came_back_not_as_what_was_asked(wire: Wire) -> None:
+    now = clock.to_ms(clock.now())
+    refund = {"line": 0, "cash_fen": 3000, "refund_ref": "7100000000000000001", "applied_at_ms": now - 6000,
+              "succeeded_at_ms": now - 4000}  # fmt: skip
+    order_ref = await wire.order(refunds=[refund])
+    await wire.say("206", order_ref, s_id=1, aftersale_id=7100000000000000001, refund_amount=9999,
+                   success_time=seconds_ago(4))  # fmt: skip
+    assert (await total())["pending"] == 1
+
+    assert await wire.fetch() == 2  # the order and its after-sale
+
+    found = await total()
+    assert found["refunded"] == 8000 * 3000 // 7500
+    assert found["pending"] == 0
+
+
+async def test_a_later_thin_message_asks_again_and_the_money_stays(wire: Wire) -> None:
+    order_ref = await wire.order()
+    await wire.say("101", order_ref, pay_time=seconds_ago(8))
+    await wire.fetch()
+    await wire.say("103", order_ref, complete_time=seconds_ago(-30))
+
+    found = await total()
+    assert (found["paid"], found["pending"]) == (7500, 1)
+    jobs = await database.fetch("SELECT status, due_at, fetched_at FROM fetch_job")
+    assert [row["status"] for row in jobs] == ["waiting"]
+    assert jobs[0]["due_at"] > jobs[0]["fetched_at"]
+
+    await database.execute("UPDATE fetch_job SET due_at = 0")
+    await wire.fetch()
+    assert (await total())["pending"] == 0
+
+
+async def test_a_platform_that_is_away_is_asked_again_later(wire: Wire) -> None:
+    order_ref = await wire.order()
+    await wire.say("101", order_ref, pay_time=seconds_ago(8))
+    await database.execute("UPDATE endpoint SET api_base_url = 'http://127.0.0.1:9'")
+
+    assert await wire.fetch() == 1
+    job = (await database.fetch("SELECT status, attempts, last_error FROM fetch_job"))[0]
+    assert (job["status"], job["attempts"]) == ("waiting", 1)
+    assert "unreachable" in job["last_error"]
+    assert (await total())["pending"] == 1
+
+    await database.execute("UPDATE endpoint SET api_base_url = $1", f"{wire.box.base_url}/doudian")
+    await database.execute("UPDATE fetch_job SET due_at = 0")
+    await wire.fetch()
+    assert (await total())["paid"] == 7500
+
+
+async def test_a_wrong_token_is_given_up_and_can_be_asked_again(wire: Wire) -> None:
+    from livehub.orders import fetching  # noqa: PLC0415 -- beside the one test that needs it
+
+    order_ref = await wire.order()
+    await wire.say("101", order_ref, pay_time=seconds_ago(8))
+    await database.execute("UPDATE endpoint SET app_key = 'another'")
+    await wire.fetch()
+    job = (await database.fetch("SELECT shop_id, status FROM fetch_job"))[0]
+    assert job["status"] in {"dead", "waiting"}
+
+    await database.execute("UPDATE endpoint SET app_key = $1", APP)
+    await database.execute("UPDATE fetch_job SET status = 'dead'")
+    assert await fetching.ask_again(job["shop_id"], order_ref, now=clock.now()) == 1
+    await wire.fetch()
+    assert (await total())["paid"] == 7500

@@ -1,0 +1,160 @@
+"""Mappings that come late: the contribution moves by an entry, nothing is lost and nothing is counted twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from livehub import database
+from livehub.accounts.models import Role
+from livehub.inbox import receiving
+from livehub.inbox.receiving import OwnFact
+from livehub.kit import clock, outbox
+from livehub.merchants import registry as merchants
+from livehub.orders import intake, reattribution
+from livehub.orders.invariants import buckets, contributions, folds
+from livehub.platforms.contract import Event, EventType, Line, OrderSnapshot, OrderStatus
+from livehub.platforms.models import Shop
+from livehub.settings import Settings
+from rooms import onair
+from tests.factories.accounts import an_actor
+from tests.factories.merchants import a_product
+from tests.factories.platforms import a_shop
+from tests.factories.rooms import House, a_broadcast, a_house, local
+
+ROOM_REF = "7300000000000000001"
+
+
+async def sell(
+    shop: Shop, order_ref: str, paid_ms: int, *, fen: int = 5000, author: str = "", room: str = ""
+) -> None:
+    line = Line(
+        line_ref="1",
+        product_ref="p1",
+        quantity=1,
+        list_fen=fen,
+        buyer_paid_fen=fen,
+        author_ref=author,
+        room_ref=room,
+    )
+    order = OrderSnapshot(
+        status=OrderStatus.PAID, lines=(line,), created_at=paid_ms, paid_at=paid_ms, updated_at=paid_ms
+    )
+    event = Event(
+        type=EventType.ORDER_PAID, shop_ref=shop.shop_ref, order_ref=order_ref, status_at=paid_ms, order=order
+    )
+    fact = OwnFact(
+        centre_id=shop.centre_id, platform=shop.platform, shop_ref=shop.shop_ref, order_ref=order_ref,
+        native_type="order.paid", native_id=order_ref, event=event,
+    )  # fmt: skip
+    async with database.transaction():
+        await receiving.record_own([fact], now=clock.now())
+    await intake.run_once(now=clock.now(), lease_seconds=30)
+
+
+async def booked() -> list[tuple[int, str, int]]:
+    """(broadcast, class, gross fen) of every bucket that is not empty."""
+    rows = await database.fetch(
+        "SELECT broadcast_id, attribution, sum(buyer_paid) AS fen FROM rollup_bucket"
+        " GROUP BY broadcast_id, attribution HAVING sum(buyer_paid) <> 0 ORDER BY broadcast_id, attribution"
+    )
+    return [(row["broadcast_id"], row["attribution"], int(row["fen"])) for row in rows]
+
+
+async def sound() -> None:
+    assert await buckets.check() == await contributions.check() == await folds.check() == []
+
+
+async def a_show(house: House) -> tuple[int, str, str]:
+    """A broadcast on air since 20:00: (row id, public id, the author's account)."""
+    show = await a_broadcast(house, local(2, 20))
+    staff = an_actor(Role.STAFF, centre_id=house.centre.id)
+    await database.unit(lambda: onair.start(show.public_id, actor=staff, now=local(2, 20)))
+    account = (await database.fetch("SELECT account_ref FROM streamer_account"))[0]["account_ref"]
+    return show.id, show.public_id, account
+
+
+async def test_an_order_finds_its_broadcast_when_the_room_becomes_known(db: Settings) -> None:
+    house = await a_house()
+    shop = await a_shop(house.bureaus[1])
+    await sell(shop, "o1", clock.to_ms(local(2, 20, 30)), room=ROOM_REF)
+    assert await booked() == [(0, "U", 5000)]
+
+    show, public_id, account = await a_show(house)
+    staff = an_actor(Role.STAFF, centre_id=house.centre.id)
+    await database.unit(
+        lambda: onair.bind_room(
+            public_id,
+            platform="doudian",
+            account_ref=account,
+            room_ref=ROOM_REF,
+            actor=staff,
+            now=local(2, 21),
+        )
+    )
+    while await outbox.hand_out(now=clock.now()):
+        pass
+
+    assert await booked() == [(show, "A", 5000)]
+    moves = await database.fetch(
+        "SELECT broadcast_id, buyer_paid, reason, message_id FROM contribution_entry ORDER BY id"
+    )
+    assert [(m["broadcast_id"], m["buyer_paid"], m["reason"]) for m in moves[1:]] == [
+        (0, -5000, "attribution"),
+        (show, 5000, "attribution"),
+    ]
+    await sound()
+
+
+async def test_an_author_counts_only_while_the_show_is_on(db: Settings) -> None:
+    house = await a_house()
+    shop = await a_shop(house.bureaus[1])
+    show, public_id, account = await a_show(house)
+    await sell(shop, "during", clock.to_ms(local(2, 20, 30)), author=account)
+    await sell(shop, "late", clock.to_ms(local(2, 20, 50)), author=account)
+    assert await booked() == [(show, "A", 10_000)]
+
+    staff = an_actor(Role.STAFF, centre_id=house.centre.id)
+    await database.unit(lambda: onair.end(public_id, actor=staff, now=local(2, 20, 40)))
+    while await outbox.hand_out(now=clock.now()):
+        pass
+
+    assert await booked() == [(0, "U", 5000), (show, "A", 5000)]
+    await sound()
+
+
+async def test_a_voucher_gives_an_order_its_broadcast_but_never_against_the_platform(db: Settings) -> None:
+    house = await a_house()
+    shop = await a_shop(house.bureaus[1])
+    show, _, account = await a_show(house)
+    await sell(shop, "plain", clock.to_ms(local(2, 20, 30)))
+    await sell(shop, "told", clock.to_ms(local(2, 20, 31)), author=account)
+    ids = {
+        row["order_ref"]: row["id"] for row in await database.fetch("SELECT id, order_ref FROM sales_order")
+    }
+
+    async with database.transaction():
+        for order_ref, elsewhere in (("plain", show), ("told", show + 99)):
+            await reattribution.assign(
+                ids[order_ref], broadcast_id=elsewhere, streamer_id=1, attribution="B", source="redemption:x",
+                now=clock.now(),
+            )  # fmt: skip
+
+    assert await booked() == [(show, "A", 5000), (show, "B", 5000)]
+    await sound()
+
+
+async def test_a_product_leaves_the_unmapped_when_it_is_mapped(db: Settings) -> None:
+    house = await a_house()
+    shop = await a_shop(house.bureaus[0])
+    product = await a_product(house.centre)
+    await sell(shop, "o1", clock.to_ms(clock.now() - timedelta(hours=1)))
+
+    await merchants.map_product(
+        shop.id, product_ref="p1", product=product.public_id, actor=house.manager, now=clock.now()
+    )
+    while await outbox.hand_out(now=clock.now()):
+        pass
+
+    rows = await database.fetch("SELECT product_id, buyer_paid FROM rollup_bucket WHERE buyer_paid <> 0")
+    assert rows == [{"product_id": product.id, "buyer_paid": 5000}]
+    await sound()
