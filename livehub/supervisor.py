@@ -189,6 +189,8 @@ class _Nursery:
         ended: list[int] = []
         with suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                if found[0] not in self._running:
+                    continue  # an orphan of somebody else's: in a container we are everybody's parent
                 child, born = self._running.pop(found[0])
                 status = os.waitstatus_to_exitcode(found[1])
                 if not child.restarts:
