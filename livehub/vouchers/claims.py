@@ -265,10 +265,12 @@ class _Settling:
         return self._grant(wish, place, stock, slot=slot, n=taken + 1, window=(valid_from, valid_until))
 
     def _require_stock(self, wish: Wish, place: Place, stock: Stock, prior: claim_rows.Prior) -> None:
-        drop_left = prior.drop_left if place.drop_id else stock.left
-        if stock.left <= 0 or drop_left <= 0:  # committed, so it may be remembered
+        drop_is_empty = bool(place.drop_id) and prior.drop_left <= 0
+        if stock.left <= 0 or drop_is_empty:  # committed, so it may be remembered
             latch.shut(wish.name, round_id=stock.round_id)
-        if self._left[stock.template_id] <= 0 or drop_left - self._given["drop", place.drop_id] <= 0:
+        if self._left[stock.template_id] <= 0:
+            raise SoldOut
+        if place.drop_id and prior.drop_left <= self._given["drop", place.drop_id]:
             raise SoldOut
         if place.quota and prior.link_claims + self._given["link", place.link_id] >= place.quota:
             raise SoldOut("这个链接的券已经领完了。")

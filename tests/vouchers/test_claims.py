@@ -238,3 +238,26 @@ async def test_unknown_links_early_and_late_claims_are_refused(db: Settings) -> 
         ):
             with pytest.raises(refusal):
                 await desk.claim(slug, claimant=claimant, key="k", now=at)
+
+
+async def test_claims_of_one_kind_do_not_use_up_another(db: Settings) -> None:
+    world = await a_world(a_kind(quantity=100), a_kind(quantity=1))
+    first, second = (each.public_id for each in world.templates)
+    people = await a_crowd(world, 9)
+
+    async with desks(db) as (desk,):
+        answers = await asyncio.gather(
+            *(
+                desk.claim(
+                    world.link.slug,
+                    claimant=person,
+                    key="k",
+                    now=NOW,
+                    template=second if n == 8 else first,
+                )
+                for n, person in enumerate(people)
+            ),
+            return_exceptions=True,
+        )
+
+    assert Counter(map(outcome, answers)) == {"claimed": 9}
