@@ -14,9 +14,9 @@ LIMIT_USER = 10
 LIMIT_STORE = 30
 
 
-def keys(*, user_id: int, store_id: int) -> tuple[tuple[str, int], tuple[str, int]]:
-    """The windows a wrong code counts in, each with its limit."""
-    return (f"redeem:user:{user_id}", LIMIT_USER), (f"redeem:store:{store_id}", LIMIT_STORE)
+def keys(*, who: str, store_id: int) -> tuple[tuple[str, int], tuple[str, int]]:
+    """The windows a wrong code counts in, each with its limit; ``who`` is a user or a token."""
+    return (f"redeem:by:{who}", LIMIT_USER), (f"redeem:store:{store_id}", LIMIT_STORE)
 
 
 async def so_far(names: Collection[str], *, now: datetime) -> Counter[str]:

@@ -129,12 +129,17 @@ class RedeemDesk:
             order_fen=order_fen,
             receipt_no=receipt_no,
             phone_tail=phone_tail,
-            key=f"{actor.kind[0]}{actor.id}:{key}",
+            key=f"{_who(actor)}:{key}",
             body=blake2b(body.encode(), digest_size=16).digest(),
             actor=actor,
             now=now,
         )
         return await self._commits.submit(tap)
+
+
+def _who(actor: Actor) -> str:
+    """u7 or t7: users and tokens are counted apart."""
+    return f"{actor.kind[0]}{actor.id}"
 
 
 def _require_form(
@@ -183,7 +188,7 @@ def _question(tap: Tap, holding: Holding | None) -> redeem_rows.Question:
 
 
 def _windows(tap: Tap) -> tuple[tuple[str, int], tuple[str, int]]:
-    return failed_codes.keys(user_id=tap.actor.id, store_id=tap.store_id)
+    return failed_codes.keys(who=_who(tap.actor), store_id=tap.store_id)
 
 
 class _Settling:
@@ -301,7 +306,7 @@ class _Settling:
                 booked_at=tap.now,
                 merchant_id=tap.merchant_id,
                 store_id=tap.store_id,
-                user_id=tap.actor.id,
+                user_id=tap.actor.id if tap.actor.kind == "user" else 0,
                 key=tap.key,
                 body_hash=tap.body,
                 answer=msgspec.json.encode(redeemed).decode(),

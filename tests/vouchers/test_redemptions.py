@@ -314,3 +314,17 @@ async def test_a_qr_code_lives_a_minute_at_most(db: Settings) -> None:
         redeemed = await till.redeem(screenshot, now=NOW + timedelta(seconds=59))
 
     assert redeemed.voucher == voucher.public_id
+
+
+async def test_wrong_codes_of_a_machine_do_not_shut_out_the_user_of_the_same_number(db: Settings) -> None:
+    async with a_till(db) as till:
+        voucher = await till.voucher(await a_claimant(till.world))
+        machine = msgspec.structs.replace(till.cashier, kind="token")
+        for n in range(failed_codes.LIMIT_USER):
+            with pytest.raises(VoucherUnknown):
+                await till.redeem("nonsense", key=f"m{n}", phone_tail="0000", actor=machine)
+        with pytest.raises(TooManyFailedCodes):
+            await till.redeem(voucher, key="over", actor=machine)
+        redeemed = await till.redeem(voucher)
+
+    assert redeemed.voucher == voucher.public_id
