@@ -137,5 +137,12 @@ async def _postpone(row: Mapping[str, Any], *, error: Exception, now: datetime) 
     )
 
 
+async def prune(*, before: datetime) -> int:
+    """Forget what was handed out before an instant."""
+    return await database.execute(
+        "DELETE FROM outbox_message WHERE status = 'done' AND done_at < $1", clock.to_ms(before)
+    )
+
+
 class LeaseLost(Exception):
     """Another process took the row over; what this one did is rolled back."""
