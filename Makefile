@@ -55,6 +55,10 @@ test: setup ## run the tests (all but the browser's and the slow ones)
 browser: setup ## run the tests that drive a real Chromium
 	@$(PYTEST) -m browser
 
+.PHONY: slow
+slow: setup ## run the slow tests: the whole story, the fuzzed API
+	@$(PYTEST) -m "slow and not browser"
+
 .PHONY: story
 story: setup ## tell the demo's story once and compare every figure with the sandbox's books
 	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; LIVEHUB_DATA_DIR="$$scratch" $(BIN)/livehub demo --check

@@ -11,6 +11,7 @@ import structlog
 from sanic import Request, Sanic
 from sanic.exceptions import SanicException
 from sanic.response import HTTPResponse, redirect
+from tortoise.exceptions import ValidationError
 
 from livehub.database import errors as database_errors
 from livehub.kit.errors import LivehubError, NotFound, TooLarge, Unavailable
@@ -125,6 +126,10 @@ def _meaning(error: Exception) -> LivehubError:
         return error
     if isinstance(error, SanicException):
         return _of_sanic(error)
+    if isinstance(
+        error, ValidationError
+    ):  # a name longer than any there is: Tortoise checks it in filters too
+        return NotFound()
     seen: BaseException | None = error
     while seen is not None:  # an ORM wraps the driver's exception
         unavailable = database_errors.translate(seen)

@@ -7,19 +7,22 @@ is checked with the request's origin before the handler runs.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
 from sanic import Request
 from sanic.response import HTTPResponse
 
-from livehub.accounts import forms, logins, tokens
+from livehub.accounts import forms, logins, refusals, tokens
 from livehub.accounts.actors import Actor
 from livehub.accounts.models import Role
 from livehub.accounts.permissions import Permission, may, require
+from livehub.database import DatabaseUnavailable
 from livehub.kit import clock
 from livehub.kit.errors import Forbidden, LivehubError
 from livehub.web import answers
@@ -27,6 +30,8 @@ from livehub.web.shell import Shell
 
 # (request, **path) as Sanic calls it; (request, actor, **path) as we write it.
 Handler = Callable[..., Awaitable[HTTPResponse | None]]
+
+log = structlog.get_logger(__name__)
 
 SESSION = "__Host-session"
 DEVICE = "__Host-device"
@@ -75,11 +80,12 @@ def signed_in(*permissions: Permission) -> Callable[[Handler], Handler]:
         @wraps(handler)
         async def entered(request: Request, **path: Any) -> HTTPResponse | None:
             actor = await actor_of_session(request, now=clock.now())
-            _require_any(actor, permissions)
-            if request.method not in _SAFE:
-                require_same_site(request)
-                _require_form_token(request)
-            return await handler(request, actor, **path)
+            async with _noting(actor, request):
+                _require_any(actor, permissions)
+                if request.method not in _SAFE:
+                    require_same_site(request)
+                    _require_form_token(request)
+                return await handler(request, actor, **path)
 
         setattr(entered, POLICY, ("session", permissions))
         return entered
@@ -94,13 +100,28 @@ def machine(*permissions: Permission) -> Callable[[Handler], Handler]:
         @wraps(handler)
         async def entered(request: Request, **path: Any) -> HTTPResponse | None:
             actor = await actor_of_call(request, now=clock.now())
-            _require_any(actor, permissions)
-            return await handler(request, actor, **path)
+            async with _noting(actor, request):
+                _require_any(actor, permissions)
+                return await handler(request, actor, **path)
 
         setattr(entered, POLICY, ("machine", permissions))
         return entered
 
     return declare
+
+
+@asynccontextmanager
+async def _noting(actor: Actor, request: Request) -> AsyncIterator[None]:
+    """Audit what is refused for want of a right, also where an object is said not to exist."""
+    try:
+        yield
+    except LivehubError as error:
+        try:
+            asked = f"{request.method} {request.uri_template or request.path}"
+            await refusals.note(error, actor=actor, asked=asked, now=clock.now())
+        except DatabaseUnavailable:
+            log.warning("refusal_not_noted", code=error.code)
+        raise
 
 
 async def actor_of_session(request: Request, *, now: datetime) -> Actor:
