@@ -17,7 +17,7 @@ from livehub.web.blueprints import BLUEPRINTS
 from livehub.web.shielding import Unfinished
 
 NAME = "livehub"
-DRAIN_SECONDS = 10.0
+DRAIN_SECONDS = 6.5  # for connections, and again for what goes on without one: below the supervisor's 15
 
 log = structlog.get_logger(__name__)
 

@@ -42,6 +42,7 @@ class Unfinished:
     def __init__(self) -> None:
         self._shielded: set[asyncio.Task[Any]] = set()
         self._streams: set[asyncio.Task[Any]] = set()
+        self._until: float | None = None
 
     def install(self, app: Sanic[Any, Any]) -> None:
         """Wrap every handler; call it after the last route was added."""
@@ -58,9 +59,11 @@ class Unfinished:
             task.cancel()
 
     async def finished(self, *, within_seconds: float) -> None:
-        """Wait for the handlers whose clients may already have gone."""
-        if self._shielded:
-            await asyncio.wait(self._shielded, timeout=within_seconds)
+        """Wait for the handlers whose clients may already have gone; the time runs from the first call."""
+        now = asyncio.get_running_loop().time()
+        self._until = self._until or now + within_seconds
+        if self._shielded and now < self._until:
+            await asyncio.wait(self._shielded, timeout=self._until - now)
 
     def _shielding(self, handler: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
         @wraps(handler)
