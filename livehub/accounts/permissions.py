@@ -177,7 +177,9 @@ def require(
 
 
 def require_second_person(actor: Actor, *, first_user_id: int) -> None:
-    """Let anybody pass but the user who took the first step."""
+    """Let anybody pass but the user who took the first step, and machines: they are nobody's signature."""
+    if actor.kind == "token":
+        raise SecondPersonNeeded("这一步要由登录的人来做，接口令牌不能代替。")
     if actor.kind == "user" and actor.id == first_user_id:
         raise SecondPersonNeeded
 

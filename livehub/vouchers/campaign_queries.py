@@ -134,9 +134,9 @@ async def campaign(
     row = await database.fetch_one(
         "SELECT c.id, c.public_id, c.name, c.issuer_name, c.purpose, c.bureau_id, c.status, c.budget_fen,"
         " c.refund_preset, c.min_pay_fen, c.created_by_id, c.submitted_by_id, c.approved_at, c.version,"
-        " u.name AS bureau, coalesce(d.name, '') AS drafted_by, coalesce(a.name, '') AS approved_by"
+        " u.name AS bureau, coalesce(d.name, k.name, '') AS drafted_by, coalesce(a.name, '') AS approved_by"
         " FROM campaign c JOIN bureau u ON u.id = c.bureau_id"
-        " LEFT JOIN user_account d ON d.id = c.created_by_id"
+        " LEFT JOIN user_account d ON d.id = c.created_by_id LEFT JOIN api_token k ON k.id = -c.created_by_id"
         " LEFT JOIN user_account a ON a.id = c.approved_by_id"
         f" WHERE c.public_id = $1 AND c.centre_id = $2{_narrowed(bureaus)}",
         public_id,

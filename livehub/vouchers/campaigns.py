@@ -57,7 +57,7 @@ async def draft(
         budget_fen=wanted.budget_fen,
         refund_preset=wanted.refund_preset,
         min_pay_fen=wanted.min_pay_fen,
-        created_by_id=actor.id,
+        created_by_id=_by(actor),
         created_at=now,
     )
     await _record("campaign.drafted", campaign, actor=actor, now=now, budget_fen=wanted.budget_fen)
@@ -72,7 +72,7 @@ async def submit(campaign_id: int, *, actor: Actor, now: datetime) -> Campaign:
         actor, Permission.CAMPAIGN_DRAFT, bureau_id=campaign.bureau_id, centre_id=campaign.centre_id
     )
     states.require_move(MOVES, current=campaign.status, target=CampaignStatus.APPROVED)
-    campaign.submitted_by_id = actor.id
+    campaign.submitted_by_id = _by(actor)
     await _save(campaign, ["submitted_by_id"])
     await _record("campaign.submitted", campaign, actor=actor, now=now)
     return campaign
@@ -82,7 +82,7 @@ async def submit(campaign_id: int, *, actor: Actor, now: datetime) -> Campaign:
 async def countersign(
     campaign_id: int, *, actor: Actor, now: datetime, version: int | None = None
 ) -> Campaign:
-    """Approve and fund a submitted campaign; SecondPersonNeeded for who drafted or submitted it.
+    """Approve and fund a submitted campaign; SecondPersonNeeded for machines and for who took a step before.
 
     StaleVersion when ``version`` is given and the campaign is no longer the one that was read.
     """
@@ -157,6 +157,11 @@ async def _move(
     latch.clear()
     await _record(f"campaign.{verb}", campaign, actor=actor, now=now)
     return campaign
+
+
+def _by(actor: Actor) -> int:
+    """Who took a step: a user's row id, or a token's below zero, so that no machine is taken for a person."""
+    return -actor.id if actor.kind == "token" else actor.id
 
 
 async def _held(campaign_id: int) -> Campaign:

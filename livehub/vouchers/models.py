@@ -93,8 +93,8 @@ class Campaign(Model):
     min_pay_fen = fields.BigIntField(default=1)
     status = fields.CharEnumField(CampaignStatus, max_length=12, default=CampaignStatus.DRAFT)
     suspended = fields.BooleanField(default=False)
-    created_by_id = fields.BigIntField()
-    submitted_by_id = fields.BigIntField(default=0)  # 0: not yet sent for the countersign
+    created_by_id = fields.BigIntField()  # a user; a token's id stands below zero
+    submitted_by_id = fields.BigIntField(default=0)  # the same, 0: not yet sent for the countersign
     approved_by_id = fields.BigIntField(default=0)
     approved_at = InstantField(null=True)
     version = fields.IntField(default=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from livehub import database
@@ -18,7 +19,7 @@ from livehub.vouchers import campaign_queries, campaigns, ledger, rounds
 from livehub.vouchers.claims import ClaimDesk
 from livehub.vouchers.errors import BudgetExhausted, Ended, Paused, TemplateUnfit
 from livehub.vouchers.models import Account, Campaign, CampaignStatus, Round, RoundStatus, Template, Validity
-from tests.factories.accounts import a_bureau, an_actor
+from tests.factories.accounts import a_bureau, a_user, an_actor
 from tests.factories.vouchers import NOW, a_claimant, a_kind, a_world
 
 NEW = campaigns.NewCampaign(name="惠农", issuer_name="北海市", budget_fen=100_000)
@@ -207,3 +208,24 @@ async def test_the_campaigns_page_and_list(db: Settings) -> None:
         (world.campaign.public_id, 2000, 1)
     ]
     assert (await campaign_queries.campaigns(bureaus=frozenset(), **scope)).items == []
+
+
+async def test_a_machine_signs_nothing_and_is_not_mistaken_for_the_user_of_its_number(db: Settings) -> None:
+    bureau = await a_bureau()
+    centre = {"centre_id": bureau.centre_id}
+    person = await a_user(Grant(Role.FINANCE), name="同号的财务")
+    officer = an_actor(Role.BUREAU, bureau_id=bureau.id, user_id=person.id, **centre)
+    machine = msgspec.structs.replace(officer, kind="token")
+    finance = an_actor(Role.FINANCE, user_id=person.id, **centre)
+    draft = await campaigns.draft(NEW, bureau_id=bureau.id, **centre, actor=machine, now=NOW)
+    await campaigns.submit(draft.id, actor=machine, now=NOW)
+
+    waiting = await campaign_queries.to_countersign(**centre)
+    seen = await campaign_queries.campaign(draft.public_id, **centre, now=NOW)
+    with pytest.raises(SecondPersonNeeded):
+        await campaigns.countersign(draft.id, actor=msgspec.structs.replace(finance, kind="token"), now=NOW)
+    await campaigns.countersign(draft.id, actor=finance, now=NOW)
+
+    assert (waiting, seen.submitted, seen.drafted_by) == (1, True, "")
+    signed = await campaign_queries.campaign(draft.public_id, **centre, now=NOW)
+    assert (signed.state, signed.approved_by) == ("approved", "同号的财务")

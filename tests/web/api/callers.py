@@ -12,13 +12,15 @@ from typing import Any, ClassVar
 import aiohttp
 import jsonschema_rs
 
-from livehub.accounts import tokens
+from livehub.accounts import forms, logins, tokens
 from livehub.accounts.actors import Grant, system
-from livehub.accounts.models import Role
+from livehub.accounts.models import Centre, Role
 from livehub.kit import clock
+from livehub.web import doors
 from livehub.web.api import openapi
 from livehub.web.api.blueprint import SECTIONS
 from livehub.web.api.declared import ROOT
+from tests.factories.accounts import PASSWORD, a_user
 from tests.site import Site
 
 
@@ -77,6 +79,14 @@ async def a_caller(
     return Caller(
         site, await a_token(role, centre_id=centre_id, bureau_id=bureau_id, merchant_id=merchant_id)
     )
+
+
+async def a_person(site: Site, role: Role, *, centre: Centre) -> Caller:
+    """Somebody who is logged in, and whose scripts send the form token in a header."""
+    user = await a_user(Grant(role), centre=centre)
+    session, _ = await logins.log_in(user.login, PASSWORD, ip="198.51.100.7", agent="tests", now=clock.now())
+    cookie, token = f"{doors.SESSION}={session}", forms.form_token(session)
+    return Caller(site, **{"Cookie": cookie, "X-CSRF-Token": token})
 
 
 async def a_token(role: Role, *, centre_id: int, bureau_id: int = 0, merchant_id: int = 0) -> str:

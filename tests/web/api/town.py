@@ -21,13 +21,13 @@ from tests.factories.platforms import STANDARD_SECRET, a_shop, an_endpoint
 from tests.factories.rooms import House, a_house
 from tests.platforms.doors import compact
 from tests.site import Site
-from tests.web.api.callers import Caller, Reply, a_caller
+from tests.web.api.callers import Caller, Reply, a_caller, a_person
 
 PHONE = "13900008877"
 
 
 class Town(Struct, kw_only=True):
-    """A centre, and a machine for everybody in it."""
+    """A centre, and a machine for everybody in it but finance."""
 
     site: Site
     house: House
@@ -60,7 +60,7 @@ async def a_town(site: Site) -> Town:
         house=house,
         officer=await machine(Role.BUREAU, bureau_id=bureau.id),
         manager=await machine(Role.MANAGER),
-        finance=await machine(Role.FINANCE),
+        finance=await a_person(site, Role.FINANCE, centre=centre),  # machines sign nothing
         auditor=await machine(Role.AUDITOR),
         cashier=await machine(Role.MERCHANT, merchant_id=merchant.id),
         merchant=merchant,
