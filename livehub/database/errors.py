@@ -45,7 +45,16 @@ _CONTENDED = (
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
 )
-_SQLITE_GONE = ("disk is full", "disk i/o", "unable to open", "readonly", "closed", "no active connection")
+_SQLITE_WAITED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_SQLITE_GONE = {
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
+_CLOSED = ("closed database", "connection closed", "no active connection")  # in the words of the drivers
 
 
 def translate(error: BaseException) -> DatabaseUnavailable | None:
@@ -54,11 +63,18 @@ def translate(error: BaseException) -> DatabaseUnavailable | None:
         return error
     if isinstance(error, _CONTENDED):
         return Contention()
-    if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError | ValueError):
-        text = str(error).lower()
-        if "locked" in text or "busy" in text:
-            return Busy()  # SQLite has waited its busy_timeout for BEGIN IMMEDIATE: not again five times
-        if any(word in text for word in _SQLITE_GONE):
-            return DatabaseUnavailable()
-        return None
+    if isinstance(error, sqlite3.Error | ValueError):
+        return _translate_sqlite(error)
+    if isinstance(error, asyncpg.InterfaceError) and "server expects" in str(error):
+        return None  # a statement of ours with the wrong number of arguments
     return DatabaseUnavailable() if isinstance(error, _GONE) else None
+
+
+def _translate_sqlite(error: sqlite3.Error | ValueError) -> DatabaseUnavailable | None:
+    """Judged by SQLite's code: its words quote our own columns, such as ``closed`` and ``locked_until``."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # without what extends it
+    if code in _SQLITE_WAITED:
+        return Busy()  # SQLite has waited its busy_timeout for BEGIN IMMEDIATE: not again five times
+    if code in _SQLITE_GONE or any(words in str(error).lower() for words in _CLOSED):
+        return DatabaseUnavailable()
+    return None
