@@ -143,6 +143,7 @@ async def _open_for_cue(fact: CueFired, *, actor: Actor, now: datetime) -> None:
         raise NotFound
     drop = await Drop.filter(broadcast_id=fact.broadcast_id, cue_ref=fact.cue_ref).first()
     if drop is None:
+        await _require_own_money(template, fact)
         drop = await plan(
             fact.broadcast_id,
             template_id=template.id,
@@ -154,6 +155,13 @@ async def _open_for_cue(fact: CueFired, *, actor: Actor, now: datetime) -> None:
         )
     if drop.state == "planned":
         await open_drop(drop.id, actor=actor, now=now)
+
+
+async def _require_own_money(template: Template, fact: CueFired) -> None:
+    """A rundown is its bureau's: of another bureau's vouchers only what the centre planned is put out."""
+    broadcast = await _broadcast(fact.broadcast_id)
+    if not await Campaign.exists(rounds__templates__id=template.id, bureau_id=broadcast.bureau_id):
+        raise Forbidden("这个券种属于其他部门，须由中心安排投放。")
 
 
 async def _plan(

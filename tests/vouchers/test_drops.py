@@ -11,6 +11,7 @@ import pytest
 from livehub import database
 from livehub.accounts.actors import Actor
 from livehub.accounts.errors import PermissionMissing
+from livehub.accounts.models import Bureau
 from livehub.kit import outbox
 from livehub.kit.errors import Forbidden
 from livehub.settings import Settings
@@ -36,7 +37,9 @@ def _open_latch() -> None:
     latch.clear()
 
 
-async def a_drop(world: World, broadcast: Broadcast, quantity: int = 100, window_s: int = 600) -> Drop:
+async def a_drop(
+    world: World, broadcast: Broadcast, quantity: int = 100, window_s: int = 600, cue_ref: str = ""
+) -> Drop:
     return await drops.plan(
         broadcast.id,
         template_id=world.template.id,
@@ -44,6 +47,7 @@ async def a_drop(world: World, broadcast: Broadcast, quantity: int = 100, window
         window_s=window_s,
         actor=world.staff,
         now=NOW,
+        cue_ref=cue_ref,
     )
 
 
@@ -229,6 +233,35 @@ async def test_a_voucher_cue_opens_its_drop_once_and_a_refusal_is_recorded(db: S
     refused = await database.fetch("SELECT detail FROM audit_entry WHERE result = 'refused'")
     assert len(refused) == 1
     assert "DROP_ALREADY_OPEN" in refused[0]["detail"]
+
+
+async def test_a_cue_gives_no_other_bureaus_vouchers_away(db: Settings) -> None:
+    world = await a_world()
+    broadcast = await a_broadcast(world)
+    other = await Bureau.create(
+        public_id="otherbureau00000", centre_id=world.bureau.centre_id, name="商务局", kind="commerce"
+    )
+    await Broadcast.filter(id=broadcast.id).update(bureau_id=other.id)
+    fact = CueFired(
+        cue_id=1,
+        cue_ref="cue1",
+        broadcast_id=broadcast.id,
+        centre_id=broadcast.centre_id,
+        kind="voucher",
+        template_ref=world.template.public_id,
+        quantity=50,
+        window_s=600,
+        at_ms=0,
+    )
+
+    await drops.on_cue_fired(fact, NOW)
+    refused = await database.fetch("SELECT detail FROM audit_entry WHERE result = 'refused'")
+    assert await queries.drops_of(broadcast.id) == []
+    assert len(refused) == 1
+
+    planned = await a_drop(world, broadcast, cue_ref="cue1")
+    await drops.on_cue_fired(fact, NOW)
+    assert (await Drop.get(id=planned.id)).state == "open"  # the centre planned it
 
 
 async def test_due_drops_close_and_clicks_are_counted(db: Settings) -> None:
