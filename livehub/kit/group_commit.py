@@ -24,10 +24,15 @@ Answer = TypeVar("Answer")
 log = structlog.get_logger(__name__)
 
 BATCH_SIZE = Histogram(
-    "livehub_group_commit_batch_size", "Items settled in one transaction", ["queue"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+    "livehub_group_commit_batch_size",
+    "Items settled in one transaction",
+    ["queue"],
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
 REFUSED = Counter("livehub_group_commit_refused_total", "Items refused because the queue was full", ["queue"])
-FALLBACKS = Counter("livehub_group_commit_fallback_total", "Batches that failed and were settled item by item", ["queue"])
+FALLBACKS = Counter(
+    "livehub_group_commit_fallback_total", "Batches that failed and were settled item by item", ["queue"]
+)
 
 ATTEMPTS = 5
 

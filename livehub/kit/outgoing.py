@@ -10,7 +10,7 @@ from msgspec import Struct
 MAX_REPLY = 4 * 1024 * 1024  # bytes
 
 
-class OutgoingFailed(Exception):  # noqa: N818 -- the name says what happened
+class OutgoingFailed(Exception):
     """The call got no usable answer: unreachable, too slow, too large."""
 
 
@@ -30,7 +30,7 @@ class Client:
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(  # noqa: PLR0913 -- the parts of a request
+    async def send(
         self,
         url: str,
         *,

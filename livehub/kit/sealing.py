@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 _NONCE = 12
 
 
-class KeyMissing(Exception):  # noqa: N818 -- a state of the keyring, said as such
+class KeyMissing(Exception):
     """The bytes were sealed with a key, or for a place, that this keyring cannot open."""
 
 

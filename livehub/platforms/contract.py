@@ -201,11 +201,11 @@ class HttpCall(Struct, frozen=True):
     body: bytes
 
 
-class BadSignature(Exception):  # noqa: N818 -- said of the delivery, not of our code
+class BadSignature(Exception):
     """The delivery is not the platform's: answer 401, count it, store nothing."""
 
 
-class Malformed(Exception):  # noqa: N818 -- said of the delivery, not of our code
+class Malformed(Exception):
     """Authentic but not readable; ``reason`` is one of schema, identity, time, currency."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -227,7 +227,13 @@ class Adapter(Protocol):
         ...
 
     def authenticate(
-        self, *, credential: Credential, headers: Mapping[str, str], query: Mapping[str, str], raw: bytes, now_ms: int
+        self,
+        *,
+        credential: Credential,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        raw: bytes,
+        now_ms: int,
     ) -> bytes:
         """Return the plaintext, or raise BadSignature. Header names are lower case."""
         ...
@@ -265,7 +271,7 @@ class Adapter(Protocol):
         ...
 
 
-class ReplyRefused(Exception):  # noqa: N818 -- said of the reply, not of our code
+class ReplyRefused(Exception):
     """The platform answered with an error of its own; ``retry`` says whether asking again may help."""
 
     def __init__(self, code: str, detail: str, *, retry: bool) -> None:

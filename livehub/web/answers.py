@@ -66,7 +66,8 @@ async def answer(request: Request, error: Exception) -> HTTPResponse:
     """The page or JSON of an error; what we did not foresee is logged and told only by its number."""
     meant = _meaning(error)
     if meant.status >= _UNKNOWN_FAULT and not isinstance(meant, Unavailable):
-        _log.error("request_failed", request_id=request_id(request), path=request.path, exc_info=error)
+        # The route and not the path: addresses below /s/ are secrets.
+        _log.error("request_failed", request_id=request_id(request), route=request.uri_template, exc_info=error)
     headers = _headers(error, meant)
     if wants_json(request):
         return json_refusal(request, meant, headers)
@@ -128,7 +129,7 @@ def _meaning(error: Exception) -> LivehubError:
         return _of_sanic(error)
     if isinstance(
         error, ValidationError
-    ):  # a name longer than any there is: Tortoise checks it in filters too
+    ):  # a name longer than any: Tortoise checks filters too
         return NotFound()
     seen: BaseException | None = error
     while seen is not None:  # an ORM wraps the driver's exception

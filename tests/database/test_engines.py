@@ -43,7 +43,9 @@ async def test_cancelled_units_leave_no_lock_and_no_half_work(db: Settings) -> N
         await asyncio.gather(task, return_exceptions=True)
 
     await asyncio.wait_for(database.unit(lambda: work(999)), timeout=4)
-    rows = await database.fetch("SELECT substr(key, 2) AS n, count(*) AS both FROM rate_window GROUP BY substr(key, 2)")
+    rows = await database.fetch(
+        "SELECT substr(key, 2) AS n, count(*) AS both FROM rate_window GROUP BY substr(key, 2)"
+    )
     assert {row["both"] for row in rows} == {2}
     assert any(row["n"] == "999" for row in rows)
 
