@@ -66,8 +66,8 @@ async def answer(request: Request, error: Exception) -> HTTPResponse:
     """The page or JSON of an error; what we did not foresee is logged and told only by its number."""
     meant = _meaning(error)
     if meant.status >= _UNKNOWN_FAULT and not isinstance(meant, Unavailable):
-        # The route and not the path: addresses below /s/ are secrets.
-        _log.error("request_failed", request_id=request_id(request), route=request.uri_template, exc_info=error)
+        route = request.uri_template  # and not the path: addresses below /s/ are secrets
+        _log.error("request_failed", request_id=request_id(request), route=route, exc_info=error)
     headers = _headers(error, meant)
     if wants_json(request):
         return json_refusal(request, meant, headers)

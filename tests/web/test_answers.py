@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+import structlog
 from sanic import Request
 from sanic.response import HTTPResponse, text
 
@@ -101,6 +102,19 @@ async def test_a_fault_of_ours_is_told_by_its_number_only(path: str) -> None:
     assert answer.status == 500
     assert "secret" not in body
     assert "abcscript" in body
+
+
+async def test_the_log_of_a_fault_names_the_route_and_no_secret_of_the_address() -> None:
+    def add(app: App) -> None:
+        app.add_route(raising(RuntimeError("ours")), "/s/<token:str>", name="link")
+
+    with structlog.testing.capture_logs() as logs:
+        async with served(add) as client, client.get("/s/secret-of-a-streamer", headers=BROWSER) as answer:
+            assert answer.status == 500
+
+    (line,) = [each for each in logs if each["event"] == "request_failed"]
+    assert line["route"] == "/s/<token:str>"
+    assert "secret-of-a-streamer" not in str(line)
 
 
 async def test_unknown_addresses_and_wrong_methods() -> None:
