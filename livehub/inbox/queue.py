@@ -42,6 +42,7 @@ class Leased(Struct, frozen=True):
     fact: str
     received_at: int
     attempts: int
+    reason: str  # 'identity' when it is judged anew: what was parked so is among the facts of its order
     token: int
 
 
@@ -58,7 +59,7 @@ class Outcome(Struct, frozen=True):
 
 _FIELDS = (
     "id, delivery_id, centre_id, platform, endpoint_id, shop_ref, native_type, native_id, digest, position,"
-    " source, fact, received_at, attempts"
+    " source, fact, received_at, attempts, reason"
 )
 
 
@@ -70,7 +71,10 @@ def database_now() -> str:
 
 
 async def lease(*, limit: int, seconds: int) -> list[Leased]:
-    """Take due messages; the attempt is counted before any work, so that a crash leaves its mark."""
+    """Take due messages; the attempt is counted before any work, so that a crash leaves its mark.
+
+    Of a message that is to be processed alone ``begin`` counts it: its turn may never come.
+    """
     token = secrets.randbits(62)
     skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
     async with database.transaction():
@@ -84,7 +88,24 @@ async def lease(*, limit: int, seconds: int) -> list[Leased]:
             token,
             seconds * 1000,
         )
+        await database.with_rows(
+            {"id": "bigint"},
+            [(row["id"],) for row in rows if row["attempts"] >= ALONE_AT],
+            "UPDATE inbox_message SET attempts = attempts - 1 FROM v WHERE inbox_message.id = v.id",
+        )
     return sorted((Leased(**row, token=token) for row in rows), key=lambda each: each.id)
+
+
+async def begin(message: Leased) -> None:
+    """Count the attempt of a message that is to be processed alone now; LeaseLost if it is not ours."""
+    counted = await database.execute(
+        "UPDATE inbox_message SET attempts = attempts + 1 WHERE id = $1 AND lease_token = $2"
+        f" AND status = '{MessageStatus.PROCESSING}'",
+        message.id,
+        message.token,
+    )
+    if counted != 1:
+        raise LeaseLost
 
 
 async def take_back_expired() -> int:
@@ -145,11 +166,12 @@ async def settle(outcomes: Sequence[Outcome], *, now: datetime) -> None:
 
 
 async def bodies(delivery_ids: Collection[int]) -> dict[int, tuple[bytes, str]]:
-    """Delivery id -> (its bytes, its kept headers as JSON)."""
+    """Delivery id -> (its bytes, its kept headers as JSON); what was erased is missing."""
     rows = await database.with_rows(
         {"id": "bigint"},
         [(each,) for each in sorted(delivery_ids)],
-        "SELECT d.id, d.body_sealed, d.headers FROM v JOIN inbox_delivery d ON d.id = v.id",
+        "SELECT d.id, d.body_sealed, d.headers FROM v JOIN inbox_delivery d ON d.id = v.id"
+        " WHERE d.body_sealed IS NOT NULL",
     )
     ring = sealing.ring()
     return {
@@ -170,10 +192,13 @@ async def reopen_shop(*, platform: str, shop_ref: str, now: datetime) -> int:
 
 
 async def replay(message_id: int, *, actor: Actor, why: str, now: datetime) -> None:
-    """Put one parked or dead message back into the queue; call it inside ``database.unit``."""
+    """Put one parked or dead message back into the queue; call it inside ``database.unit``.
+
+    One that was parked(identity) keeps its reason until it is settled: it is read anew from its bytes.
+    """
     moved = await database.execute(
-        f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}', reason = '', attempts = 0,"
-        " next_attempt_at = $1"
+        f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}', attempts = 0,"
+        " reason = CASE WHEN reason = 'identity' THEN reason ELSE '' END, next_attempt_at = $1"
         f" WHERE id = $2 AND status IN ('{MessageStatus.PARKED}', '{MessageStatus.DEAD}')",
         clock.to_ms(now),
         message_id,

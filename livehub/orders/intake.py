@@ -20,7 +20,7 @@ from livehub.orders.redaction import redacted
 from livehub.orders.state import Stamp
 from livehub.platforms import queries as platforms
 from livehub.platforms import registry
-from livehub.platforms.contract import Event, Malformed
+from livehub.platforms.contract import Event, Fetch, FetchKind, Malformed
 from rooms import onair
 
 log = structlog.get_logger(__name__)
@@ -29,6 +29,9 @@ BATCH = 500
 RETRY_MS = 1000
 OLDEST_MS = 1_420_041_600_000  # 2015-01-01 in Asia/Shanghai
 AHEAD_MS = 24 * 3600 * 1000
+IDENTITY = "identity"  # a reason of parked: the order's money does not add up
+
+Bodies = dict[int, tuple[bytes, str]]  # delivery id -> its bytes, its headers
 
 APPLIED = Counter("livehub_intake_messages_total", "Messages by outcome", ["status"])
 SECONDS = Histogram("livehub_intake_batch_seconds", "Time to understand and apply a batch")
@@ -58,15 +61,31 @@ async def run_once(*, now: datetime, lease_seconds: int, limit: int = BATCH) -> 
     leased = await queue.lease(limit=limit, seconds=lease_seconds)
     if not leased:
         return 0
-    with SECONDS.time():
-        poison = [message for message in leased if message.attempts >= queue.POISON_AT]
-        alone = [message for message in leased if message.attempts == queue.ALONE_AT]
-        together = [message for message in leased if message.attempts < queue.ALONE_AT]
-        await _park_poison(poison, now=now)
-        for batch in [together, *([message] for message in alone)]:
-            if batch:
-                await _process(batch, now=now)
+    try:
+        with SECONDS.time():
+            await _work_through(leased, now=now)
+    except database.DatabaseUnavailable:
+        await queue.release(leased, wait_ms=RETRY_MS)
+        raise
     return len(leased)
+
+
+async def _work_through(leased: Sequence[Leased], *, now: datetime) -> None:
+    poison = [message for message in leased if message.attempts >= queue.POISON_AT]
+    alone = [message for message in leased if message.attempts == queue.ALONE_AT]
+    together = [message for message in leased if message.attempts < queue.ALONE_AT]
+    if poison:
+        log.error("intake.poison", messages=[message.id for message in poison])
+        await _park_poison(poison, error="three attempts ended without an outcome", now=now)
+    if together:
+        await _process(together, now=now)
+    for message in alone:
+        try:
+            await queue.begin(message)
+        except queue.LeaseLost:
+            log.warning("intake.lease_lost", messages=1)
+        else:
+            await _process([message], now=now)
 
 
 async def _process(batch: Sequence[Leased], *, now: datetime) -> None:
@@ -75,7 +94,6 @@ async def _process(batch: Sequence[Leased], *, now: datetime) -> None:
     except queue.LeaseLost:
         log.warning("intake.lease_lost", messages=len(batch))
     except database.DatabaseUnavailable:
-        await queue.release(batch, wait_ms=RETRY_MS)
         raise
     except Exception as error:
         if len(batch) > 1:
@@ -84,9 +102,7 @@ async def _process(batch: Sequence[Leased], *, now: datetime) -> None:
                 await _process([message], now=now)
             return
         log.exception("intake.message_failed", message=batch[0].id)
-        outcome = Outcome(batch[0], MessageStatus.PARKED, reason="poison", error=repr(error))
-        async with database.transaction():
-            await queue.settle([outcome], now=now)
+        await _park_poison(batch, error=repr(error), now=now)
 
 
 async def _apply(batch: Sequence[Leased], *, now: datetime) -> None:
@@ -146,38 +162,72 @@ def _outcome(each: Understood, status: MessageStatus, *, reason: str = "", error
     if each.events:
         first = each.events[0]
         key = receiving.order_key(each.message.platform, first.shop_ref, first.order_ref)
-    return Outcome(each.message, status, reason=reason, error=error, fact=each.fact, order_key=key)
+    unread = reason == "shop" and each.parked  # nothing of it is booked yet: read anew when the shop is there
+    return Outcome(
+        each.message, status, reason=reason, error=error, fact="" if unread else each.fact, order_key=key
+    )
 
 
 async def understand(batch: Sequence[Leased], *, now: datetime) -> list[Understood]:
     """Translate messages into events without personal data; nothing is written."""
-    unread = [message for message in batch if not message.fact]
+    unread = [message for message in batch if not message.fact or message.reason == IDENTITY]
     bodies = await queue.bodies({message.delivery_id for message in unread})
     natives: dict[int, Sequence[object]] = {}
     found: list[Understood] = []
     for message in batch:
         try:
-            if message.fact:
-                events = tuple(receiving.decode_fact(message.fact))
+            if message.fact and message.reason == IDENTITY:
+                found.append(_judged_anew(message, bodies, natives, now=now))
+            elif message.fact:
+                found.append(_checked(message, tuple(receiving.decode_fact(message.fact)), now=now))
             else:
-                events = _read(message, bodies, natives)
-            found.append(_checked(message, events, now=now))
+                found.append(_checked(message, _read(message, bodies, natives), now=now))
         except Malformed as malformed:
             found.append(Understood(message, parked=malformed.reason, error=malformed.detail))
     return found
 
 
-def _read(
-    message: Leased, bodies: dict[int, tuple[bytes, str]], natives: dict[int, Sequence[object]]
-) -> tuple[Event, ...]:
+def _judged_anew(
+    message: Leased, bodies: Bodies, natives: dict[int, Sequence[object]], *, now: datetime
+) -> Understood:
+    """A replay of parked(identity), from the bytes; what was merged when it was parked stays in its fact."""
+    merged = tuple(receiving.decode_fact(message.fact))
+    try:
+        if message.source == "pull":
+            events = _read_pull(message, bodies, about=merged[0])
+        else:
+            events = _read(message, bodies, natives)
+        again = _checked(message, events, now=now)
+    except Malformed as malformed:
+        return Understood(message, merged, parked=IDENTITY, error=malformed.detail)
+    fresh = tuple(event for event in again.events if event not in merged)
+    return msgspec.structs.replace(again, events=merged + fresh)
+
+
+def _read(message: Leased, bodies: Bodies, natives: dict[int, Sequence[object]]) -> tuple[Event, ...]:
     adapter = registry.get(message.platform)
     if message.delivery_id not in natives:
-        raw, headers = bodies[message.delivery_id]
+        raw, headers = _body(message, bodies)
         natives[message.delivery_id] = adapter.split(
             raw, headers=msgspec.json.decode(headers, type=dict[str, str])
         )
     native = natives[message.delivery_id][message.position]
     return tuple(redacted(event, platform=message.platform) for event in adapter.normalise(native))  # type: ignore[arg-type]  # Natives of this very adapter
+
+
+def _read_pull(message: Leased, bodies: Bodies, *, about: Event) -> tuple[Event, ...]:
+    """A fetched order: only orders have lines, and so an identity."""
+    raw, _ = _body(message, bodies)
+    fetch = Fetch(FetchKind.ORDER, about.shop_ref, about.order_ref, about.order_ref)
+    event = registry.get(message.platform).read_reply(fetch, raw)
+    event = msgspec.structs.replace(event, covers_until=about.covers_until)
+    return (redacted(event, platform=message.platform),)
+
+
+def _body(message: Leased, bodies: Bodies) -> tuple[bytes, str]:
+    if message.delivery_id not in bodies:
+        raise Malformed("schema", "its bytes are no longer kept")
+    return bodies[message.delivery_id]
 
 
 def _checked(message: Leased, events: tuple[Event, ...], *, now: datetime) -> Understood:
@@ -188,30 +238,26 @@ def _checked(message: Leased, events: tuple[Event, ...], *, now: datetime) -> Un
             raise Malformed("time", f"business time {event.status_at} is outside 2015 .. now + 1 day")
         line = identity.broken_line(event)
         if line is not None:
-            thin = tuple(msgspec.structs.replace(each, order=None) for each in events)
             return Understood(
                 message,
-                thin,
-                parked="identity",
+                tuple(part for each in events for part in _without_order(each)),
+                parked=IDENTITY,
                 error=f"line {line.line_ref}: list {line.list_fen} is not its parts",
             )
     return Understood(message, events)
 
 
-async def _park_poison(messages: Sequence[Leased], *, now: datetime) -> None:
-    if not messages:
-        return
-    log.error("intake.poison", messages=[message.id for message in messages])
-    async with database.transaction():
-        await queue.settle(
-            [
-                Outcome(
-                    each,
-                    MessageStatus.PARKED,
-                    reason="poison",
-                    error="three attempts ended without an outcome",
-                )
-                for each in messages
-            ],
-            now=now,
-        )
+def _without_order(event: Event) -> tuple[Event, ...]:
+    """A thin event, by which the order waits for a better answer, and its after-sales by themselves."""
+    if event.order is None:
+        return (event,)
+    thin = msgspec.structs.replace(event, order=None, refunds=())
+    return (thin, msgspec.structs.replace(event, order=None)) if event.refunds else (thin,)
+
+
+async def _park_poison(messages: Sequence[Leased], *, error: str, now: datetime) -> None:
+    outcomes = [Outcome(each, MessageStatus.PARKED, reason="poison", error=error) for each in messages]
+    try:
+        await database.unit(lambda: queue.settle(outcomes, now=now))
+    except queue.LeaseLost:
+        log.warning("intake.lease_lost", messages=len(messages))

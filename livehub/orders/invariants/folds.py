@@ -43,7 +43,7 @@ async def _fold(keys: list[str]) -> dict[str, OrderState]:
         "SELECT m.order_key AS order_key, m.source AS source, m.digest AS digest, m.fact AS fact"
         " FROM v JOIN inbox_message m ON m.order_key = v.order_key"
         f" WHERE m.status IN ('{MessageStatus.APPLIED}', '{MessageStatus.STALE}')"
-        f" OR (m.status = '{MessageStatus.PARKED}' AND m.reason = 'identity')",
+        " OR m.reason = 'identity'",
     )
     folded: dict[str, OrderState] = {}
     for row in rows:
