@@ -34,6 +34,7 @@ from livehub.kit import clock
 from livehub.sandbox import catalogue
 from livehub.settings import Settings
 from rooms.models import Booking, Broadcast, Room
+from streamers.models import Streamer
 
 Say = Callable[[str], None]
 
@@ -41,8 +42,8 @@ CONSUMERS = 6
 DROP = 200
 LIVE_ORDERS = 40
 DRAIN_SECONDS = 40
-STREAMER = "侨港小林"
-ROOM = "R2"
+ROOMS = ("R2", "R4", "R1")  # where the story may play: the first that is free
+MINUTES = 120
 WORLD_FILE = "demo.json"
 
 
@@ -101,6 +102,7 @@ class Show(Struct, frozen=True, kw_only=True):
     booking: str
     broadcast: str
     room_ref: str
+    stage_name: str
     slug: str
     streamer_path: str
 
@@ -137,7 +139,7 @@ class Teller:
         """History, one live show that keeps selling, and the addresses; until somebody ends it."""
         world, sandbox_url = await self._set_up(first_day=clock.now() - timedelta(days=days + 2))
         try:
-            async with Machine(sandbox_url) as sandbox, Machine(self._url, token=world.token) as api:
+            async with Machine(sandbox_url) as sandbox:
                 await self._declare(sandbox, world)
                 self._introduce(world)
                 if await history.is_told(world):
@@ -145,7 +147,6 @@ class Teller:
                 else:
                     await self._fill(sandbox, world, days=days, scale=scale)
                 show = await self._tell(sandbox, world)
-                await self._drained(api, sandbox)
                 await self._keep_selling(sandbox, world, show)
         finally:
             await self._tear_down()
@@ -221,15 +222,15 @@ class Teller:
         title = f"开海第一网·农特专场 {secrets.token_hex(2)}"
         async with Browser(self._url) as officer, Browser(self._url) as staff, Browser(self._url) as streamer:
             await officer.sign_in(world.logins["bureau"], cast.PASSWORD)
-            start = await self._free_start(world)
+            start, room, stage_name = await self._free(world)
             await officer.must(
                 "/bureau/bookings/new",
                 "/bureau/bookings",
                 title=title,
-                room=world.rooms[ROOM],
+                room=world.rooms[room],
                 starts_at=clock.local(start).strftime("%Y-%m-%dT%H:%M"),
-                minutes=120,
-                streamer=world.streamers[STREAMER],
+                minutes=MINUTES,
+                streamer=world.streamers[stage_name],
             )
             booked = await Booking.get(title=title)
             self._say(f"主管部门申请 {title}")
@@ -250,7 +251,7 @@ class Teller:
                 console,
                 "/room",
                 platform="doudian",
-                account_ref=world.authors[STREAMER],
+                account_ref=world.authors[stage_name],
                 room_ref=room_ref,
             )
             page = await streamer.open("/s/")
@@ -263,6 +264,7 @@ class Teller:
             booking=booked.public_id,
             broadcast=broadcast.public_id,
             room_ref=room_ref,
+            stage_name=stage_name,
             slug=slug,
             streamer_path=path,
         )
@@ -276,22 +278,27 @@ class Teller:
             await asyncio.sleep(0.2)
         raise StoryBroken("the claim link did not appear on the streamer's page")
 
-    async def _free_start(self, world: Seeded) -> Any:
-        """The next quarter of an hour at which nobody holds the room."""
-        now = clock.now()
+    async def _free(self, world: Seeded) -> tuple[Any, str, str]:
+        """The next quarter of an hour with a room and a streamer nobody holds: (start, room, stage name)."""
         quarter = 15 * 60_000
-        start = clock.from_ms((clock.to_ms(now) // quarter + 1) * quarter)
-        room = await Room.get(public_id=world.rooms[ROOM])
-        held = await database.fetch(
-            "SELECT max(ends_at) AS until FROM resource_claim WHERE kind = 'room' AND resource_id = $1"
-            " AND active AND starts_at < $2",
-            room.id,
-            clock.to_ms(start + timedelta(hours=3)),
+        start = clock.from_ms((clock.to_ms(clock.now()) // quarter + 1) * quarter)
+        taken = await database.fetch(
+            "SELECT kind, resource_id FROM resource_claim WHERE active AND starts_at < $1 AND ends_at > $2",
+            clock.to_ms(start + timedelta(minutes=MINUTES + 15)),
+            clock.to_ms(start - timedelta(minutes=15)),
         )
-        until = held[0]["until"]
-        if until and clock.from_ms(until) > start - timedelta(minutes=15):
-            raise StoryBroken("the demo's room is still held by an earlier show; use --reset")
-        return start
+        held = {(row["kind"], row["resource_id"]) for row in taken}
+        rooms = {code: (await Room.get(public_id=world.rooms[code])).id for code in ROOMS}
+        people = {
+            name: (await Streamer.get(public_id=ref)).person_id for name, ref in world.streamers.items()
+        }
+        code = next((each for each in ROOMS if ("room", rooms[each]) not in held), "")
+        stage_name = next((each for each in people if ("person", people[each]) not in held), "")
+        if not code or not stage_name:
+            raise StoryBroken(
+                "every room of the demo is still held by an earlier show; start it with --reset"
+            )
+        return start, code, stage_name
 
     async def _consumers_claim(self, world: Seeded, show: Show) -> list[str]:
         """Each with a phone of her own; the codes are read in 发件箱. Returns voucher codes with tails."""
@@ -349,8 +356,8 @@ class Teller:
                 "created_at_ms": at - 5000,
                 "paid_at_ms": at,
                 "room_ref": show.room_ref,
-                "author_ref": world.authors[STREAMER],
-                "author_name": STREAMER,
+                "author_ref": world.authors[show.stage_name],
+                "author_name": show.stage_name,
             }
             if n % 7 == 0:
                 order["refunds"] = [{"applied_at_ms": at + 2000, "succeeded_at_ms": at + 9000}]
@@ -457,8 +464,8 @@ class Teller:
                 "refund_rate": 0.06,
                 "duplicates": 0.1,
                 "room_ref": show.room_ref,
-                "author_ref": world.authors[STREAMER],
-                "author_name": STREAMER,
+                "author_ref": world.authors[show.stage_name],
+                "author_name": show.stage_name,
             },
         )
         self._say("")
