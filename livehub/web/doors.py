@@ -177,7 +177,7 @@ def shell(
         role=roles,
         csrf=csrf(request),
         place=place,
-        flash=flash or request.args.get("flash", "")[:80],
+        flash=flash,
     )
 
 

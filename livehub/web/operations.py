@@ -14,6 +14,7 @@ from sanic.response import HTTPResponse, json
 from livehub import database
 from livehub.database.migrate import pending
 from livehub.kit.errors import NotFound, Unavailable
+from livehub.web.doors import public
 
 bp = Blueprint("operations")
 
@@ -27,12 +28,14 @@ class NotReady(Unavailable):
 
 
 @bp.get("/healthz")
+@public
 async def alive(_request: Request) -> HTTPResponse:
     """200 as long as the process answers at all."""
     return json({"status": "alive"})
 
 
 @bp.get("/readyz")
+@public
 async def ready(request: Request) -> HTTPResponse:
     """200 when the database answers and has the newest schema; else 503 with Retry-After."""
     await database.ping()
@@ -45,6 +48,7 @@ async def ready(request: Request) -> HTTPResponse:
 
 
 @bp.get("/metrics")
+@public
 async def metrics(request: Request) -> HTTPResponse:
     """Prometheus' figures, of all processes of this ``livehub serve``; for loopback or with the token."""
     if not _may_see(request):

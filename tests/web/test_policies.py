@@ -1,0 +1,81 @@
+"""Every route says who may come through it, and none lets a reader change anything."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sanic import Sanic
+from sanic_routing.route import Route
+
+from livehub.accounts.models import Role
+from livehub.accounts.permissions import RIGHTS, Permission
+from livehub.app import create_app
+from livehub.settings import Settings
+from livehub.web import doors
+from tests.conftest import KEYS
+
+FILES = {"static_file", "favicon"}  # the program's own scripts and styles
+STRANGERS_POST = {"login", "hooks/<platform:str>/<endpoint_key:str>"}  # these know whom they let in
+ADMINS_DOORS = {"desk", "api/v1/rooms", "api/v1/me", "logout"}
+_READS = frozenset(each for each in Permission if each.endswith(".read"))
+
+
+@pytest.fixture
+def routes(tmp_path: Path) -> Iterator[list[Route]]:
+    Sanic.test_mode = True
+    settings = Settings(data_dir=tmp_path, database_url=f"sqlite://{tmp_path}/none.db", keys=KEYS)
+    app = create_app(settings, name=f"livehub-{uuid.uuid4().hex[:8]}")
+    yield list(app.router.routes)
+    Sanic.unregister_app(app)
+
+
+def policy(route: Route) -> object:
+    return getattr(route.handler, doors.POLICY, None)
+
+
+def permissions(route: Route) -> tuple[Permission, ...] | None:
+    """Of the routes for logins and machines: any of these lets in; empty is whoever is known."""
+    found = policy(route)
+    return found[1] if isinstance(found, tuple) else None
+
+
+def test_every_route_says_who_may_come(routes: list[Route]) -> None:
+    silent = {route.path for route in routes if policy(route) is None}
+
+    assert silent == {route.path for route in routes if route.name.partition(".")[2] in FILES}
+    known = {"public", "claimant", "streamer", "streamer-link", "session", "machine"}
+    kinds = {found[0] if isinstance(found := policy(route), tuple) else found for route in routes}
+    assert kinds - {None} == known
+
+
+def test_the_methods_are_those_that_the_doors_know(routes: list[Route]) -> None:
+    assert {method for route in routes for method in route.methods} == {"GET", "HEAD", "POST"}
+
+
+def test_strangers_post_only_where_they_prove_who_they_are(routes: list[Route]) -> None:
+    assert {r.path for r in routes if "POST" in r.methods and policy(r) == "public"} == STRANGERS_POST
+
+
+def test_what_changes_something_asks_for_more_than_reading(routes: list[Route]) -> None:
+    posts = [route for route in routes if "POST" in route.methods and permissions(route) is not None]
+    only_read = {route.path for route in posts if set(permissions(route) or ()) & _READS or not permissions(route)}
+
+    assert only_read == {"logout"}
+    assert len(posts) > 30
+
+
+def test_the_system_administrator_meets_no_money_and_no_personal_data(routes: list[Route]) -> None:
+    rights = RIGHTS[Role.ADMIN]
+    open_to = {r.path for r in routes if (need := permissions(r)) is not None and (not need or rights & set(need))}
+
+    assert open_to == ADMINS_DOORS
+
+
+def test_an_auditor_opens_sealed_things_and_changes_nothing(routes: list[Route]) -> None:
+    rights = RIGHTS[Role.AUDITOR]
+    posts = {r.path for r in routes if "POST" in r.methods and rights & set(permissions(r) or ())}
+
+    assert posts == {"desk/deliveries/<delivery_id:int>/open"}
