@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from livehub.inbox import queue
+from livehub.inbox import barrier, queue
 from livehub.platforms.facts import ShopAdded
 
 
 async def on_shop_added(fact: ShopAdded, now: datetime) -> None:
     """Re-open what waited for the shop."""
+    await barrier.outwait()
     await queue.reopen_shop(platform=fact.platform, shop_ref=fact.shop_ref, now=now)

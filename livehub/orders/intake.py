@@ -11,7 +11,7 @@ from msgspec import Struct
 from prometheus_client import Counter, Histogram
 
 from livehub import database
-from livehub.inbox import queue, receiving
+from livehub.inbox import barrier, queue, receiving
 from livehub.inbox.models import MessageStatus
 from livehub.inbox.queue import Leased, Outcome
 from livehub.kit import clock
@@ -114,6 +114,7 @@ async def _apply(batch: Sequence[Leased], *, now: datetime) -> None:
 
 async def apply(understood: Sequence[Understood], *, now: datetime) -> None:
     """Book what was understood and mark every message; in the current transaction."""
+    await barrier.enter()
     shops = await platforms.shops_by_ref(
         sorted({(each.message.platform, event.shop_ref) for each in understood for event in each.events})
     )

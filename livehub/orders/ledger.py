@@ -16,6 +16,8 @@ from livehub.orders.facts import OrderVoucherSeen
 from livehub.orders.state import OrderState, Stamp
 from livehub.platforms.contract import Event, Line
 
+CHUNK = 200  # orders whose states are held in memory at once while they are booked anew
+
 OrderKey = tuple[int, str]  # (shop id, order reference): also the order in which rows are locked
 
 
@@ -92,19 +94,36 @@ def _beats(changes: Iterable[rollup.Change]) -> dict[int, datetime]:
     return {broadcast: clock.from_ms(minute * 60_000) for broadcast, minute in newest.items()}
 
 
-async def book_anew(order_ids: Sequence[int], *, reason: str, now: datetime) -> int:
-    """Recompute the contributions of orders and book the differences; returns how many moved."""
-    locked = await _lock_ids(sorted(order_ids))
-    bound = await _bindings(locked, ())
-    changes = []
-    for order in locked:
-        delta = _difference(order, bound)
-        if delta:
-            changes.append(rollup.Change(order.id, delta, reason=reason))
-            order.changed = True
-    await _store([order for order in locked if order.changed], now=now)
+async def book_anew(order_ids: Iterable[int], *, reason: str, now: datetime) -> int:
+    """Recompute the contributions of orders and book the differences; returns how many moved.
+
+    All orders are locked before the first bucket, as intake does it: else the two wait for each other.
+    """
+    wanted = sorted(set(order_ids))
+    await _hold(wanted)
+    changes: list[rollup.Change] = []
+    for start in range(0, len(wanted), CHUNK):
+        orders = await _lock_ids(wanted[start : start + CHUNK])
+        bound = await _bindings(orders, ())
+        for order in orders:
+            delta = _difference(order, bound)
+            if delta:
+                changes.append(rollup.Change(order.id, delta, reason=reason))
+                order.changed = True
+        await _store([order for order in orders if order.changed], now=now)
     await rollup.book(changes, now=now)
     return len(changes)
+
+
+async def _hold(order_ids: Sequence[int]) -> None:
+    """Lock orders in key order without reading their states."""
+    if database.dialect() == "postgres":
+        await database.with_rows(
+            {"id": "bigint"},
+            [(each,) for each in order_ids],
+            "SELECT o.id FROM v JOIN sales_order o ON o.id = v.id ORDER BY o.shop_id, o.order_ref"
+            " FOR UPDATE OF o",
+        )
 
 
 async def _lock(facts: Iterable[Applicable], *, now: datetime) -> dict[OrderKey, Held]:

@@ -7,47 +7,60 @@ from datetime import datetime
 from typing import Any
 
 from livehub import database
+from livehub.inbox import barrier
 from livehub.kit import clock
 from livehub.merchants.facts import ProductMapped
 from livehub.orders import ledger
 from rooms import queries as rooms
 from rooms.facts import AccountBound, BroadcastEnded, BroadcastStarted
 
-CHUNK = 200  # orders moved in one statement batch
-
 
 async def on_account_bound(fact: AccountBound, now: datetime) -> None:
-    """A platform's room became known for a broadcast: the orders that name it move there."""
-    await _move(await _orders_of_room(fact.platform, fact.room_ref), reason="attribution", now=now)
+    """A broadcast's room became known, or another: what names it moves there, what it had is judged anew."""
+    await barrier.outwait()
+    found = await _orders_of_room(fact.platform, fact.room_ref)
+    found += await _orders_booked_on(fact.broadcast_id)
+    found += await _orders_of_accounts(fact.broadcast_id, since_ms=0)
+    await ledger.book_anew(found, reason="attribution", now=now)
 
 
 async def on_broadcast_started(fact: BroadcastStarted, now: datetime) -> None:
-    """Orders of its accounts may have come before we knew that it was on air."""
-    await _of_accounts(fact.broadcast_id, since_ms=fact.at_ms, now=now)
+    """Orders of its accounts may have come before we knew that it was on air, or on air again."""
+    await barrier.outwait()
+    since = fact.at_ms if fact.run == 1 else 0
+    await ledger.book_anew(
+        await _orders_of_accounts(fact.broadcast_id, since_ms=since), reason="attribution", now=now
+    )
 
 
 async def on_broadcast_ended(fact: BroadcastEnded, now: datetime) -> None:
     """An end may be told late: what its accounts sold after it does not belong to it."""
-    await _of_accounts(fact.broadcast_id, since_ms=fact.at_ms, now=now)
+    await barrier.outwait()
+    await ledger.book_anew(
+        await _orders_of_accounts(fact.broadcast_id, since_ms=fact.at_ms), reason="attribution", now=now
+    )
 
 
-async def _of_accounts(broadcast_id: int, *, since_ms: int, now: datetime) -> None:
+async def _orders_of_accounts(broadcast_id: int, *, since_ms: int) -> list[int]:
+    """Orders of its rooms, and of its accounts those paid since an instant and since it went on air."""
+    accounts = await rooms.accounts_of(broadcast_id)
+    shows = await rooms.by_account([(platform, account_ref) for platform, account_ref, _ in accounts])
     found: list[int] = []
-    for platform, account_ref, room_ref in await rooms.accounts_of(broadcast_id):
-        found += await _orders_of_account(platform, account_ref, since_ms=since_ms)
+    for platform, account_ref, room_ref in accounts:
         found += await _orders_of_room(platform, room_ref) if room_ref else []
-    await _move(found, reason="attribution", now=now)
+        for show in shows.get((platform, account_ref), []):
+            if show.broadcast_id == broadcast_id:
+                since = max(since_ms, show.started_at_ms)
+                found += await _orders_of_account(platform, account_ref, since_ms=since)
+    return found
 
 
 async def on_product_mapped(fact: ProductMapped, now: datetime) -> None:
     """A platform's product id became known: its lines leave 未映射."""
-    await _move(await _orders_of_product(fact.shop_id, fact.product_ref), reason="mapping", now=now)
-
-
-async def _move(order_ids: Sequence[int], *, reason: str, now: datetime) -> None:
-    wanted = sorted(set(order_ids))
-    for start in range(0, len(wanted), CHUNK):
-        await ledger.book_anew(wanted[start : start + CHUNK], reason=reason, now=now)
+    await barrier.outwait()
+    await ledger.book_anew(
+        await _orders_of_product(fact.shop_id, fact.product_ref), reason="mapping", now=now
+    )
 
 
 async def assign(
@@ -80,6 +93,15 @@ async def _orders_of_room(platform: str, room_ref: str) -> list[int]:
             "SELECT DISTINCT order_id FROM order_line WHERE platform = $1 AND room_ref = $2",
             platform,
             room_ref,
+        )
+    )
+
+
+async def _orders_booked_on(broadcast_id: int) -> list[int]:
+    """Orders of which something was ever booked on a broadcast."""
+    return _ids(
+        await database.fetch(
+            "SELECT DISTINCT order_id FROM contribution_entry WHERE broadcast_id = $1", broadcast_id
         )
     )
 

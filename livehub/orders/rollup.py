@@ -132,7 +132,8 @@ async def rebuild(*, now: datetime) -> dict[str, int]:
     keys = ", ".join(BUCKET)
     async with database.transaction():
         if database.dialect() == "postgres":
-            await database.execute("LOCK TABLE rollup_bucket, rollup_minute IN EXCLUSIVE MODE")
+            # In the order in which book() touches them: else the two wait for each other.
+            await database.execute("LOCK TABLE rollup_minute, rollup_bucket IN EXCLUSIVE MODE")
         differing = len(await differing_buckets())
         await database.execute("DELETE FROM rollup_bucket")
         await database.execute(
