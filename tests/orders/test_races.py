@@ -148,6 +148,7 @@ async def test_an_account_told_late_brings_its_orders(db: Settings) -> None:
     shop = await a_shop(house.bureaus[1])
     show, public_id, _ = await a_show(house)
     staff = an_actor(Role.STAFF, centre_id=house.centre.id)
+    await hand_out()
     await sell(shop, "o1", PAID, author="another-account")
 
     await bind(public_id, "another-account", ROOM, staff=staff, at=local(2, 21))
@@ -213,6 +214,7 @@ async def test_orders_are_locked_before_buckets_when_many_move(db: Settings) -> 
         await intake_.execute("UPDATE rollup_bucket SET revision = revision + 1")
     await moving
 
+    assert await database.fetch("SELECT last_error FROM outbox_message WHERE last_error <> ''") == []
     assert await booked() == [(show.id, "A", 250 * 5000)]
     await sound()
 
