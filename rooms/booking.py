@@ -208,9 +208,7 @@ async def _submit(
     booking.setup_min, booking.turnover_min = frame.setup_min, frame.turnover_min
     booking.state = BookingState.SUBMITTED
     booking.hold_until = min(now + timedelta(hours=room.hold_ttl_h), booking.start_at)
-    fact = BookingSubmitted(
-        booking_id=booking.id, centre_id=booking.centre_id, bureau_id=booking.bureau_id
-    )
+    fact = BookingSubmitted(booking_id=booking.id, centre_id=booking.centre_id, bureau_id=booking.bureau_id)
     await outbox.record(fact, now=now)
     if room.approvals == 0:
         await _make_firm(booking, now=now)

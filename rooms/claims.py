@@ -25,9 +25,7 @@ _INSERT = (
     "INSERT INTO resource_claim (kind, resource_id, starts_at, ends_at, booking_id, active)"
     " SELECT kind, resource_id, starts_at, ends_at, booking_id, true FROM v"
 )
-_RELEASE = (
-    "UPDATE resource_claim SET active = false WHERE active AND booking_id IN (SELECT id FROM v)"
-)
+_RELEASE = "UPDATE resource_claim SET active = false WHERE active AND booking_id IN (SELECT id FROM v)"
 _TAKEN = (
     "SELECT c.kind, c.resource_id, c.starts_at, c.ends_at, u.name AS bureau FROM v"
     " JOIN resource_claim c ON c.kind = v.kind AND c.resource_id = v.resource_id AND c.active"

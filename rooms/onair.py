@@ -144,9 +144,7 @@ def require_run(broadcast: Broadcast, *, actor: Actor) -> None:
     """Let the broadcast's own streamer pass, and whoever may run broadcasts."""
     if actor.kind == "streamer" and actor.id == broadcast.streamer_id:
         return
-    require(
-        actor, Permission.BROADCAST_RUN, bureau_id=broadcast.bureau_id, centre_id=broadcast.centre_id
-    )
+    require(actor, Permission.BROADCAST_RUN, bureau_id=broadcast.bureau_id, centre_id=broadcast.centre_id)
 
 
 async def _seen(public_id: str, *, actor: Actor) -> Broadcast:

@@ -49,9 +49,7 @@ async def set_status(public_id: str, *, status: MerchantStatus, actor: Actor, no
 
 
 @database.atomic
-async def add_store(
-    merchant: str, *, name: str, actor: Actor, now: datetime, address: str = ""
-) -> Store:
+async def add_store(merchant: str, *, name: str, actor: Actor, now: datetime, address: str = "") -> Store:
     """Note a store of a merchant (public id)."""
     owner = await _merchant(merchant, actor=actor)
     _require_text(MerchantRefused, name=(name, NAME_LENGTH))

@@ -127,9 +127,7 @@ def _meaning(error: Exception) -> LivehubError:
         return error
     if isinstance(error, SanicException):
         return _of_sanic(error)
-    if isinstance(
-        error, ValidationError
-    ):  # a name longer than any: Tortoise checks filters too
+    if isinstance(error, ValidationError):  # a name longer than any: Tortoise checks filters too
         return NotFound()
     seen: BaseException | None = error
     while seen is not None:  # an ORM wraps the driver's exception

@@ -24,5 +24,11 @@ async def a_store(merchant: Merchant, name: str = "侨港店") -> Store:
 async def a_product(centre: Centre, name: str = "沙田沙虫干", *, price_fen: int = 12800) -> Product:
     by = system("tests", centre_id=centre.id)
     return await registry.add_product(
-        name, centre_id=centre.id, category="edible_agri", price_fen=price_fen, town="沙田镇", actor=by, now=NOW
+        name,
+        centre_id=centre.id,
+        category="edible_agri",
+        price_fen=price_fen,
+        town="沙田镇",
+        actor=by,
+        now=NOW,
     )

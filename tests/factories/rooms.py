@@ -73,7 +73,9 @@ async def a_room(centre: Centre, **changes) -> Room:
     )
 
 
-async def a_booking(house: House, starts_at: datetime, *, now: datetime = NOW, by: int = 0, **changes) -> Booking:
+async def a_booking(
+    house: House, starts_at: datetime, *, now: datetime = NOW, by: int = 0, **changes
+) -> Booking:
     """A submitted booking of the house's bureau number ``by``."""
     wish = house.wish(starts_at, **{"bureau_id": house.bureaus[by].id, **changes})
     return await database.unit(lambda: booking.request(wish, actor=house.officers[by], now=now))

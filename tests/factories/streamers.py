@@ -14,7 +14,11 @@ _numbers = itertools.count(1)
 
 
 async def a_streamer(
-    centre: Centre, *, accounts: tuple[tuple[str, str], ...] | None = None, phone: str = "", stage_name: str = ""
+    centre: Centre,
+    *,
+    accounts: tuple[tuple[str, str], ...] | None = None,
+    phone: str = "",
+    stage_name: str = "",
 ) -> Streamer:
     """A streamer with one 抖店 account unless told otherwise."""
     number = next(_numbers)

@@ -41,7 +41,9 @@ async def test_a_merchants_user_sees_only_that_merchant(db: Settings) -> None:
     await a_store(mine)
     seen = await queries.merchants(actor=an_actor(Role.STAFF, centre_id=centre.id))
     assert {each.id for each in seen} == {mine.id, other.id}
-    assert await queries.merchants(actor=an_actor(Role.MERCHANT, merchant_id=mine.id, centre_id=centre.id)) == []
+    assert (
+        await queries.merchants(actor=an_actor(Role.MERCHANT, merchant_id=mine.id, centre_id=centre.id)) == []
+    )
     assert await queries.merchants(actor=an_actor(Role.STAFF, centre_id=centre.id + 1)) == []
     assert (await queries.merchants_by_id([mine.id]))[mine.id].name == "侨港海鲜楼"
 

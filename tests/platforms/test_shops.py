@@ -103,7 +103,9 @@ async def test_one_endpoint_that_cannot_be_opened_spoils_no_other(db: Settings) 
     bureau = await a_bureau()
     broken, sound = await an_endpoint(bureau), await an_endpoint(bureau)
     await database.execute(
-        "UPDATE endpoint_secret SET secret_sealed = $1 WHERE endpoint_id = $2", b"\x04gone" + bytes(40), broken.id
+        "UPDATE endpoint_secret SET secret_sealed = $1 WHERE endpoint_id = $2",
+        b"\x04gone" + bytes(40),
+        broken.id,
     )
     assert [each.id for each in await queries.endpoints(now=NOW)] == [sound.id]
 

@@ -71,7 +71,9 @@ async def test_turnover_and_every_shape_of_overlap(db: Settings) -> None:
     assert (crooked.status, crooked.data["rules"]) == (422, ["slot_alignment"])
     assert crooked.details[0].field == "starts_at"
     assert crooked.details[0].expected == "15 分钟的整数倍"
-    claims = await ResourceClaim.filter(kind="room", resource_id=house.room.id, active=True).order_by("starts_at")
+    claims = await ResourceClaim.filter(kind="room", resource_id=house.room.id, active=True).order_by(
+        "starts_at"
+    )
     assert [(each.starts_at, each.ends_at) for each in claims] == [
         (local(2, 16, 30), local(2, 18, 30)),
         (local(2, 18, 30), local(2, 21, 30)),
@@ -185,10 +187,14 @@ async def test_others_see_that_it_is_taken_and_not_what_for(db: Settings) -> Non
 
     assert (own.mine, own.booking, own.title) == (True, booked.public_id, "沙田沙虫")
     assert other == msgspec.structs.replace(own, mine=False, booking="", broadcast="", title="", streamer="")
-    assert (other.bureau, other.starts_at, other.ends_at) == ("农业农村局", local(3, 19, 30), local(3, 21, 30))
-    assert [each.id for each in await queries.my_week(house.bureaus[0].id, actor=house.officers[0], **span)] == [
-        booked.public_id
-    ]
+    assert (other.bureau, other.starts_at, other.ends_at) == (
+        "农业农村局",
+        local(3, 19, 30),
+        local(3, 21, 30),
+    )
+    assert [
+        each.id for each in await queries.my_week(house.bureaus[0].id, actor=house.officers[0], **span)
+    ] == [booked.public_id]
     assert await queries.my_week(house.bureaus[0].id, actor=house.officers[1], **span) == []
     with pytest.raises(LivehubError, match="NOT_FOUND"):
         await queries.booking(booked.public_id, actor=house.officers[1])
@@ -375,7 +381,11 @@ async def test_the_desk_reads_what_waits_first(db: Settings) -> None:
     page = await queries.bookings(actor=house.manager)
 
     assert [each.id for each in page.items] == [waiting.public_id, firm.public_id]
-    assert (page.total, page.items[0].bureau, page.items[0].streamer) == (2, "商务局", house.streamer.stage_name)
+    assert (page.total, page.items[0].bureau, page.items[0].streamer) == (
+        2,
+        "商务局",
+        house.streamer.stage_name,
+    )
     assert [each.id for each in await queries.pending(actor=house.manager)] == [waiting.public_id]
     mine = await queries.bookings(actor=house.officers[0], state="approved", room=house.room.public_id)
     assert [each.id for each in mine.items] == [firm.public_id]

@@ -46,7 +46,11 @@ def test_suggestions_are_the_nearest_of_all_free_starts(wished, length, room, pe
     now = BASE - timedelta(days=1)
 
     offered = suggest(
-        core, frame=frame, room=[_span(*each) for each in room], people=[_span(*each) for each in people], now=now
+        core,
+        frame=frame,
+        room=[_span(*each) for each in room],
+        people=[_span(*each) for each in people],
+        now=now,
     )
 
     def free(start: int) -> bool:
@@ -76,7 +80,9 @@ def _pair(first: int, last: int) -> tuple[datetime, datetime]:
 
 
 def test_buffers_add_up() -> None:
-    assert buffered(Span(local(2, 19), local(2, 21)), frame=Frame()) == Span(local(2, 18, 30), local(2, 21, 30))
+    assert buffered(Span(local(2, 19), local(2, 21)), frame=Frame()) == Span(
+        local(2, 18, 30), local(2, 21, 30)
+    )
 
 
 def test_nothing_is_suggested_outside_the_opening_hours() -> None:

@@ -45,12 +45,17 @@ async def test_no_sequence_of_operations_breaks_them(db: Settings, seed: int) ->
             minutes=draw.choice([30, 60, 120]),
         )
         ref = draw.choice(made) if made else ""
-        verb = draw.choice(["request"] * 4 + ["draft", "submit", "approve", "approve", "second", "reject", "cancel", "expire", "close"])
+        verb = draw.choice(
+            ["request"] * 4
+            + ["draft", "submit", "approve", "approve", "second", "reject", "cancel", "expire", "close"]
+        )
         common = {"now": now}
         try:
             match verb:
                 case "request" | "draft":
-                    done = await booking.request(wish, actor=house.officers[by], draft=verb == "draft", **common)
+                    done = await booking.request(
+                        wish, actor=house.officers[by], draft=verb == "draft", **common
+                    )
                     made.append(done.public_id)
                 case "submit":
                     await booking.submit(ref, actor=JOB, **common)

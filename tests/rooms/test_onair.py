@@ -43,7 +43,9 @@ def _listen() -> list:
     async def listener(fact, now) -> None:
         heard.append(fact)
 
-    kinds = [each for each in vars(facts).values() if isinstance(each, type) and each.__module__ == facts.__name__]
+    kinds = [
+        each for each in vars(facts).values() if isinstance(each, type) and each.__module__ == facts.__name__
+    ]
     outbox.connect({kind: {"tests": listener} for kind in kinds})
     return heard
 
@@ -75,7 +77,12 @@ async def test_a_broadcast_runs_twice_and_ends(db: Settings) -> None:
     assert (await Broadcast.get(id=planned.id)).state is BroadcastState.ENDED
     await outbox.hand_out(now=local(4, 0))
     told = [(type(each).__name__, each.run) for each in heard if hasattr(each, "run")]
-    assert told == [("BroadcastStarted", 1), ("BroadcastEnded", 1), ("BroadcastStarted", 2), ("BroadcastEnded", 2)]
+    assert told == [
+        ("BroadcastStarted", 1),
+        ("BroadcastEnded", 1),
+        ("BroadcastStarted", 2),
+        ("BroadcastEnded", 2),
+    ]
 
 
 async def test_starting_twice_at_once_makes_one_run(db: Settings) -> None:
@@ -90,7 +97,12 @@ async def test_starting_twice_at_once_makes_one_run(db: Settings) -> None:
         return_exceptions=True,
     )
 
-    assert sorted(type(each).__name__ for each in results) == ["Broadcast", "WrongState", "WrongState", "WrongState"]
+    assert sorted(type(each).__name__ for each in results) == [
+        "Broadcast",
+        "WrongState",
+        "WrongState",
+        "WrongState",
+    ]
     assert await BroadcastRun.all().count() == 1
     assert await AuditEntry.filter(action="broadcast.started").count() == 1
 
@@ -155,7 +167,9 @@ async def test_a_platform_room_leads_to_its_broadcast(db: Settings) -> None:
     ours = {"platform": platform, "account_ref": author, "room_ref": "7312"}
 
     await onair.bind_room(live.public_id, **ours, actor=house.manager, now=local(3, 20, 1))
-    await onair.bind_room(live.public_id, **ours, actor=house.manager, now=local(3, 20, 2))  # says nothing new
+    await onair.bind_room(
+        live.public_id, **ours, actor=house.manager, now=local(3, 20, 2)
+    )  # says nothing new
 
     match = queries.Match(
         broadcast_id=live.id,
@@ -167,7 +181,9 @@ async def test_a_platform_room_leads_to_its_broadcast(db: Settings) -> None:
     assert await queries.by_room([("doudian", "7312"), ("doudian", "9"), ("kuaishou", "7312")]) == {
         ("doudian", "7312"): [match]
     }
-    assert await queries.by_account([("doudian", author), ("doudian", "nobody")]) == {("doudian", author): [match]}
+    assert await queries.by_account([("doudian", author), ("doudian", "nobody")]) == {
+        ("doudian", author): [match]
+    }
     assert await queries.by_room([]) == {}
     await outbox.hand_out(now=local(4, 0))
     assert [each.room_ref for each in heard if isinstance(each, facts.AccountBound)] == ["7312"]
@@ -241,7 +257,10 @@ async def test_a_voucher_cue_is_planned_and_fired(db: Settings) -> None:
     with pytest.raises(WrongState):
         await rundown.plan(planned.public_id, cues=[], actor=house.officers[0], now=local(3, 20, 12))
     extra = await rundown.add(
-        planned.public_id, cue=Planned(kind=Kind.CLOSING, title="感谢"), actor=house.officers[0], now=local(3, 21)
+        planned.public_id,
+        cue=Planned(kind=Kind.CLOSING, title="感谢"),
+        actor=house.officers[0],
+        now=local(3, 21),
     )
     await rundown.skip(extra.public_id, actor=me, now=local(3, 21, 30))
 
@@ -302,7 +321,9 @@ async def test_a_streamer_sees_her_own_broadcasts(db: Settings) -> None:
 
     shown = await queries.broadcasts_of(house.streamer.id, since=local(3, 0), until=local(5, 0))
     assert [each.public_id for each in shown] == [planned.public_id]
-    assert (await queries.broadcast(planned.public_id, actor=_herself(house))).streamer == house.streamer.stage_name
+    assert (
+        await queries.broadcast(planned.public_id, actor=_herself(house))
+    ).streamer == house.streamer.stage_name
     with pytest.raises(Exception, match="NOT_FOUND"):
         await queries.broadcast(hers.public_id, actor=_herself(house))
     page = await queries.latest_broadcasts(actor=house.manager, state="planned", size=1)

@@ -50,10 +50,7 @@ async def test_two_devices_at_once_bind_one(db: Settings) -> None:
     issued = await links.issue(streamer.public_id, actor=an_actor(Role.STAFF, centre_id=centre.id), now=NOW)
 
     results = await asyncio.gather(
-        *(
-            database.unit(lambda: links.open_link(issued.token, device_token=None, now=NOW))
-            for _ in range(6)
-        ),
+        *(database.unit(lambda: links.open_link(issued.token, device_token=None, now=NOW)) for _ in range(6)),
         return_exceptions=True,
     )
 
@@ -155,7 +152,12 @@ async def test_what_is_wrong_with_a_streamer_is_named(db: Settings) -> None:
     centre = await a_centre()
     with pytest.raises(StreamerRefused) as refusal:
         await registry.create(
-            " ", name="", phone="12345", centre_id=centre.id, actor=an_actor(Role.STAFF, centre_id=centre.id), now=NOW
+            " ",
+            name="",
+            phone="12345",
+            centre_id=centre.id,
+            actor=an_actor(Role.STAFF, centre_id=centre.id),
+            now=NOW,
         )
     assert [each.field for each in refusal.value.details] == ["stage_name", "name", "phone"]
     assert await Streamer.all().count() == 0

@@ -61,7 +61,9 @@ def test_strangers_post_only_where_they_prove_who_they_are(routes: list[Route]) 
 
 def test_what_changes_something_asks_for_more_than_reading(routes: list[Route]) -> None:
     posts = [route for route in routes if "POST" in route.methods and permissions(route) is not None]
-    only_read = {route.path for route in posts if set(permissions(route) or ()) & _READS or not permissions(route)}
+    only_read = {
+        route.path for route in posts if set(permissions(route) or ()) & _READS or not permissions(route)
+    }
 
     assert only_read == {"logout"}
     assert len(posts) > 30
@@ -69,7 +71,9 @@ def test_what_changes_something_asks_for_more_than_reading(routes: list[Route]) 
 
 def test_the_system_administrator_meets_no_money_and_no_personal_data(routes: list[Route]) -> None:
     rights = RIGHTS[Role.ADMIN]
-    open_to = {r.path for r in routes if (need := permissions(r)) is not None and (not need or rights & set(need))}
+    open_to = {
+        r.path for r in routes if (need := permissions(r)) is not None and (not need or rights & set(need))
+    }
 
     assert open_to == ADMINS_DOORS
 
