@@ -136,11 +136,23 @@ class Fetcher:
 
         async def ask(job: Job) -> Answered:
             async with gate:
-                return await self._ask(job, endpoints[job.endpoint_id])
+                return await self._ask_safely(job, endpoints.get(job.endpoint_id))
 
         answers = await asyncio.gather(*(ask(job) for job in jobs))
         await _record(answers, now=now)
         return len(jobs)
+
+    async def _ask_safely(self, job: Job, endpoint: platforms.EndpointView | None) -> Answered:
+        """What cannot be asked, or whose answer nobody foresaw, harms no other fetch and is tried again."""
+        if endpoint is None:
+            nowhere = Origin(job.endpoint_id, 0, "")
+            return _failed(job, nowhere, "", "the endpoint is gone, or its secret cannot be opened")
+        try:
+            return await self._ask(job, endpoint)
+        except Exception as error:
+            log.exception("fetch.broken", ref=job.ref, kind=job.kind)
+            origin = Origin(endpoint.id, endpoint.centre_id, endpoint.platform)
+            return _failed(job, origin, endpoint.platform, repr(error))
 
     async def _ask(self, job: Job, endpoint: platforms.EndpointView) -> Answered:
         origin = Origin(endpoint.id, endpoint.centre_id, endpoint.platform)
@@ -217,14 +229,28 @@ async def _lease(*, limit: int) -> list[Job]:
 
 
 async def _record(answers: Sequence[Answered], *, now: datetime) -> None:
-    """Put the replies into the inbox and close their jobs, in one transaction, locked in intake's order."""
+    """Put the replies into the inbox and close their jobs, in one transaction, locked in intake's order.
+
+    When that fails they are recorded one by one, and the one that cannot be is asked for again later.
+    """
     ordered = sorted(answers, key=lambda each: (each.job.shop_id, each.job.kind, each.job.ref))
 
     async def work() -> None:
         for answer in ordered:
             await _record_one(answer, now=now)
 
-    await database.unit(work)
+    try:
+        await database.unit(work)
+    except database.DatabaseUnavailable:
+        raise
+    except Exception as error:
+        log.exception("fetch.not_recorded", answers=len(ordered))
+        if len(ordered) == 1:
+            broken = msgspec.structs.replace(ordered[0], error=repr(error))
+            await database.unit(lambda: _postpone(broken, now=now))
+            return
+        for answer in ordered:
+            await _record([answer], now=now)
 
 
 async def _record_one(answer: Answered, *, now: datetime) -> None:

@@ -13,10 +13,11 @@ from livehub import database, sandbox
 from livehub.inbox import receiving
 from livehub.inbox.receiving import Origin
 from livehub.kit import clock
-from livehub.orders import intake
+from livehub.orders import fetching, intake
 from livehub.orders.fetching import Fetcher
 from livehub.orders.invariants import buckets, contributions, folds
 from livehub.platforms import registry
+from livehub.platforms.contract import Event, EventType
 from livehub.platforms.models import Endpoint
 from livehub.settings import Settings
 from tests.factories.accounts import a_bureau
@@ -190,8 +191,6 @@ async def test_a_platform_that_is_away_is_asked_again_later(wire: Wire) -> None:
 
 
 async def test_a_wrong_token_is_given_up_and_can_be_asked_again(wire: Wire) -> None:
-    from livehub.orders import fetching  # noqa: PLC0415 -- beside the one test that needs it
-
     order_ref = await wire.order()
     await wire.say("101", order_ref, pay_time=seconds_ago(8))
     await database.execute("UPDATE endpoint SET app_key = 'another'")
@@ -204,3 +203,47 @@ async def test_a_wrong_token_is_given_up_and_can_be_asked_again(wire: Wire) -> N
     assert await fetching.ask_again(job["shop_id"], order_ref, now=clock.now()) == 1
     await wire.fetch()
     assert (await total())["paid"] == 7500
+
+
+async def test_an_endpoint_whose_secret_cannot_be_opened_stops_no_other(wire: Wire, db: Settings) -> None:
+    closed = await an_endpoint(await a_bureau(), api_base_url=f"{wire.box.base_url}/doudian")
+    await database.execute(
+        "UPDATE endpoint_secret SET secret_sealed = $1 WHERE endpoint_id = $2", b"another-key:x", closed.id
+    )
+    for _ in range(2):
+        await wire.say("101", await wire.order(), pay_time=seconds_ago(8))
+    await database.execute(
+        "UPDATE fetch_job SET endpoint_id = $1 WHERE id = (SELECT min(id) FROM fetch_job)", closed.id
+    )
+
+    assert await wire.fetch() == 2
+
+    jobs = await database.fetch("SELECT status, attempts, lease_until, last_error FROM fetch_job ORDER BY id")
+    assert [(job["status"], job["attempts"], job["lease_until"]) for job in jobs] == [
+        ("waiting", 1, 0), ("done", 0, 0),
+    ]  # fmt: skip
+    assert "secret" in jobs[0]["last_error"]
+    assert (await total())["paid"] == 7500
+
+
+async def test_a_reply_that_cannot_be_recorded_harms_no_other(wire: Wire) -> None:
+    for _ in range(2):
+        await wire.say("101", await wire.order(), pay_time=seconds_ago(8))
+    jobs = await fetching._lease(limit=9)
+    origin = Origin(wire.endpoint.id, wire.endpoint.centre_id, "doudian")
+
+    def answered(job: fetching.Job, *, at: int) -> fetching.Answered:
+        event = Event(type=EventType.ORDER_UPDATED, shop_ref=SHOP, order_ref=job.order_ref, status_at=at)
+        return fetching.Answered(job, origin, raw=job.ref.encode(), event=event)
+
+    sound, broken = sorted(jobs, key=lambda job: job.id)
+    await fetching._record(
+        [answered(broken, at=2**70), answered(sound, at=sound.wanted_at)], now=clock.now()
+    )
+
+    rows = await database.fetch("SELECT status, lease_until, last_error FROM fetch_job ORDER BY id")
+    assert [(row["status"], row["lease_until"], bool(row["last_error"])) for row in rows] == [
+        ("done", 0, False), ("waiting", 0, True),
+    ]  # fmt: skip
+    pulled = await database.fetch("SELECT order_key FROM inbox_message WHERE source = 'pull'")
+    assert [row["order_key"] for row in pulled] == [f"doudian:{SHOP}:{sound.order_ref}"]
