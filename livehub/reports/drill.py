@@ -269,6 +269,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
 async def message(message_id: int, *, actor: Actor) -> MessageView:
     """One message of the reader's centre; NotFound otherwise."""
     require(actor, Permission.INBOX_READ)
+    _require_row_id(message_id)
     row = await database.fetch_one(
         f"{_MESSAGE} WHERE m.id = $1 AND m.centre_id = $2", message_id, actor.centre_id
     )
@@ -329,6 +330,7 @@ class DeliveryView(Struct, frozen=True, kw_only=True):
 async def delivery(delivery_id: int, *, actor: Actor) -> DeliveryView:
     """One delivery of the reader's centre; NotFound otherwise."""
     require(actor, Permission.INBOX_READ)
+    _require_row_id(delivery_id)
     row = await database.fetch_one(
         "SELECT d.*, coalesce(e.name, '') AS endpoint_name FROM inbox_delivery d"
         " LEFT JOIN endpoint e ON e.id = d.endpoint_id WHERE d.id = $1 AND d.centre_id = $2",
@@ -366,6 +368,7 @@ class EvidenceErased(LivehubError):
 async def open_evidence(delivery_id: int, *, actor: Actor, why: str, now: datetime) -> bytes:
     """The sealed bytes, for a reason that is written down; call it inside ``database.unit``."""
     require(actor, Permission.EVIDENCE_OPEN)
+    _require_row_id(delivery_id)
     row = await database.fetch_one(
         "SELECT body_sealed FROM inbox_delivery WHERE id = $1 AND centre_id = $2",
         delivery_id,
@@ -379,6 +382,12 @@ async def open_evidence(delivery_id: int, *, actor: Actor, why: str, now: dateti
         "evidence.opened", actor=actor, now=now, about=("delivery", str(delivery_id)), detail={"why": why}
     )
     return sealing.ring().open(bytes(row["body_sealed"]), place=receiving.BODY_PLACE)
+
+
+def _require_row_id(number: int) -> None:
+    """NotFound for a number that no row can have, and neither database takes."""
+    if not 0 < number < 2**63:
+        raise NotFound
 
 
 def _instant(ms: int | None) -> datetime | None:

@@ -29,6 +29,7 @@ bp = Blueprint("desk_sales", url_prefix="/desk/sales")
 
 SHOWN = 200  # rows of the table
 USUAL_DAYS = 7
+YEARS = range(2000, 2200)
 NARROWING = (
     *("broadcast", "streamer", "room", "theme", "bureau"),
     *("product", "town", "shop", "platform", "attribution"),
@@ -61,6 +62,11 @@ class Query(Struct, rename={"since": "from", "until": "to"}):
     platform: Ref = ""
     attribution: Ref = ""
     page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+
+    def __post_init__(self) -> None:
+        """Refuse days that no calendar of ours reaches."""
+        if any(day is not None and day.year not in YEARS for day in (self.since, self.until)):
+            raise ValueError("日期超出范围")
 
     def scope(self, actor: Actor) -> Scope:
         """The rows meant, as far as the reader may see them."""

@@ -107,6 +107,21 @@ async def test_a_longer_list_costs_no_more_statements(
     assert three == one
 
 
+async def test_numbers_and_days_beyond_all_there_are_are_no_faults(office: Office) -> None:
+    manager = await office.visitor(Role.MANAGER)
+
+    asked = {}
+    for path in (
+        "/desk/inbox/99999999999999999999",
+        "/desk/deliveries/9223372036854775808",
+        "/desk/sales?to=0001-01-01",
+        "/desk/sales/lines.csv?from=0001-01-01&to=0001-01-01",
+    ):
+        asked[path], _, _ = await manager.get(path)
+
+    assert list(asked.values()) == [404, 404, 422, 422]
+
+
 class Counter:
     """Counts the statements that reach the database, and lets them pass."""
 
