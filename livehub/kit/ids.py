@@ -31,6 +31,11 @@ def voucher_code() -> str:
     return body + check_letter(body)
 
 
+def code_as_meant(typed: str) -> str:
+    """A voucher code as it was made, of what somebody typed: groups, dashes and small letters."""
+    return "".join(letter for letter in typed.upper() if letter != "-" and not letter.isspace())
+
+
 def check_letter(body: str) -> str:
     """The check letter of a code: it catches a wrong or swapped letter, it proves nothing."""
     total = sum((i + 1) * CODE_ALPHABET.index(letter) for i, letter in enumerate(body))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from livehub.kit import sealing
+from livehub.kit import ids, sealing
 from livehub.platforms.contract import Event
 
 
@@ -13,14 +13,12 @@ def redacted(event: Event, *, platform: str) -> Event:
     order = event.order
     if order is None:
         return event
-    ring = sealing.ring()
+    ring, code = sealing.ring(), ids.code_as_meant(order.voucher_code)
     return msgspec.structs.replace(
         event,
         order=msgspec.structs.replace(
             order,
             buyer_id=ring.blind(order.buyer_id, purpose=f"buyer:{platform}").hex() if order.buyer_id else "",
-            voucher_code=ring.blind(order.voucher_code, purpose="voucher").hex()
-            if order.voucher_code
-            else "",
+            voucher_code=ring.blind(code, purpose="voucher").hex() if code else "",
         ),
     )

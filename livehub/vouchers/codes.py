@@ -59,7 +59,7 @@ def read(text: str, *, now: datetime) -> Reading | None:
     text = text.strip()
     if text.startswith("v1."):
         return _read_token(text, now=now)
-    code = "".join(letter for letter in text.upper() if letter not in " -")
+    code = ids.code_as_meant(text)
     if len(code) != _LENGTH or not set(code) <= set(ids.CODE_ALPHABET):
         return None
     return Reading(index=index_of(code)) if ids.check_letter(code[:-1]) == code[-1] else None

@@ -10,7 +10,7 @@ import pytest
 from livehub import database
 from livehub.inbox import receiving
 from livehub.kit import clock, ids, invariants, outbox
-from livehub.orders import intake
+from livehub.orders import intake, redaction
 from livehub.platforms.contract import Event, EventType, Line, OrderSnapshot, OrderStatus
 from livehub.platforms.models import Shop
 from livehub.settings import Settings
@@ -18,7 +18,7 @@ from livehub.vouchers import drops, ledger, links
 from livehub.vouchers.models import Account, Redemption, Voucher, VoucherState
 from rooms.facts import BookingApproved
 from tests.factories.vouchers import NOW, a_broadcast, a_claimant, a_kind
-from tests.vouchers.test_redemptions import Till, a_till
+from tests.vouchers.test_redemptions import Till, a_till, shown
 
 PAID = NOW + timedelta(hours=1)
 
@@ -205,3 +205,23 @@ async def test_orders_of_a_broadcasts_vouchers_are_attributed_to_it(db: Settings
             "voucher_subsidy": 4_000,
         }
     ]
+
+
+@pytest.mark.parametrize("typed", ["{0}", " {1} ", "{2}", "{1}\n"])
+async def test_a_code_is_found_as_the_buyer_entered_it(db: Settings, typed: str) -> None:
+    async with a_till(db) as till:
+        voucher = await till.voucher(await a_claimant(till.world))
+    code = shown(voucher)
+    grouped = " ".join(code[i : i + 4] for i in range(0, len(code), 4))
+    order = OrderSnapshot(
+        status=OrderStatus.PAID,
+        lines=(),
+        updated_at=1,
+        voucher_code=typed.format(code, grouped, grouped.lower().replace(" ", "-")),
+    )
+    event = Event(type=EventType.ORDER_PAID, shop_ref="erp1", order_ref="E1", status_at=1, order=order)
+
+    stored = redaction.redacted(event, platform="standard_webhooks").order
+
+    assert stored is not None
+    assert stored.voucher_code == voucher.code_index.hex()
