@@ -135,10 +135,12 @@ async def rebuild(*, now: datetime) -> dict[str, int]:
             # In the order in which book() touches them: else the two wait for each other.
             await database.execute("LOCK TABLE rollup_minute, rollup_bucket IN EXCLUSIVE MODE")
         differing = len(await differing_buckets())
+        newest = await database.fetch_one("SELECT coalesce(max(revision), 0) AS n FROM rollup_bucket")
+        revision = int(newest["n"]) + 1 if newest else 1  # of no bucket does it go back
         await database.execute("DELETE FROM rollup_bucket")
         await database.execute(
             f"INSERT INTO rollup_bucket ({keys}, {', '.join(MEASURES)}, revision)"
-            f" SELECT {keys}, {sums}, 1 FROM contribution_entry GROUP BY {keys}"
+            f" SELECT {keys}, {sums}, {revision} FROM contribution_entry GROUP BY {keys}"
         )
         await _rebuild_minutes(now=now)
         count = await database.fetch_one("SELECT count(*) AS n FROM rollup_bucket")
@@ -181,13 +183,14 @@ async def differing_buckets() -> list[dict[str, Any]]:
     )
 
 
-async def differing_minutes() -> list[dict[str, Any]]:
-    """Minutes that are not the sum of their payments; minutes already forgotten are left out."""
+async def differing_minutes(*, now: datetime) -> list[dict[str, Any]]:
+    """Minutes that are not the sum of their payments; those no longer booked, or forgotten, are left out."""
     return await database.fetch(
         "SELECT m.minute AS minute, m.broadcast_id AS broadcast_id FROM rollup_minute m LEFT JOIN"
         " (SELECT centre_id, minute, broadcast_id,"
         " sum(buyer_paid + platform_disc + other_disc + voucher_subsidy) AS g2, sum(orders) AS orders"
         " FROM contribution_entry WHERE minute > 0 GROUP BY centre_id, minute, broadcast_id) e"
         " ON e.centre_id = m.centre_id AND e.minute = m.minute AND e.broadcast_id = m.broadcast_id"
-        " WHERE coalesce(e.g2, 0) <> m.g2 OR coalesce(e.orders, 0) <> m.orders"
+        " WHERE m.minute > $1 AND (coalesce(e.g2, 0) <> m.g2 OR coalesce(e.orders, 0) <> m.orders)",
+        clock.to_ms(now) // 60_000 - MINUTES_KEPT,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from livehub.kit import clock
 from livehub.kit.invariants import Invariant
 from livehub.orders import rollup
 
@@ -11,7 +12,7 @@ async def check() -> list[str]:
     keys = [
         ", ".join(f"{name}={row[name]}" for name in rollup.BUCKET) for row in await rollup.differing_buckets()
     ]
-    minutes = await rollup.differing_minutes()
+    minutes = await rollup.differing_minutes(now=clock.now())
     return [f"bucket {key} is not the sum of its entries" for key in keys] + [
         f"minute {row['minute']} of broadcast {row['broadcast_id']} is not the sum of its entries"
         for row in minutes
