@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from livehub import database
 from livehub.kit import clock, sealing
+from livehub.kit.errors import Unavailable
 from livehub.platforms.contract import Credential
 from livehub.platforms.shops import SECRET_PLACE, TOKEN_PLACE
 
@@ -70,6 +71,7 @@ class EndpointBook:
         self._by_key: Mapping[str, EndpointView] = {}
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
+        self._failure: tuple[float, Unavailable] | None = None  # when the database was last away
 
     async def get(self, endpoint_key: str, *, now: datetime) -> EndpointView | None:
         """The endpoint of that key, None for strangers; disabled ones are returned as such."""
@@ -79,9 +81,19 @@ class EndpointBook:
             return found
         async with self._reading:
             if time.monotonic() - self._read_at > patience:
-                self._by_key = {each.endpoint_key: each for each in await endpoints(now=now)}
-                self._read_at = time.monotonic()
+                await self._read(now=now)
         return self._by_key.get(endpoint_key)
+
+    async def _read(self, *, now: datetime) -> None:
+        """Whoever waited while the database did not answer is told so at once, not made to ask in turn."""
+        if self._failure is not None and time.monotonic() - self._failure[0] <= ASK_AGAIN_SECONDS:
+            raise self._failure[1].with_traceback(None)
+        try:
+            self._by_key = {each.endpoint_key: each for each in await endpoints(now=now)}
+        except Unavailable as error:
+            self._failure = (time.monotonic(), error)
+            raise
+        self._read_at = time.monotonic()
 
 
 async def endpoints(*, now: datetime) -> list[EndpointView]:
