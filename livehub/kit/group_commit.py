@@ -134,7 +134,10 @@ class GroupCommit(Generic[Item, Answer]):
         for attempt in range(ATTEMPTS):
             try:
                 async with database.transaction():
-                    return await self._settle(items)
+                    answers = await self._settle(items)
+                    if len(answers) != len(items):  # else the flusher would die of it
+                        raise RuntimeError(f"{len(answers)} answers to {len(items)} items")
+                    return answers
             except database.Contention:
                 if attempt == ATTEMPTS - 1:
                     raise
