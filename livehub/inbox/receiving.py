@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -66,6 +67,9 @@ _INSERT_MESSAGE = (
     f" SELECT {', '.join(_MESSAGE)}, '{MessageStatus.RECEIVED}', '', 0, received_at, 0, 0, '' FROM v"
     " WHERE true ON CONFLICT (digest) DO NOTHING RETURNING id"
 )
+
+
+_digest_of = itemgetter(list(_MESSAGE).index("digest"))
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -200,6 +204,7 @@ async def store(arrivals: Sequence[Arrival]) -> list[Stored | Exception]:
         messages += fresh
         answers.append(Stored(len(fresh), len(arrival.digests) - len(fresh)))
     await database.with_rows(_DELIVERY, deliveries, _INSERT_DELIVERY)
+    messages.sort(key=_digest_of)  # two workers with the same messages insert them in the same order
     await database.with_rows(_MESSAGE, messages, _INSERT_MESSAGE)
     await _count_duplicates(arrivals, answers)
     return answers

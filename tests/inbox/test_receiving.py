@@ -1,0 +1,41 @@
+"""The same messages at two doors at once: stored once, and the doors do not wait for each other."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from livehub import database
+from livehub.inbox import receiving
+from livehub.inbox.receiving import Arrival, Origin, Stored
+from livehub.kit import clock
+from livehub.platforms import registry
+from livehub.settings import Settings
+
+
+def arrival(n: int) -> Arrival:
+    order = {"shop_ref": "s", "order_ref": f"o{n}"}
+    raw = msgspec.json.encode({"type": "order.paid", "timestamp": "2026-03-06T12:00:00+08:00", "data": order})
+    return receiving.read_push(
+        registry.get("standard_webhooks"),
+        origin=Origin(1, 1, "standard_webhooks"),
+        raw=raw,
+        plaintext=raw,
+        headers={"webhook-id": f"m{n}"},
+        now=clock.now(),
+    )
+
+
+async def test_two_workers_store_the_same_batch_in_opposite_orders(db: Settings) -> None:
+    async def store(arrivals: list[Arrival]) -> list[Stored | Exception]:
+        async with database.transaction():
+            return await receiving.store(arrivals)
+
+    for part in range(5):
+        numbers = range(part * 1000, part * 1000 + 400)
+        batches = [arrival(n) for n in numbers], [arrival(n) for n in reversed(numbers)]
+        await asyncio.gather(*map(store, batches))  # a deadlock would be raised as Contention
+
+    row = await database.fetch_one("SELECT count(*) AS n FROM inbox_message")
+    assert row == {"n": 2000}
