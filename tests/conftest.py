@@ -20,6 +20,7 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from livehub import process
 from livehub.database.migrate import migrate
 from livehub.settings import Settings
+from tests.factories.orders import World, a_world
 
 if TYPE_CHECKING:
     from tests.site import Site
@@ -145,3 +146,9 @@ async def client(db: Settings) -> AsyncIterator[Site]:
 
     async with running(db) as site:
         yield site
+
+
+@pytest.fixture
+async def world(db: Settings) -> World:
+    """A centre with one shop, and facts told straight into its inbox."""
+    return await a_world()

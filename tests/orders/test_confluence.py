@@ -16,7 +16,7 @@ from livehub.orders import intake
 from livehub.orders.contribution import MEASURES
 from livehub.orders.invariants import buckets, contributions, folds
 from livehub.platforms import registry
-from tests.orders.conftest import World
+from tests.factories.orders import World
 
 ORDERS = 200
 T0 = datetime(2026, 3, 6, 12, tzinfo=clock.SHANGHAI)

@@ -237,9 +237,7 @@ async def test_a_reply_that_cannot_be_recorded_harms_no_other(wire: Wire) -> Non
         return fetching.Answered(job, origin, raw=job.ref.encode(), event=event)
 
     sound, broken = sorted(jobs, key=lambda job: job.id)
-    await fetching._record(
-        [answered(broken, at=2**70), answered(sound, at=sound.wanted_at)], now=clock.now()
-    )
+    await fetching._record([answered(broken, at=2**70), answered(sound, at=sound.wanted_at)], now=clock.now())
 
     rows = await database.fetch("SELECT status, lease_until, last_error FROM fetch_job ORDER BY id")
     assert [(row["status"], row["lease_until"], bool(row["last_error"])) for row in rows] == [

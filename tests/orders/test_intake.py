@@ -20,8 +20,8 @@ from livehub.orders.models import SalesOrder
 from livehub.platforms import registry, shops
 from livehub.platforms.models import Endpoint
 from tests.factories.accounts import an_actor
+from tests.factories.orders import World
 from tests.factories.platforms import an_endpoint
-from tests.orders.conftest import World
 
 T0 = datetime(2026, 3, 6, 12, tzinfo=clock.SHANGHAI)
 DIES = -1  # seconds of a lease that has run out as soon as it is taken: its worker died at once

@@ -6,10 +6,8 @@ from livehub import database
 from livehub.accounts.models import Role
 from livehub.settings import Settings
 from tests import site
-from tests.orders.conftest import World
+from tests.factories.orders import World
 from tests.web.test_wall import sign_in
-
-pytest_plugins = ["tests.orders.conftest"]
 
 
 async def test_a_refused_access_is_in_the_audit_trail(world: World, db: Settings) -> None:

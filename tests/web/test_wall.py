@@ -15,10 +15,8 @@ from livehub.settings import Settings
 from livehub.web.doors import SESSION
 from tests import site
 from tests.factories import accounts as people
-from tests.orders.conftest import World
+from tests.factories.orders import World
 from tests.orders.test_state import a_line
-
-pytest_plugins = ["tests.orders.conftest"]
 
 
 def a_sale(order_ref: str, fen: int) -> Event:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import pytest
 from msgspec import Struct
 
 from livehub import database
@@ -14,7 +13,6 @@ from livehub.inbox.receiving import OwnFact
 from livehub.kit import clock
 from livehub.platforms.contract import Event
 from livehub.platforms.models import Shop
-from livehub.settings import Settings
 
 
 class World(Struct):
@@ -44,8 +42,7 @@ class World(Struct):
             )
 
 
-@pytest.fixture
-async def world(db: Settings) -> World:
+async def a_world() -> World:
     centre = await Centre.create(public_id="c", name="北海直播消费促进中心", city="北海")
     bureau = await Bureau.create(public_id="b", centre=centre, name="北海市农业农村局", kind="agriculture")
     shop = await Shop.create(
