@@ -126,7 +126,7 @@ class Machine:
         async with self._session.delete(path) as answer:
             return await _json(path, answer)
 
-    async def until_there(self, path: str, *, seconds: float = 30) -> None:
+    async def until_there(self, path: str, *, seconds: float = 60) -> None:
         """Wait until a GET succeeds."""
         for _ in range(int(seconds * 10)):
             try:
