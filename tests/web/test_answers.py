@@ -27,6 +27,13 @@ def raising(error: Exception):
     return handler
 
 
+def locked() -> sqlite3.OperationalError:
+    """As the driver raises it: judged by its code, not by its words."""
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    return error
+
+
 def routes(app: App) -> None:
     def add(path: str, error: Exception) -> None:
         app.add_route(raising(error), path, name=path.replace("/", "_"))
@@ -38,7 +45,7 @@ def routes(app: App) -> None:
         add(f"/{door}/conflict", taken)
         add(f"/{door}/busy", Unavailable(retry_after=7))
         add(f"/{door}/fault", RuntimeError("secret detail of ours"))
-        add(f"/{door}/locked", sqlite3.OperationalError("database is locked"))
+        add(f"/{door}/locked", locked())
         add(f"/{door}/often", TooMany(retry_after=60))
         add(f"/{door}/out", LoggedOut())
 

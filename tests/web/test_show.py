@@ -82,7 +82,16 @@ def test_a_qr_code_is_dark_on_white_and_escapes_its_title() -> None:
 
 def test_what_people_typed_is_escaped() -> None:
     html = rendering.fragment(
-        "merchant/result.html", ok=False, refusal="<script>alert(1)</script>", redemption=None, again=False
+        "error.html",
+        error_status=404,
+        code="NOT_FOUND",
+        message="<script>alert(1)</script>",
+        details=[],
+        retry_after=None,
+        request_id="",
+        is_phone=False,
+        home="/desk",
+        again="",
     )
 
     assert "<script>alert" not in html
