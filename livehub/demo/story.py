@@ -11,6 +11,7 @@ import asyncio
 import re
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 import time
@@ -49,6 +50,9 @@ WORLD_FILE = "demo.json"
 
 async def run(settings: Settings, *, check: bool, days: int, scale: float, reset: bool, say: Say) -> int:
     """Tell the story; with ``check`` compare everything and end, else stay until a signal comes."""
+    me = asyncio.current_task()
+    assert me is not None  # noqa: S101 -- a coroutine always runs in one
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)  # its children end with it
     if check:
         return await _checked(settings, say)
     if reset and settings.is_sqlite:
@@ -93,6 +97,8 @@ async def _staying(settings: Settings, *, days: int, scale: float, say: Say) -> 
     except StoryBroken as broken:
         say(f"the story broke: {broken}")
         return 1
+    except asyncio.CancelledError:
+        say("结束 · ended")
     return 0
 
 
@@ -124,8 +130,8 @@ class Teller:
 
     async def tell_and_compare(self) -> Comparison:
         """The whole story once, then every figure."""
-        world, sandbox_url = await self._set_up(first_day=clock.now() - timedelta(days=1))
         try:
+            world, sandbox_url = await self._set_up(first_day=clock.now() - timedelta(days=1))
             async with Machine(sandbox_url) as sandbox, Machine(self._url, token=world.token) as api:
                 await self._declare(sandbox, world)
                 await self._processes.start_jobs()
@@ -137,8 +143,8 @@ class Teller:
 
     async def stay(self, *, days: int, scale: float) -> None:
         """History, one live show that keeps selling, and the addresses; until somebody ends it."""
-        world, sandbox_url = await self._set_up(first_day=clock.now() - timedelta(days=days + 2))
         try:
+            world, sandbox_url = await self._set_up(first_day=clock.now() - timedelta(days=days + 2))
             async with Machine(sandbox_url) as sandbox:
                 await self._declare(sandbox, world)
                 self._introduce(world)
