@@ -11,14 +11,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from livehub.demo import story
-from livehub.demo.browser import Machine
+from livehub.demo import cast, story
+from livehub.demo.browser import Browser, Machine
 from livehub.demo.comparing import compare
 from livehub.kit import clock
 from livehub.settings import Settings, environment
 from tests.flows import loose
 
 pytestmark = pytest.mark.slow
+
+EXPORTS = ("/desk/sales/export.csv", "/desk/sales/lines.csv", "/desk/inbox/export.csv")
 
 
 async def test_the_story_ends_in_figures_that_agree(settings: Settings) -> None:
@@ -56,8 +58,10 @@ async def test_a_sale_that_livehub_never_heard_of_is_found(settings: Settings) -
     )
 
 
-async def test_no_phone_number_is_readable_at_rest(settings: Settings, tmp_path: Path) -> None:
-    """Every number the story types is looked for in the database, its log and what the processes wrote."""
+async def test_no_phone_number_is_readable_at_rest(
+    settings: Settings, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Every number the story types is looked for in the files, in what the processes log, and in the exports."""
     if not settings.is_sqlite:
         pytest.skip("the file of SQLite is searched; PostgreSQL keeps the same bytes in its columns")
     own = msgspec.structs.replace(settings, port=loose.port())
@@ -70,10 +74,20 @@ async def test_no_phone_number_is_readable_at_rest(settings: Settings, tmp_path:
             await teller._processes.start_jobs()
             await teller._tell(sandbox, world)
             await teller._drained(api, sandbox)
+            async with Browser(teller._url) as manager:
+                await manager.sign_in(world.logins["manager"], cast.PASSWORD)
+                exports = [await manager.open(path) for path in EXPORTS]
     finally:
         await teller._tear_down()
 
     assert len(teller.phones) >= 6
+    logged = "".join(capfd.readouterr())
+    assert "web.ready" in logged
+    assert "jobs.ready" in logged
+    assert all(len(export.splitlines()) > 1 for export in exports)
+    for phone in teller.phones:
+        assert phone not in logged
+        assert not any(phone in export for export in exports)
     files = _files(tmp_path)
     assert any(path.suffix == ".db" for path in files)
     for path in files:
