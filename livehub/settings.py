@@ -31,6 +31,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     queue_limit: int = 2000  # requests that may wait for a group commit in each worker
     batch_limit: int = 256  # requests settled in one transaction
     body_limit: int = 1024 * 1024  # bytes of a request
+    bodies_limit: int = 64 * 1024 * 1024  # bytes of all unfinished requests of each worker
+    connection_limit: int = 4000  # connections of each worker
     lease_seconds: int = 30  # how long a loop may hold rows before another takes them over
     metrics_token: str = ""  # bearer token for /metrics; empty: only loopback may look
     sms_channel: str = "outbox"  # which notices channel sends one-time codes

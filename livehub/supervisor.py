@@ -27,6 +27,7 @@ import structlog
 from msgspec import Struct
 
 from livehub import settings as knobs
+from livehub.connections import allow_many_files
 from livehub.kit import logging
 from livehub.serving import listen
 from livehub.settings import Settings
@@ -69,6 +70,7 @@ def serve(
     ``ready`` hears the port once it is ours. When the database is away the workers answer 503 until it is
     there, and it is migrated then.
     """
+    allow_many_files()
     sockets = _sockets(settings, count=workers)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
