@@ -6,6 +6,7 @@ import argparse
 
 from jobs import process
 from livehub import settings as knobs
+from livehub.database import marker
 
 
 def main() -> None:
@@ -20,6 +21,11 @@ def main() -> None:
         settings = knobs.load()
     except knobs.BadSetting as error:
         parser.error(str(error))
+    if settings.file is not None:
+        try:
+            marker.refuse_copy(settings.file)
+        except marker.WalMissing as error:
+            parser.exit(1, f"jobs: {error}\n")
     process.run(settings)
 
 

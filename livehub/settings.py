@@ -50,6 +50,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         return self.database.startswith("sqlite")
 
     @property
+    def file(self) -> Path | None:
+        """The SQLite file; None when the engine is PostgreSQL."""
+        return Path(self.database.removeprefix("sqlite://")) if self.is_sqlite else None
+
+    @property
     def url(self) -> str:
         """How people reach us, without a slash at the end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
