@@ -70,6 +70,7 @@ class Loops:
         await asyncio.gather(self._beat_on(stop), *works)
 
     async def _supervise(self, loop: Loop, stop: asyncio.Event) -> None:
+        structlog.contextvars.bind_contextvars(loop=loop.name)  # this task's alone: gather makes one of each
         health = self.health[loop.name]
         while not stop.is_set():
             try:
@@ -80,9 +81,9 @@ class Loops:
                 FAILURES.labels(loop.name).inc()
                 wait = self._wait(error, health.failures)
                 if isinstance(error, DatabaseUnavailable):
-                    log.warning("loop.database_away", loop=loop.name, wait=wait)
+                    log.warning("loop.database_away", wait=wait)
                 else:
-                    log.exception("loop.failed", loop=loop.name, failures=health.failures, wait=wait)
+                    log.exception("loop.failed", failures=health.failures, wait=wait)
                 await told_within(stop, seconds=wait)
 
     async def _go_on(self, loop: Loop, health: Health, stop: asyncio.Event) -> None:

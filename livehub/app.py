@@ -14,7 +14,7 @@ from livehub.connections import Crowd
 from livehub.database import DatabaseUnavailable
 from livehub.inbox.receiving import ReceiveDesk
 from livehub.settings import Settings
-from livehub.web import answers, assets, headers, rendering
+from livehub.web import answers, assets, headers, numbering, rendering
 from livehub.web.blueprints import BLUEPRINTS
 from livehub.web.shielding import Unfinished
 
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 def create_app(settings: Settings, *, name: str = NAME) -> Sanic[Any, Any]:
     """The application: routes, answers, and what opens and closes with it. Nothing is opened yet."""
-    app: Sanic[Any, Any] = Sanic(name, configure_logging=False, dumps=_dumps)
+    app: Sanic[Any, Any] = Sanic(name, configure_logging=False, dumps=_dumps, request_class=numbering.Request)
     app.config.update(_config(settings))
     app.ctx.settings = settings
     app.ctx.is_migrated = False

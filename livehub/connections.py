@@ -131,6 +131,11 @@ class Connection(HttpProtocol):
             raise TooCrowded
 
     @property
+    def arriving_since(self) -> float:
+        """When the first byte of the request came, by the monotonic clock; 0 between two requests."""
+        return self._arriving_since
+
+    @property
     def _crowd(self) -> Crowd:
         crowd: Crowd = self.app.ctx.crowd
         return crowd
