@@ -10,6 +10,8 @@ import pytest
 from livehub.settings import Settings
 from tests.conftest import KEYS
 
+pytest.register_assert_rewrite("tests.faults.reckoning")  # so that it says what differs
+
 
 @pytest.fixture
 def twin(tmp_path: Path, sqlite_template: Path) -> Settings:

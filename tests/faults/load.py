@@ -16,7 +16,7 @@ import re
 import statistics
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -61,12 +61,18 @@ class Load:
     """One run of senders; made by ``pushing``."""
 
     def __init__(
-        self, url: str, town: Town, recorder: Recorder, session: aiohttp.ClientSession, *, seed: int
+        self,
+        urls: Sequence[str],
+        town: Town,
+        recorder: Recorder,
+        session: aiohttp.ClientSession,
+        *,
+        seed: int,
     ) -> None:
         self.acknowledged_at: list[float] = []
         self.errors: list[str] = []  # answers that no fault excuses
         self.troubles: dict[str, int] = {}  # why requests had to be repeated
-        self._url = url
+        self._urls = urls
         self._town = town
         self._recorder = recorder
         self._session = session
@@ -75,15 +81,27 @@ class Load:
         self._tasks: set[asyncio.Task[None]] = set()
         self._paid: list[tuple[str, int]] = []
         self._orders = 0
+        self._last_ms = 0
+        self._paces: list[asyncio.Task[None]] = []
 
     # The pace
 
-    async def push(self, *, per_second: float) -> None:
-        """Push orders until cancelled."""
-        await self._keep_pace(per_second, self._next_delivery)
+    def start(self, *, per_second: float, claims_per_second: float) -> None:
+        """Begin to push, and to claim where wanted, until ``finish``."""
+        self._paces.append(asyncio.create_task(self._keep_pace(per_second, self._next_delivery)))
+        if claims_per_second:
+            self._paces.append(asyncio.create_task(self._claim(per_second=claims_per_second)))
 
-    async def claim(self, *, per_second: float) -> None:
-        """Let one person after the other claim, and redeem, until all have or it is cancelled."""
+    async def finish(self) -> None:
+        """Send nothing new and wait until everything that was sent is acknowledged, or given up."""
+        for pace in self._paces:
+            pace.cancel()
+        await asyncio.gather(*self._paces, return_exceptions=True)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _claim(self, *, per_second: float) -> None:
+        """Let one person after the other claim, and half of them redeem, until all have."""
         waiting = iter(self._town.shoppers)
 
         def next_person() -> Any:
@@ -112,11 +130,6 @@ class Load:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             self.errors.append(repr(error))
-
-    async def answered(self) -> None:
-        """Wait until everything that was sent is acknowledged, or given up."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
 
     # What was reached
 
@@ -151,7 +164,7 @@ class Load:
     # Orders
 
     def _next_delivery(self) -> Any:
-        now_ms = clock.to_ms(clock.now())
+        now_ms = self._last_ms = max(clock.to_ms(clock.now()), self._last_ms + 1)  # no two at one instant
         if self._paid and self._chance.random() < REFUNDED:
             order, fen = self._paid.pop(self._chance.randrange(len(self._paid)))
             refunded = self._chance.randrange(1, fen + 1)
@@ -239,7 +252,11 @@ class Load:
                 async with (
                     self._gate,
                     self._session.request(
-                        method, self._url + path, headers=headers(), data=data, allow_redirects=False
+                        method,
+                        self._chance.choice(self._urls) + path,
+                        headers=headers(),
+                        data=data,
+                        allow_redirects=False,
                     ) as got,
                 ):
                     answer = Answer(got.status, await got.text(), got.headers.get("location", ""))
@@ -302,7 +319,7 @@ PAID_AT = clock.now().isoformat()
 
 @asynccontextmanager
 async def pushing(
-    url: str,
+    urls: Sequence[str],
     town: Town,
     recorder: Recorder,
     *,
@@ -315,15 +332,10 @@ async def pushing(
     async with aiohttp.ClientSession(
         timeout=timeout, connector=aiohttp.TCPConnector(limit=IN_FLIGHT), cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
-        load = Load(url, town, recorder, session, seed=seed)
-        paces = [asyncio.create_task(load.push(per_second=per_second))]
-        if claims_per_second:
-            paces.append(asyncio.create_task(load.claim(per_second=claims_per_second)))
+        load = Load(urls, town, recorder, session, seed=seed)
+        load.start(per_second=per_second, claims_per_second=claims_per_second)
         try:
             yield load
         finally:
-            for pace in paces:
-                pace.cancel()
-            await asyncio.gather(*paces, return_exceptions=True)
-            await load.answered()
+            await load.finish()
             print(f"repeated because of {load.troubles}", file=sys.stderr)
