@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from prometheus_client import start_http_server
+
 from jobs import process
 from livehub import settings as knobs
 from livehub.database import marker
@@ -26,6 +28,8 @@ def main() -> None:
             marker.refuse_copy(settings.file)
         except marker.WalMissing as error:
             parser.exit(1, f"jobs: {error}\n")
+    if settings.jobs_metrics_port:
+        start_http_server(settings.jobs_metrics_port, addr=settings.host)
     process.run(settings)
 
 

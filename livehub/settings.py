@@ -35,6 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     connection_limit: int = 4000  # connections of each worker
     lease_seconds: int = 30  # how long a loop may hold rows before another takes them over
     metrics_token: str = ""  # bearer token for /metrics; empty: only loopback may look
+    jobs_metrics_port: int = 0  # where `python -m jobs` alone tells its figures; 0: nowhere
     sms_channel: str = "outbox"  # which notices channel sends one-time codes
     log_format: str = "json"  # json or text
     log_level: str = "INFO"

@@ -34,6 +34,11 @@ IDENTITY = "identity"  # a reason of parked: the order's money does not add up
 Bodies = dict[int, tuple[bytes, str]]  # delivery id -> its bytes, its headers
 
 APPLIED = Counter("livehub_intake_messages_total", "Messages by outcome", ["status"])
+BATCHES = Histogram(
+    "livehub_intake_batch_size",
+    "Messages taken together",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
+)
 SECONDS = Histogram("livehub_intake_batch_seconds", "Time to understand and apply a batch")
 FRESHNESS = Histogram(
     "livehub_freshness_seconds",
@@ -61,6 +66,7 @@ async def run_once(*, now: datetime, lease_seconds: int, limit: int = BATCH) -> 
     leased = await queue.lease(limit=limit, seconds=lease_seconds)
     if not leased:
         return 0
+    BATCHES.observe(len(leased))
     try:
         with SECONDS.time():
             await _work_through(leased, now=now)
