@@ -1,7 +1,7 @@
 """The link on a streamer's phone: a secret, one device, thirty days, revocable.
 
-Only hashes of tokens are stored. The first use binds the link to a device by a second secret that lives
-in that device's cookie; after that the link's own token opens nothing elsewhere.
+Only hashes of tokens are stored. Its first use, a tap and no mere opening, binds the link to a device by a
+second secret that lives in that device's cookie; after that the link's own token opens nothing elsewhere.
 """
 
 from __future__ import annotations
@@ -77,6 +77,31 @@ async def revoke(link_id: int, *, actor: Actor, now: datetime) -> None:
         await audit.write("streamer_link.revoked", actor=actor, now=now, about=about, detail=detail)
 
 
+class Unbound(Struct, frozen=True):
+    """A link as a device sees it that is not the link's own: whose it is, and whether it has a device yet."""
+
+    stage_name: str
+    has_device: bool
+
+
+async def recognise(token: str, *, device_token: str | None, now: datetime) -> Opened | None:
+    """The link on the device it is bound to; None on any other, and nothing is changed.
+
+    LinkUnknown for unknown, expired and revoked links alike.
+    """
+    link = await _usable(token, now=now)
+    if device_token and link.device_hash == token_hash(device_token):
+        return Opened(link.streamer_id, device_token, link.expires_at)
+    return None
+
+
+async def unbound(token: str, *, now: datetime) -> Unbound:
+    """What a device that is not bound may be told before it asks to be."""
+    link = await _usable(token, now=now)
+    owner = await Streamer.get(id=link.streamer_id)
+    return Unbound(owner.stage_name, has_device=link.device_hash is not None)
+
+
 @database.atomic
 async def open_link(token: str, *, device_token: str | None, now: datetime) -> Opened:
     """Open a link on its device, binding it at the first use.
@@ -87,8 +112,8 @@ async def open_link(token: str, *, device_token: str | None, now: datetime) -> O
     if device_token and link.device_hash == token_hash(device_token):
         return Opened(link.streamer_id, device_token, link.expires_at)
     fresh = ids.token(nbytes=TOKEN_BYTES)
-    unbound = StreamerLink.filter(id=link.id, device_hash__isnull=True)  # decides who is first
-    if not await unbound.update(device_hash=token_hash(fresh)):
+    free = StreamerLink.filter(id=link.id, device_hash__isnull=True)  # decides who is first
+    if not await free.update(device_hash=token_hash(fresh)):
         raise DeviceCodeNeeded
     await _audit_device("streamer_link.bound", link, now=now)
     return Opened(link.streamer_id, fresh, link.expires_at)

@@ -25,7 +25,6 @@ COMMANDS = {
     "rebuild": "rebuild",
     "audit": "audit",
     "backup": "backup",
-    "bench": "bench",
 }
 
 

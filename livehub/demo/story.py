@@ -251,6 +251,7 @@ class Teller:
             path = _found(r"/s/[A-Za-z0-9_-]{20,}", shown.text, "the streamer's link")
             self._say("中心批准，计划投券，发主播链接")
             await streamer.open(path)
+            await streamer.must("/s/device", "/s/device/first")
             await streamer.must("/s/", "/s/start", broadcast=broadcast.public_id)
             room_ref = str(7_300_000_000_000_000_000 + secrets.randbelow(10**15))
             await staff.must(

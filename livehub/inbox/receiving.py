@@ -69,8 +69,7 @@ _INSERT_MESSAGE = (
 )
 
 
-DELIVERY_COLUMNS, MESSAGE_COLUMNS = tuple(_DELIVERY), tuple(_MESSAGE)  # of the rows of an Arrival
-_digest_of = itemgetter(MESSAGE_COLUMNS.index("digest"))
+_digest_of = itemgetter(list(_MESSAGE).index("digest"))
 
 
 class Origin(msgspec.Struct, frozen=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from tortoise.exceptions import IntegrityError
 from tortoise.functions import Sum
 
 from livehub import database
@@ -71,11 +70,7 @@ async def open_drop(drop_id: int, *, actor: Actor, now: datetime, quantity: int 
     window = drop.closes_at - drop.opens_at
     drop.state, drop.quantity, drop.opens_at, drop.closes_at = "open", wanted, now, now + window
     drop.opened_by = f"{actor.kind}:{actor.id}"
-    try:
-        async with database.transaction():
-            await drop.save(update_fields=["state", "quantity", "opens_at", "closes_at", "opened_by"])
-    except IntegrityError as error:  # one of another template, opened at this moment
-        raise DropAlreadyOpen from error
+    await drop.save(update_fields=["state", "quantity", "opens_at", "closes_at", "opened_by"])
     latch.clear()
     await _record("drop.opened", drop, broadcast, actor=actor, now=now, quantity=wanted)
     return drop

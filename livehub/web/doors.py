@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import structlog
@@ -25,10 +25,12 @@ from livehub.accounts.permissions import Permission, may, require
 from livehub.database import DatabaseUnavailable
 from livehub.kit import clock
 from livehub.kit.errors import Forbidden, LivehubError
+from livehub.web import answers
 from livehub.web.shell import Shell
 
 # (request, **path) as Sanic calls it; (request, actor, **path) as we write it.
 Handler = Callable[..., Awaitable[HTTPResponse | None]]
+Refusal = TypeVar("Refusal", bound=LivehubError)
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +81,7 @@ def signed_in(*permissions: Permission) -> Callable[[Handler], Handler]:
         @wraps(handler)
         async def entered(request: Request, **path: Any) -> HTTPResponse | None:
             actor = await actor_of_session(request, now=clock.now())
-            async with _noting(actor, request):
+            async with noting(actor, request):
                 _require_any(actor, permissions)
                 if request.method not in _SAFE:
                     require_same_site(request)
@@ -99,7 +101,7 @@ def machine(*permissions: Permission) -> Callable[[Handler], Handler]:
         @wraps(handler)
         async def entered(request: Request, **path: Any) -> HTTPResponse | None:
             actor = await actor_of_call(request, now=clock.now())
-            async with _noting(actor, request):
+            async with noting(actor, request):
                 _require_any(actor, permissions)
                 return await handler(request, actor, **path)
 
@@ -110,17 +112,29 @@ def machine(*permissions: Permission) -> Callable[[Handler], Handler]:
 
 
 @asynccontextmanager
-async def _noting(actor: Actor, request: Request) -> AsyncIterator[None]:
+async def noting(actor: Actor, request: Request) -> AsyncIterator[None]:
     """Audit what is refused for want of a right, also where an object is said not to exist."""
     try:
         yield
     except LivehubError as error:
-        try:
-            asked = f"{request.method} {request.uri_template or request.path}"
-            await refusals.note(error, actor=actor, asked=asked, now=clock.now())
-        except DatabaseUnavailable:
-            log.warning("refusal_not_noted", code=error.code)
+        await _note(error, actor, request)
         raise
+    for refusal in getattr(request.ctx, "shown", ()):
+        await _note(refusal, actor, request)
+
+
+def shown(request: Request, error: Refusal) -> Refusal:
+    """A refusal that a page shows itself: it is audited like one that becomes the answer."""
+    request.ctx.shown = [*getattr(request.ctx, "shown", ()), error]
+    return error
+
+
+async def _note(error: LivehubError, actor: Actor, request: Request) -> None:
+    asked = f"{request.method} {request.uri_template or request.path}"
+    try:
+        await refusals.note(error, actor=actor, asked=asked, named=request.match_info, now=clock.now())
+    except DatabaseUnavailable:
+        log.warning("refusal_not_noted", code=error.code)
 
 
 async def actor_of_session(request: Request, *, now: datetime) -> Actor:
@@ -201,7 +215,7 @@ def home_of(actor: Actor) -> str:
 
 def where(request: Request) -> dict[str, str]:
     """Where a request came from, as every Actor carries it."""
-    return {"ip": request.remote_addr or request.ip, "request_id": str(request.id)}
+    return {"ip": request.remote_addr or request.ip, "request_id": answers.request_id(request)[:36]}
 
 
 def _require_any(actor: Actor, permissions: tuple[Permission, ...]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from contextvars import Context
 
 import structlog
 from msgspec import Struct
@@ -87,7 +86,7 @@ class Shared:
         """The latest value at once, then each change."""
         self._watchers += 1
         if self._reader is None:
-            self._reader = asyncio.create_task(self._read_on(), context=Context())  # nobody's request
+            self._reader = asyncio.create_task(self._read_on())
         seen = 0
         try:
             while True:

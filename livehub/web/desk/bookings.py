@@ -72,14 +72,14 @@ async def approve_several(request: Request, actor: Actor) -> HTTPResponse:
         if not chosen:
             raise Invalid("请先勾选要批准的排期。", details=[Detail("chosen", "请勾选")])
     except LivehubError as error:
-        return await _list(request, actor, refusal=error)
+        return await _list(request, actor, refusal=doors.shown(request, error))
     refused: list[LivehubError] = []
     for each in chosen:
         public_id, _, version = each.partition(":")
         try:
             await _approve(public_id, int(version), actor=actor)
         except LivehubError as error:
-            refused.append(error)
+            refused.append(doors.shown(request, error))
     done = f"已处理 {len(chosen) - len(refused)} 个" if len(refused) < len(chosen) else ""
     problem = Invalid(f"{len(refused)} 个没有批准：{refused[0].message}") if refused else None
     return await _list(request, actor, done=done, refusal=problem)
@@ -92,7 +92,7 @@ async def approve(request: Request, actor: Actor, public_id: str) -> HTTPRespons
     try:
         state = await _approve(public_id, reading.form(request, Approval).version, actor=actor)
     except LivehubError as error:
-        return await _list(request, actor, refusal=error)
+        return await _list(request, actor, refusal=doors.shown(request, error))
     return back(
         "/desk/bookings", done="first-approved" if state is BookingState.FIRST_APPROVED else "approved"
     )
@@ -114,7 +114,7 @@ async def reject(request: Request, actor: Actor, public_id: str) -> HTTPResponse
             request, actor, form=reading.refused(request, error), form_for=public_id, status=error.status
         )
     except LivehubError as error:
-        return await _list(request, actor, refusal=error)
+        return await _list(request, actor, refusal=doors.shown(request, error))
     return back("/desk/bookings", done="rejected")
 
 

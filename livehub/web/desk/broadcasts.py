@@ -99,7 +99,7 @@ async def start(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
     try:
         await database.unit(lambda: onair.start(public_id, actor=actor, now=clock.now()))
     except LivehubError as error:
-        return await _console(request, actor, public_id, refusal=error)
+        return await _console(request, actor, public_id, refusal=doors.shown(request, error))
     return back(f"/desk/broadcasts/{public_id}", done="started")
 
 
@@ -110,7 +110,7 @@ async def end(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
     try:
         await database.unit(lambda: onair.end(public_id, actor=actor, now=clock.now()))
     except LivehubError as error:
-        return await _console(request, actor, public_id, refusal=error)
+        return await _console(request, actor, public_id, refusal=doors.shown(request, error))
     return back(f"/desk/broadcasts/{public_id}", done="ended")
 
 
@@ -131,7 +131,7 @@ async def bind_room(request: Request, actor: Actor, public_id: str) -> HTTPRespo
             )
         )
     except LivehubError as error:
-        return await _console(request, actor, public_id, refusal=error)
+        return await _console(request, actor, public_id, refusal=doors.shown(request, error))
     return back(f"/desk/broadcasts/{public_id}", done="bound")
 
 
@@ -148,7 +148,11 @@ async def new_drop(request: Request, actor: Actor, public_id: str) -> HTTPRespon
         )
     except LivehubError as error:
         return await _console(
-            request, actor, public_id, form=reading.refused(request, error), status=error.status
+            request,
+            actor,
+            public_id,
+            form=reading.refused(request, doors.shown(request, error)),
+            status=error.status,
         )
     return back(f"/desk/broadcasts/{public_id}", done="planned" if given.later else "opened")
 
@@ -161,7 +165,7 @@ async def open_drop(request: Request, actor: Actor, public_id: str, drop: str) -
     try:
         await database.unit(lambda: drops.open_drop(row_id, actor=actor, now=clock.now()))
     except LivehubError as error:
-        return await _console(request, actor, public_id, refusal=error)
+        return await _console(request, actor, public_id, refusal=doors.shown(request, error))
     return back(f"/desk/broadcasts/{public_id}", done="opened")
 
 
@@ -173,7 +177,7 @@ async def close_drop(request: Request, actor: Actor, public_id: str, drop: str) 
     try:
         await database.unit(lambda: drops.close_drop(row_id, actor=actor, now=clock.now()))
     except LivehubError as error:
-        return await _console(request, actor, public_id, refusal=error)
+        return await _console(request, actor, public_id, refusal=doors.shown(request, error))
     return back(f"/desk/broadcasts/{public_id}", done="closed")
 
 

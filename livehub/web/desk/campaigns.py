@@ -73,7 +73,7 @@ async def countersign(request: Request, actor: Actor, public_id: str) -> HTTPRes
             lambda: campaigns.countersign(seen.row_id, actor=actor, now=clock.now(), version=version)
         )
     except LivehubError as error:
-        return await _campaign(request, actor, public_id, refusal=error)
+        return await _campaign(request, actor, public_id, refusal=doors.shown(request, error))
     return back(f"/desk/campaigns/{public_id}", done="countersigned")
 
 

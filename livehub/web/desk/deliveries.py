@@ -38,7 +38,7 @@ async def open_bytes(request: Request, actor: Actor, delivery_id: int) -> HTTPRe
             lambda: drill.open_evidence(delivery_id, actor=actor, why=why, now=clock.now())
         )
     except LivehubError as error:
-        form = reading.refused(request, error)
+        form = reading.refused(request, doors.shown(request, error))
         return await _delivery(request, actor, delivery_id, form=form, status=error.status)
     return await _delivery(
         request, actor, delivery_id, form=reading.blank(), opened=raw.decode("utf-8", "backslashreplace")

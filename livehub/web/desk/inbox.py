@@ -117,7 +117,7 @@ async def replay(request: Request, actor: Actor, message_id: int) -> HTTPRespons
         why = reading.form(request, Reason).reason
         await database.unit(lambda: queue.replay(message_id, actor=actor, why=why, now=clock.now()))
     except LivehubError as error:
-        form = reading.refused(request, error)
+        form = reading.refused(request, doors.shown(request, error))
         return await _message(request, actor, message_id, form=form, status=error.status)
     return back(f"/desk/inbox/{message_id}", done="replayed")
 

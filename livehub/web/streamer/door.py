@@ -40,8 +40,10 @@ def streamer(handler: Handler) -> Handler:
         actor = await links.actor_of_device(token, now=clock.now()) if token else None
         if actor is None:
             raise LinkNeeded
-        _require_own_form(request, token)
-        return await handler(request, msgspec.structs.replace(actor, **doors.where(request)), **path)
+        actor = msgspec.structs.replace(actor, **doors.where(request))
+        async with doors.noting(actor, request):
+            _require_own_form(request, token)
+            return await handler(request, actor, **path)
 
     setattr(entered, doors.POLICY, "streamer")
     return entered

@@ -165,8 +165,22 @@ async def heartbeat(_request: Request, actor: Actor) -> HTTPResponse:
 @bp.get("/device")
 @door.newcomer
 async def device(request: Request, token: str) -> HTTPResponse:
-    """The link was opened on another device before: is it hers too?"""
+    """A link that is new here: the first device takes it by a tap, another one by a code."""
     return await _device(request, token)
+
+
+@bp.post("/device/first")
+@door.newcomer
+async def take(_request: Request, token: str) -> HTTPResponse:
+    """The first device that is tapped is hers; whoever comes second is asked for a code."""
+    now = clock.now()
+    try:
+        opened = await database.unit(lambda: links.open_link(token, device_token=None, now=now))
+    except DeviceCodeNeeded:
+        return redirect("/s/device", status=303)
+    answer = door.let_in(redirect("/s/", status=303), opened, now=now)
+    doors.drop_cookie(answer, door.LINK)
+    return answer
 
 
 @bp.post("/device/code")
@@ -210,6 +224,7 @@ async def move(request: Request, token: str) -> HTTPResponse:
 
 
 @bp.get("/device/code", name="back_from_device_code")
+@bp.get("/device/first", name="back_from_device_first")
 @bp.get("/start", name="back_from_start")
 @bp.get("/end", name="back_from_end")
 @bp.get("/drops", name="back_from_drops")
@@ -223,16 +238,18 @@ async def back(request: Request) -> HTTPResponse:
 @bp.get("/<token:str>")
 @doors.public
 async def open_link(request: Request, token: str) -> HTTPResponse:
-    """Her link: the first device that opens it is hers; the address is left at once, it is a secret."""
+    """Her link on its device; elsewhere nothing happens before a tap, since previews open links too.
+
+    The address is left at once: it is a secret.
+    """
     now = clock.now()
     known = request.cookies.get(door.DEVICE)
-    try:
-        opened = await database.unit(lambda: links.open_link(token, device_token=known, now=now))
-    except DeviceCodeNeeded:
-        answer = redirect("/s/device", status=303)
-        doors.set_cookie(answer, door.LINK, token, seconds=door.LINK_SECONDS)
-        return answer
-    return door.let_in(redirect("/s/", status=303), opened, now=now)
+    opened = await links.recognise(token, device_token=known, now=now)
+    if opened is not None:
+        return door.let_in(redirect("/s/", status=303), opened, now=now)
+    answer = redirect("/s/device", status=303)
+    doors.set_cookie(answer, door.LINK, token, seconds=door.LINK_SECONDS)
+    return answer
 
 
 async def _home(
@@ -306,6 +323,10 @@ async def _device(
     request: Request, token: str, *, refusal: LivehubError | None = None, code_sent: bool = False
 ) -> HTTPResponse:
     now = clock.now()
+    link = await links.unbound(token, now=now)
+    if not link.has_device:
+        csrf = door.csrf(request, cookie=door.LINK)
+        return page("streamer/first.html", csrf=csrf, name=link.stage_name)
     owner = await _owner(token, now=now)
     phone = await streamers.phone_of(owner.id)
     every = identity.PER_PHONE[0][1]

@@ -79,9 +79,47 @@ async def a_room(site: Site, state: BroadcastState = BroadcastState.LIVE) -> Roo
 
 
 async def open_on(room: Room, browser=None) -> tuple[int, str]:
-    async with (browser or room.site.session).get(f"/s/{room.link.token}", allow_redirects=False) as answer:
+    """Open her link, and tap where the first device is asked to."""
+    session = browser or room.site.session
+    async with session.get(f"/s/{room.link.token}", allow_redirects=False) as answer:
         assert answer.headers["Referrer-Policy"] == "no-referrer"
-        return answer.status, answer.headers.get("Location", "")
+        led = answer.status, answer.headers.get("Location", "")
+    if led != (303, "/s/device"):
+        return led
+    async with session.get("/s/device") as answer:
+        page = await answer.text()
+    if "就用这部手机" not in page:
+        return led
+    status, _, where = await tap(room.site, "/s/device/first", page=page, browser=session)
+    return status, where
+
+
+async def test_a_preview_of_her_link_takes_nothing(client: Site) -> None:
+    """Chats open what is posted in them; a link belongs to the phone that was tapped."""
+    room = await a_room(client)
+    async with client.browser() as preview:
+        for path in (f"/s/{room.link.token}", "/s/device", "/s/", "/s/device/first"):
+            async with preview.get(path, allow_redirects=False) as answer:
+                assert answer.status in (200, 303, 401)
+                assert "__Host-streamer=" not in answer.headers.get("Set-Cookie", "")
+
+    assert await open_on(room) == (303, "/s/")
+    assert "海哥" in await room.home()
+
+
+async def test_of_two_first_taps_one_is_hers(client: Site) -> None:
+    room = await a_room(client)
+    async with client.browser() as late:
+        async with late.get(f"/s/{room.link.token}", allow_redirects=False):
+            pass
+        async with late.get("/s/device") as answer:
+            page = await answer.text()
+        assert "海哥，您好" in visible(page)
+        assert await open_on(room) == (303, "/s/")
+
+        assert (await tap(client, "/s/device/first", page=page, browser=late))[2] == "/s/device"
+        async with late.get("/s/", allow_redirects=False) as answer:
+            assert answer.status == 401
 
 
 async def test_her_link_opens_her_day_and_leaves_the_address(client: Site) -> None:

@@ -1,0 +1,1 @@
+"""Everybody at every door of a town of two centres."""

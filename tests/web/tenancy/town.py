@@ -1,0 +1,267 @@
+"""A town of two centres, with one of everything of the first centre's first bureau, and everybody else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import time_machine
+from msgspec import Struct
+
+from livehub import database
+from livehub.accounts.models import Role
+from livehub.inbox.models import InboxDelivery, InboxMessage
+from livehub.kit import clock, ids
+from livehub.vouchers import codes, drops, enrolments, identity
+from livehub.vouchers import links as claim_links
+from livehub.vouchers.models import Campaign, Round, Voucher
+from rooms import rundown
+from rooms.models import Booking, Broadcast
+from streamers import links as streamer_links
+from tests.factories.merchants import a_merchant, a_store
+from tests.factories.rooms import House, a_broadcast, a_house, local
+from tests.site import Site
+from tests.web.api.town import a_round
+from tests.web.desk.office import EVENING, Office, an_office
+from tests.web.desk.test_broadcasts import a_template
+from tests.web.tenancy.people import Comer, Crowd
+
+SECRET, PAID_FEN, ORDER = "甲部门的秘密", 1_234_567, "SECRET-ORDER-1"
+PHONE = "13900007788"
+DOORS = ("/desk", "/bureau", "/api/v1", "/m", "/wall")  # for logins and machines
+PHONES = ("/c", "/s")
+STANDING = {  # neither a login's nor anybody's own
+    "/", "/login", "/logout", "/healthz", "/readyz", "/metrics", "/favicon.ico",
+    "/static/<version:str>/<name:path>", "/hooks/<platform:str>/<endpoint_key:str>",
+    "/api/v1/docs", "/api/v1/openapi.json", "/m/redeem",
+}  # fmt: skip
+
+
+class Town(Struct, kw_only=True):
+    """What is ours, and who is not one of us."""
+
+    office: Office
+    other: House
+    theirs: Broadcast  # of the other centre's first bureau
+    crowd: Crowd
+    ours: dict[str, str]  # a name in a path or a body -> what stands for ours
+    signs: tuple[str, ...]  # what nobody else may ever read
+    strangers: list[Comer] = []
+    colleagues: list[Comer] = []
+
+    def routes(self, method: str) -> list[str]:
+        """The router's addresses of a method behind the doors of logins and machines, and phones."""
+        found = {f"/{r.path}" for r in self.office.site.app.router.routes if method in r.methods}
+        unknown = {path for path in found if not path.startswith((*DOORS, *PHONES))} - STANDING
+        assert unknown == set(), "say behind which door these are"
+        return sorted(path for path in found - STANDING if path.startswith(DOORS))
+
+    def addresses(self, method: str) -> list[str]:
+        """Those that name an object."""
+        return [path for path in self.routes(method) if "<" in path]
+
+    def named(self, path: str, *, unknown: bool = False) -> str:
+        """The address with our names in it, or with such as nothing has."""
+        return "/".join(self._filled(part, path, unknown=unknown) for part in path.split("/"))
+
+    def _filled(self, part: str, path: str, *, unknown: bool) -> str:
+        if not part.startswith("<"):
+            return part
+        name, _, kind = part.strip("<>").partition(":")
+        found = self.ours[path.split("/")[2] if name == "public_id" else name]
+        if not unknown:
+            return found
+        return "999999999" if kind == "int" or found.isdigit() else "x" * len(found)
+
+    def body(self, path: str) -> dict[str, Any]:
+        """What a form or a call of an address wants, all of it valid."""
+        if path not in BODIES:
+            assert path.endswith(WITHOUT_BODY), f"{path}: say what its form holds"
+            return {}
+        return {name: self.ours.get(str(value), value) for name, value in BODIES[path].items()}
+
+    def stranger(self, name: str) -> Comer:
+        return next(each for each in self.strangers if each.name == name)
+
+
+WITHOUT_BODY = (
+    "/start", "/end", "/submit", "/countersign", "/pause", "/resume", "/open", "/close", "/cancel", "/approve",
+    "/streamer-link", "/revoke",
+)  # fmt: skip
+_ROOM = {"platform": "standard_webhooks", "account_ref": "erp", "room_ref": "room-next"}
+BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands for ours
+    "/api/v1/bookings/<booking_id:str>/reject": {"reason": "没有理由"},
+    "/api/v1/broadcasts/<broadcast_id:str>/drops": {"template": "template", "quantity": 1, "window_s": 60},
+    "/api/v1/broadcasts/<broadcast_id:str>/rooms": _ROOM,
+    "/api/v1/campaigns/<campaign_id:str>/rounds": {"claim_from": "", "claim_until": "", "templates": []},
+    "/api/v1/drops/<drop_id:str>/open": {"quantity": 1},
+    "/api/v1/inbox/messages/<message_id:str>/replay": {"why": "重放"},
+    "/api/v1/rounds/<round_id:str>/links": {"platform": "doudian"},
+    "/bureau/bookings/<booking_id:str>/cancel": {"version": "1"},
+    "/desk/bookings/<public_id:str>/approve": {"version": "1"},
+    "/desk/bookings/<public_id:str>/reject": {"version": "1", "reason": "没有理由"},
+    "/desk/broadcasts/<public_id:str>/drops": {"template": "template", "quantity": "1", "minutes": "5"},
+    "/desk/broadcasts/<public_id:str>/room": _ROOM,
+    "/desk/campaigns/<public_id:str>/countersign": {"version": "1"},
+    "/desk/deliveries/<delivery_id:int>/open": {"reason": "核对一笔退款"},
+    "/desk/inbox/<message_id:int>/replay": {"reason": "重放"},
+}
+
+
+@asynccontextmanager
+async def a_town(site: Site) -> AsyncIterator[Town]:
+    """The town in the evening; everybody leaves at the end."""
+    with time_machine.travel(EVENING, tick=True):
+        office = await an_office(site)
+        crowd = Crowd(site)
+        try:
+            other = await a_house()
+            town = Town(
+                office=office,
+                other=other,
+                theirs=await a_broadcast(other, local(5, 10)),
+                crowd=crowd,
+                ours=await _ours(office),
+                signs=(),
+            )
+            town.signs = (
+                SECRET, ORDER, "1234567", "12,345.67", "12345.67", PHONE, town.ours["redemption"], town.ours["code"],
+            )  # fmt: skip
+            BODIES["/api/v1/campaigns/<campaign_id:str>/rounds"] = a_round()
+            town.strangers = [each async for each in _strangers(town)]
+            town.colleagues = [each async for each in _colleagues(town)]
+            yield town
+        finally:
+            await crowd.close()
+
+
+async def _ours(office: Office) -> dict[str, str]:
+    """One of everything, under the names by which paths and bodies know it."""
+    house, now = office.house, clock.now()
+    template = await a_template(office)
+    await office.sell(ORDER, paid_fen=PAID_FEN)
+    spare = await a_broadcast(house, local(4, 10), minutes=60)
+    for each in (office.broadcast, spare):
+        await Broadcast.filter(id=each.id).update(title=SECRET)
+        await Booking.filter(id=each.booking_id).update(title=SECRET)
+    await Campaign.all().update(name=SECRET, budget_fen=PAID_FEN)
+    campaign, round_ = await Campaign.get(), await Round.get()
+    drop = await database.unit(
+        lambda: drops.plan(
+            office.broadcast.id,
+            template_id=template.id,
+            quantity=9,
+            window_s=60,
+            actor=house.manager,
+            now=now,
+        )
+    )
+    cue = await rundown.add(
+        office.broadcast.public_id,
+        cue=rundown.Planned(kind=rundown.Kind.INTERACTION, title=SECRET),
+        actor=house.manager,
+        now=now,
+    )
+    link = await streamer_links.issue(house.streamer.public_id, actor=house.manager, now=now)
+    claim_link = await claim_links.create(round_.id, actor=house.officers[0], now=now)
+    merchant = await a_merchant(house.centre, SECRET)
+    store = await a_store(merchant)
+    await enrolments.enrol(campaign.id, merchant_id=merchant.id, actor=house.officers[0], now=now)
+    used, kept = [await _voucher(office, claim_link.slug, phone) for phone in (PHONE, f"{PHONE[:-1]}9")]
+    redeemed = await _redeemed(office, used, merchant_id=merchant.id, store_id=store.id)
+    booking = await Booking.get(id=office.broadcast.booking_id)
+    delivery = await InboxDelivery.all().order_by("id").first()
+    message = await InboxMessage.all().order_by("id").first()
+    assert delivery is not None
+    assert message is not None
+    return {
+        "bureau": house.bureaus[0].public_id,
+        "room": house.room.public_id,
+        "streamer": house.streamer.public_id,
+        "template": template.public_id,
+        "merchant": merchant.public_id,
+        "merchant_row": str(merchant.id),
+        "store": store.public_id,
+        "broadcasts": office.broadcast.public_id,
+        "broadcast_id": office.broadcast.public_id,
+        "bookings": booking.public_id,
+        "booking_id": booking.public_id,
+        "campaigns": campaign.public_id,
+        "campaign_id": campaign.public_id,
+        "round_id": round_.public_id,
+        "drop": drop.public_id,
+        "drop_id": drop.public_id,
+        "cue": cue.public_id,
+        "shop": office.shop.public_id,
+        "shop_id": office.shop.public_id,
+        "order_ref": ORDER,
+        "delivery_id": str(delivery.id),
+        "message_id": str(message.id),
+        "link_id": str(link.link_id),
+        "link_token": link.token,
+        "slug": claim_link.slug,
+        "redemptions": redeemed,
+        "redemption": redeemed,
+        "voucher": kept.public_id,
+        "code": codes.shown(bytes(kept.code_sealed), voucher=kept.public_id),
+    }
+
+
+async def _voucher(office: Office, slug: str, phone: str) -> Voucher:
+    claimant = await identity.enter(phone, centre_id=office.house.centre.id, now=clock.now())
+    desk = office.site.app.ctx.claim_desk
+    claimed = await desk.claim(slug, claimant=claimant, key=ids.token(), now=clock.now())
+    return await Voucher.get(public_id=claimed.voucher)
+
+
+async def _redeemed(office: Office, voucher: Voucher, *, merchant_id: int, store_id: int) -> str:
+    from tests.factories.accounts import an_actor  # noqa: PLC0415 -- one cashier
+
+    cashier = an_actor(Role.MERCHANT, merchant_id=merchant_id, centre_id=office.house.centre.id)
+    done = await office.site.app.ctx.redeem_desk.redeem(
+        codes.qr(voucher.public_id, now=clock.now()),
+        merchant_id=merchant_id, store_id=store_id, order_fen=PAID_FEN, key="r1", actor=cashier, now=clock.now(),
+    )  # fmt: skip
+    return str(done.redemption)
+
+
+async def _strangers(town: Town) -> AsyncIterator[Comer]:
+    """Everybody who has nothing to do with the first bureau of the first centre."""
+    crowd, here, there = town.crowd, town.office.house, town.other
+    yield crowd.nobody()
+    yield await crowd.claimant("13911110001", centre=here.centre)
+    yield await crowd.claimant("13911110002", centre=there.centre, where=" elsewhere")
+    next_door = await a_merchant(here.centre, "隔壁商户")
+    far_away = await a_merchant(there.centre, "外地商户")
+    for merchant in (next_door, far_away):
+        await a_store(merchant)
+    for make in (crowd.user, crowd.program):
+        yield await make(Role.BUREAU, centre=here.centre, bureau_id=here.bureaus[1].id, where=" next door")
+        yield await make(Role.MERCHANT, centre=here.centre, merchant_id=next_door.id, where=" next door")
+        for role in Role:
+            if role is Role.ADMIN and make == crowd.program:
+                continue  # no token is an administrator's
+            yield await make(
+                role,
+                centre=there.centre,
+                bureau_id=there.bureaus[0].id if role is Role.BUREAU else 0,
+                merchant_id=far_away.id if role is Role.MERCHANT else 0,
+                where=" elsewhere",
+            )
+    yield await crowd.streamer(there.streamer, where=" elsewhere")
+    from tests.factories.streamers import a_streamer  # noqa: PLC0415 -- one more of ours
+
+    yield await crowd.streamer(await a_streamer(here.centre), where=" next door")
+
+
+async def _colleagues(town: Town) -> AsyncIterator[Comer]:
+    """Everybody of every role who works for the first centre and its first bureau."""
+    house = town.office.house
+    for role in Role:
+        yield await town.crowd.user(
+            role,
+            centre=house.centre,
+            bureau_id=house.bureaus[0].id if role is Role.BUREAU else 0,
+            merchant_id=int(town.ours["merchant_row"]) if role is Role.MERCHANT else 0,
+        )
