@@ -49,7 +49,7 @@ migrate: setup ## bring the database of the environment up to date (with a backu
 
 .PHONY: test
 test: setup ## run the tests (all but the browser's and the slow ones)
-	@$(PYTEST) -m "not browser and not slow"
+	@$(PYTEST) -m "not browser and not slow and not faults"
 
 .PHONY: browser
 browser: setup ## run the tests that drive a real Chromium
@@ -57,7 +57,15 @@ browser: setup ## run the tests that drive a real Chromium
 
 .PHONY: slow
 slow: setup ## run the slow tests: the whole story, the fuzzed API
-	@$(PYTEST) -m "slow and not browser"
+	@$(PYTEST) -m "slow and not browser and not faults"
+
+.PHONY: faults
+faults: setup ## kill, stop and starve a running installation and see that nothing is lost (LIVEHUB_FAULTS_LONG=1: for longer)
+	@$(PYTEST) -m faults
+
+.PHONY: faults-short
+faults-short: setup ## those of the fault tests that CI runs
+	@$(PYTEST) -m "faults and not long"
 
 .PHONY: story
 story: setup ## tell the demo's story once and compare every figure with the sandbox's books
@@ -92,7 +100,7 @@ docs: setup ## write the table of docs/errors.md anew from the code
 .PHONY: coverage
 coverage: setup ## run the tests and show the lines none of them reached
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -m "not browser and not slow"
+	@$(BIN)/coverage run -m pytest -m "not browser and not slow and not faults"
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from prometheus_client import start_http_server
+
 from jobs import process
 from livehub import settings as knobs
+from livehub.database import marker
 
 
 def main() -> None:
@@ -20,6 +23,13 @@ def main() -> None:
         settings = knobs.load()
     except knobs.BadSetting as error:
         parser.error(str(error))
+    if settings.file is not None:
+        try:
+            marker.refuse_copy(settings.file)
+        except marker.WalMissing as error:
+            parser.exit(1, f"jobs: {error}\n")
+    if settings.jobs_metrics_port:
+        start_http_server(settings.jobs_metrics_port, addr=settings.host)
     process.run(settings)
 
 

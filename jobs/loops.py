@@ -32,7 +32,7 @@ FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 LONGEST_OUTAGE_WAIT_SECONDS = 2.0  # a database that comes back is noticed soon
 BEAT_SECONDS = 1.0
-TAKE_BACK_SECONDS = 5.0
+TAKE_BACK_SECONDS = 5.0  # and oftener where leases are short
 NOTE_LENGTH = 500
 
 DONE = Counter("livehub_loop_items_total", "What the loops have done", ["loop"])
@@ -70,6 +70,7 @@ class Loops:
         await asyncio.gather(self._beat_on(stop), *works)
 
     async def _supervise(self, loop: Loop, stop: asyncio.Event) -> None:
+        structlog.contextvars.bind_contextvars(loop=loop.name)  # this task's alone: gather makes one of each
         health = self.health[loop.name]
         while not stop.is_set():
             try:
@@ -80,9 +81,9 @@ class Loops:
                 FAILURES.labels(loop.name).inc()
                 wait = self._wait(error, health.failures)
                 if isinstance(error, DatabaseUnavailable):
-                    log.warning("loop.database_away", loop=loop.name, wait=wait)
+                    log.warning("loop.database_away", wait=wait)
                 else:
-                    log.exception("loop.failed", loop=loop.name, failures=health.failures, wait=wait)
+                    log.exception("loop.failed", failures=health.failures, wait=wait)
                 await told_within(stop, seconds=wait)
 
     async def _go_on(self, loop: Loop, health: Health, stop: asyncio.Event) -> None:
@@ -138,7 +139,7 @@ async def told_within(stop: asyncio.Event, *, seconds: float) -> bool:
 
 def every_loop(*, fetcher: Fetcher, lease_seconds: int) -> list[Loop]:
     """The loops of an installation."""
-    take_back = _TakeBack()
+    take_back = _TakeBack(every_seconds=min(TAKE_BACK_SECONDS, lease_seconds / 6))
 
     async def take_in() -> int:
         await take_back.now_and_then()
@@ -168,12 +169,13 @@ def every_loop(*, fetcher: Fetcher, lease_seconds: int) -> list[Loop]:
 class _TakeBack:
     """Messages whose worker died come back to the queue every few seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, every_seconds: float) -> None:
+        self._every_seconds = every_seconds
         self._next = 0.0
 
     async def now_and_then(self) -> None:
         if time.monotonic() >= self._next:
-            self._next = time.monotonic() + TAKE_BACK_SECONDS
+            self._next = time.monotonic() + self._every_seconds
             count = await queue.take_back_expired()
             if count:
                 log.warning("intake.leases_expired", messages=count)

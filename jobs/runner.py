@@ -141,16 +141,17 @@ class Runner:
         work.add_done_callback(lambda _: self._running.pop(task.name, None))
 
     async def _perform(self, task: Task, run: Run) -> None:
+        structlog.contextvars.bind_contextvars(job=task.name, run=run.id)  # this task's alone
         began = time.monotonic()
         renewing = asyncio.create_task(self._renew(run))
         try:
             note = await task.run(clock.now())
             status = "done"
         except DatabaseUnavailable:
-            log.warning("job.database_away", job=task.name)
+            log.warning("job.database_away")
             return  # the lease runs out and somebody takes the run over
         except Exception as error:
-            log.exception("job.failed", job=task.name)
+            log.exception("job.failed")
             status, note = "failed", f"{type(error).__name__}: {error}"
         finally:
             renewing.cancel()

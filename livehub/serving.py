@@ -10,6 +10,8 @@ from typing import Any
 
 from sanic import Sanic
 
+from livehub.connections import Connection
+
 BACKLOG = 4096  # connections of a rush that wait; the kernel may allow fewer (net.core.somaxconn)
 
 
@@ -34,7 +36,7 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
 async def serving(app: Sanic[Any, Any], *, sock: socket.socket) -> AsyncIterator[None]:
     """Answer on the socket while the block runs; at its end drain, then close the database."""
     server: Any = await app.create_server(  # its methods are not typed
-        sock=sock, backlog=BACKLOG, asyncio_server_kwargs={"start_serving": False}
+        sock=sock, backlog=BACKLOG, protocol=Connection, asyncio_server_kwargs={"start_serving": False}
     )
     await server.startup()
     await server.before_start()

@@ -31,8 +31,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     queue_limit: int = 2000  # requests that may wait for a group commit in each worker
     batch_limit: int = 256  # requests settled in one transaction
     body_limit: int = 1024 * 1024  # bytes of a request
+    bodies_limit: int = 64 * 1024 * 1024  # bytes of all unfinished requests of each worker
+    connection_limit: int = 4000  # connections of each worker
     lease_seconds: int = 30  # how long a loop may hold rows before another takes them over
     metrics_token: str = ""  # bearer token for /metrics; empty: only loopback may look
+    jobs_metrics_port: int = 0  # where `python -m jobs` alone tells its figures; 0: nowhere
     sms_channel: str = "outbox"  # which notices channel sends one-time codes
     log_format: str = "json"  # json or text
     log_level: str = "INFO"
@@ -46,6 +49,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     def is_sqlite(self) -> bool:
         """Whether the engine is a SQLite file."""
         return self.database.startswith("sqlite")
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None when the engine is PostgreSQL."""
+        return Path(self.database.removeprefix("sqlite://")) if self.is_sqlite else None
 
     @property
     def url(self) -> str:

@@ -27,6 +27,7 @@ import structlog
 from msgspec import Struct
 
 from livehub import settings as knobs
+from livehub.connections import allow_many_files
 from livehub.kit import logging
 from livehub.serving import listen
 from livehub.settings import Settings
@@ -69,6 +70,7 @@ def serve(
     ``ready`` hears the port once it is ours. When the database is away the workers answer 503 until it is
     there, and it is migrated then.
     """
+    allow_many_files()
     sockets = _sockets(settings, count=workers)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
@@ -135,6 +137,13 @@ def _migrate(settings: Settings) -> None:
     log.info("migrate.schema_current", migrations=count)
 
 
+def _forget_gauges(pid: int) -> None:
+    """What a dead process said of its present no longer counts; what it had counted does."""
+    from prometheus_client import multiprocess  # noqa: PLC0415 -- as in _children
+
+    multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]  # ships no types for it
+
+
 class _Nursery:
     """The children of one supervisor."""
 
@@ -192,6 +201,7 @@ class _Nursery:
                 if found[0] not in self._running:
                     continue  # an orphan of somebody else's: in a container we are everybody's parent
                 child, born = self._running.pop(found[0])
+                _forget_gauges(found[0])
                 status = os.waitstatus_to_exitcode(found[1])
                 if not child.restarts:
                     ended.append(status)

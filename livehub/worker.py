@@ -12,7 +12,7 @@ from livehub.kit import logging
 from livehub.kit.lifeline import stopping
 from livehub.serving import serving
 from livehub.settings import Settings
-from livehub.web import rendering
+from livehub.web import numbering, rendering
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,9 @@ def warm() -> None:
 
 def run(settings: Settings, sock: socket.socket, lifeline: int) -> None:
     """Serve on the socket until told to stop, or until the supervisor is gone."""
-    logging.install(style=settings.log_format, level=settings.log_level, process="web")
+    logging.install(
+        style=settings.log_format, level=settings.log_level, process="web", request=numbering.current
+    )
     uvloop.run(_serve(settings, sock=sock, lifeline=lifeline))
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
+from prometheus_client import Counter
 
 from jobs.schedule import every
 from livehub.orders import rollup
+
+DIFFERING = Counter(
+    "livehub_rollup_audit_differences_total", "Buckets found that were not their entries' sum"
+)
 
 log = structlog.get_logger(__name__)
 
@@ -17,6 +22,7 @@ async def rollup_audit(now: datetime) -> str:  # noqa: ARG001 -- as every task i
     differing = await rollup.differing_buckets()
     if not differing:
         return "every bucket is the sum of its entries"
+    DIFFERING.inc(len(differing))
     log.error("rollup_audit.buckets_differ", count=len(differing), first=differing[:3])
     return f"{len(differing)} buckets are not the sum of their entries; run: livehub rebuild"
 

@@ -8,10 +8,11 @@ import asyncpg
 from tortoise.exceptions import BaseORMException
 
 from livehub.database.backup import BackupFailed
+from livehub.database.marker import WalMissing
 from livehub.database.migrate import MigrationFailed
 from livehub.kit.errors import LivehubError
 
-_IN_THEIR_OWN_WORDS = (MigrationFailed, BackupFailed)
+_IN_THEIR_OWN_WORDS = (MigrationFailed, BackupFailed, WalMissing)
 _WITH_THEIR_NAME = (asyncpg.PostgresError, sqlite3.Error, BaseORMException, OSError)
 
 

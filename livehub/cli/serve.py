@@ -6,6 +6,7 @@ import click
 
 from livehub import settings as knobs
 from livehub import supervisor
+from livehub.database import marker
 from livehub.kit import logging
 
 
@@ -21,6 +22,8 @@ def command(*, workers: int, with_jobs: bool, no_migrate: bool) -> None:
             f"SQLite has one writer, so it gets one web worker; --workers {workers} needs PostgreSQL"
             " (set LIVEHUB_DATABASE_URL)"
         )
+    if settings.file is not None:
+        marker.refuse_copy(settings.file)
     logging.install(style=settings.log_format, level=settings.log_level, process="supervisor")
     try:
         supervisor.serve(

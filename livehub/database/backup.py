@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
+from livehub.database import marker
 from livehub.kit import clock
 from livehub.settings import Settings
 
@@ -31,8 +32,8 @@ async def backup(settings: Settings, path: Path) -> str:
     """Write the copy and return its SHA-256; BackupFailed leaves nothing behind."""
     draft = _begun(path)
     try:
-        if settings.is_sqlite:
-            await asyncio.to_thread(_copy_sqlite, settings, draft)
+        if settings.file is not None:
+            await asyncio.to_thread(_copy_sqlite, settings.file, draft)
         else:
             await _dump_postgres(settings, draft)
         digest = await asyncio.to_thread(_sha256, draft)
@@ -53,15 +54,21 @@ def _begun(path: Path) -> Path:
     return draft
 
 
-def _copy_sqlite(settings: Settings, draft: Path) -> None:
-    source = Path(settings.database.removeprefix("sqlite://"))
+def _copy_sqlite(source: Path, draft: Path) -> None:
     if not source.exists():
         raise BackupFailed(f"{source} does not exist")
     try:
-        with closing(sqlite3.connect(f"file:{source}?mode=rw", uri=True, timeout=30)) as connection:
-            connection.execute("VACUUM INTO ?", (str(draft),))  # an empty file is taken as a new one
+        with marker.visiting(source) as connection:
+            copy_of_sqlite(connection, draft)
     except sqlite3.Error as error:
         raise BackupFailed(f"SQLite: {error}") from error
+
+
+def copy_of_sqlite(source: sqlite3.Connection, target: Path) -> None:
+    """Write everything that is committed into a new file, which nobody has open."""
+    source.execute("VACUUM INTO ?", (str(target),))  # an empty file is taken as a new one
+    with closing(sqlite3.connect(target)) as copy:
+        copy.execute("PRAGMA user_version = 0")
 
 
 async def _dump_postgres(settings: Settings, draft: Path) -> None:

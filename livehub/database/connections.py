@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import wraps
-from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from tortoise import Tortoise
@@ -25,8 +24,8 @@ ATTEMPTS = 5
 
 async def connect(settings: Settings) -> None:
     """Open the database of this process and ask it once; DatabaseUnavailable when it is not there."""
-    if settings.is_sqlite:
-        Path(settings.database.removeprefix("sqlite://")).parent.mkdir(parents=True, exist_ok=True)
+    if settings.file is not None:
+        settings.file.parent.mkdir(parents=True, exist_ok=True)
     await Tortoise.init(config=tortoise_config(settings), _enable_global_fallback=True)
     await ping()
 

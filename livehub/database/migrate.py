@@ -7,16 +7,17 @@ cascades. So foreign keys are off while a migration runs, the file is copied fir
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from tortoise import Tortoise
 from tortoise.connection import get_connection
 from tortoise.migrations.executor import MigrationExecutor
 
+from livehub.database import marker
+from livehub.database.backup import copy_of_sqlite
 from livehub.database.config import LABEL, tortoise_config
 from livehub.kit import clock
 from livehub.settings import Settings
@@ -30,10 +31,10 @@ class MigrationFailed(Exception):
 
 async def migrate(settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> int:
     """Bring the database to the newest schema; returns how many migrations ran."""
-    if settings.is_sqlite:
-        path = Path(settings.database.removeprefix("sqlite://"))
+    path = settings.file
+    if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _file_lock(path.with_name(f"{path.name}.migrate-lock")):
+        with marker.held(path.with_name(f"{path.name}.migrate-lock")):
             return await _migrate_sqlite(settings, path, say)
     return await _migrate_postgres(settings, say)
 
@@ -115,14 +116,7 @@ async def _has_rows(executor: MigrationExecutor) -> bool:
 def _backup(path: Path) -> Path:
     stamp = clock.local(clock.now()).strftime("%Y%m%d-%H%M%S")
     backup = path.with_name(f"{path.stem}.before-migration-{stamp}{path.suffix}")
-    with sqlite3.connect(path) as source:
-        source.execute("VACUUM INTO ?", (str(backup),))
-    source.close()
+    backup.touch(mode=0o600)
+    with closing(sqlite3.connect(path)) as source:
+        copy_of_sqlite(source, backup)
     return backup
-
-
-@contextmanager
-def _file_lock(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -11,7 +11,9 @@ import asyncio
 import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
 from functools import lru_cache, wraps
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import aiosqlite
@@ -20,7 +22,8 @@ from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionConte
 from tortoise.connection import get_connections
 from tortoise.exceptions import IntegrityError, OperationalError
 
-from livehub.database.errors import translate
+from livehub.database import marker
+from livehub.database.errors import DatabaseUnavailable, translate
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -143,6 +146,7 @@ class Client(SqliteClient):
         super().__init__(file_path, **kwargs)
         self._reader: aiosqlite.Connection | None = None
         self._reader_lock = asyncio.Lock()
+        self._guest: marker.Guest | None = None
 
     def acquire_connection(self) -> Any:
         return _Held(self._lock, self)
@@ -151,16 +155,57 @@ class Client(SqliteClient):
         return _Transaction(_Wrapper(self), self._lock)
 
     async def create_connection(self, with_db: bool) -> None:  # noqa: FBT001 -- Tortoise's signature
+        if self._connection is not None:
+            return
+        file = Path(self.filename)
         try:
-            await super().create_connection(with_db)
-        except sqlite3.OperationalError as error:
+            async with marker.door(file):
+                self._guest = marker.Guest(file)
+                try:
+                    marker.check(file)
+                    await super().create_connection(with_db)
+                    await self._mark_open()
+                except BaseException:
+                    await _beyond_cancellation(self._drop())
+                    raise
+        except (sqlite3.OperationalError, OSError) as error:
             raise (translate(error) or OperationalError(error)) from error
 
     async def close(self) -> None:
-        if self._reader is not None:
-            reader, self._reader = self._reader, None
-            await reader.close()
-        await super().close()
+        if self._guest is not None:
+            async with AsyncExitStack() as stack:
+                with suppress(DatabaseUnavailable):  # somebody hangs behind the door: then we go without
+                    await stack.enter_async_context(marker.door(Path(self.filename)))
+                    if self._guest.is_last():
+                        await self._mark_closed()
+                await self._drop()
+
+    async def _mark_open(self) -> None:
+        connection = self._connection
+        assert connection is not None  # noqa: S101 -- opened by the caller
+        (row,) = await connection.execute_fetchall("PRAGMA user_version")
+        if row[0] != marker.OPEN:
+            await connection.execute_fetchall(f"PRAGMA user_version = {marker.OPEN}")
+            await connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+
+    async def _mark_closed(self) -> None:
+        """First the checkpoint: on a full disk it frees the room that the mark needs."""
+        connection = self._connection
+        assert connection is not None  # noqa: S101 -- a guest has one
+        for pragma in ("wal_checkpoint(TRUNCATE)", "user_version = 0"):
+            with suppress(sqlite3.Error):
+                await connection.execute_fetchall(f"PRAGMA {pragma}")
+
+    async def _drop(self) -> None:
+        reader, self._reader = self._reader, None
+        guest, self._guest = self._guest, None
+        try:
+            if reader is not None:
+                await reader.close()
+            await super().close()
+        finally:
+            if guest is not None:
+                guest.leave()
 
     @_translated
     async def execute_query(self, query: str, values: list[Any] | None = None) -> tuple[int, Sequence[Any]]:
@@ -188,7 +233,8 @@ class Client(SqliteClient):
     async def _read(self, query: str, values: list[Any] | None) -> list[sqlite3.Row]:
         async with self._reader_lock:
             if self._reader is None:
-                self._reader = await self._open_reader()
+                async with self.acquire_connection():  # the writer first: it marks the file
+                    self._reader = await self._open_reader()
             return list(await self._reader.execute_fetchall(_dialect(query), values))
 
     async def _open_reader(self) -> aiosqlite.Connection:

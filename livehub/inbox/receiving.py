@@ -69,7 +69,8 @@ _INSERT_MESSAGE = (
 )
 
 
-_digest_of = itemgetter(list(_MESSAGE).index("digest"))
+DELIVERY_COLUMNS, MESSAGE_COLUMNS = tuple(_DELIVERY), tuple(_MESSAGE)  # of the rows of an Arrival
+_digest_of = itemgetter(MESSAGE_COLUMNS.index("digest"))
 
 
 class Origin(msgspec.Struct, frozen=True):

@@ -8,12 +8,14 @@ transaction, commits, then resolves the futures. A client that goes away cannot 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from contextvars import Context, copy_context
+from typing import Generic, NamedTuple, TypeVar
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from livehub import database
 from livehub.kit.errors import Unavailable
@@ -29,12 +31,29 @@ BATCH_SIZE = Histogram(
     ["queue"],
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
+SECONDS = Histogram(
+    "livehub_group_commit_seconds",
+    "Time to settle and commit a batch",
+    ["queue"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15),
+)
+DEPTH = Gauge(
+    "livehub_group_commit_depth", "Items that wait, of all workers", ["queue"], multiprocess_mode="livesum"
+)
 REFUSED = Counter("livehub_group_commit_refused_total", "Items refused because the queue was full", ["queue"])
 FALLBACKS = Counter(
     "livehub_group_commit_fallback_total", "Batches that failed and were settled item by item", ["queue"]
 )
 
 ATTEMPTS = 5
+
+
+class Waiting(NamedTuple, Generic[Item, Answer]):
+    """An item, who waits for its answer, and on whose behalf: the log bears that request's number."""
+
+    item: Item
+    future: asyncio.Future[Answer]
+    context: Context
 
 
 class QueueFull(Unavailable):
@@ -63,11 +82,13 @@ class GroupCommit(Generic[Item, Answer]):
         self._settle = settle
         self._queue_limit = queue_limit
         self._batch_limit = batch_limit
-        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._waiting: deque[Waiting[Item, Answer]] = deque()
         self._arrived = asyncio.Event()
         self._flusher: asyncio.Task[None] | None = None
         self._stopping = False
         self._sizes = BATCH_SIZE.labels(name)
+        self._seconds = SECONDS.labels(name)
+        self._depth = DEPTH.labels(name)
 
     def start(self) -> None:
         """Start the flusher in the running loop."""
@@ -88,7 +109,7 @@ class GroupCommit(Generic[Item, Answer]):
             REFUSED.labels(self.name).inc()
             raise QueueFull(retry_after=1)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._waiting.append(Waiting(item, future, copy_context()))
         self._arrived.set()
         return await future
 
@@ -108,18 +129,22 @@ class GroupCommit(Generic[Item, Answer]):
             size = min(len(self._waiting), self._batch_limit)
             batch = [self._waiting.popleft() for _ in range(size)]
             self._sizes.observe(size)
+            self._depth.set(len(self._waiting))
+            began = time.monotonic()
             await self._flush(batch)
+            self._seconds.observe(time.monotonic() - began)
 
-    async def _flush(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+    async def _flush(self, batch: list[Waiting[Item, Answer]]) -> None:
         try:
-            answers = await self._commit([item for item, _ in batch])
+            answers = await self._commit([each.item for each in batch])
         except Unavailable as error:
-            for _, future in batch:
-                _resolve(future, error)
-        except Exception as error:
+            log.warning("group_commit.unavailable", queue=self.name, size=len(batch), error=repr(error))
+            for each in batch:
+                _resolve(each.future, error)
+        except Exception as error:  # noqa: BLE001 -- told in the item's own name
             if len(batch) == 1:
-                log.exception("group_commit.item_failed", queue=self.name)
-                _resolve(batch[0][1], error)
+                batch[0].context.run(_tell, self.name, error)
+                _resolve(batch[0].future, error)
                 return
             self.fallbacks += 1
             FALLBACKS.labels(self.name).inc()
@@ -127,8 +152,8 @@ class GroupCommit(Generic[Item, Answer]):
             for each in batch:
                 await self._flush([each])
         else:
-            for (_, future), answer in zip(batch, answers, strict=True):
-                _resolve(future, answer)
+            for each, answer in zip(batch, answers, strict=True):
+                _resolve(each.future, answer)
 
     async def _commit(self, items: list[Item]) -> Sequence[Answer | Exception]:
         for attempt in range(ATTEMPTS):
@@ -143,6 +168,10 @@ class GroupCommit(Generic[Item, Answer]):
                     raise
                 await asyncio.sleep(0.005 * 2**attempt)
         raise AssertionError
+
+
+def _tell(queue: str, error: Exception) -> None:
+    log.error("group_commit.item_failed", queue=queue, exc_info=error)
 
 
 def _resolve(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:

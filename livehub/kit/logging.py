@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Literal
 
 import structlog
@@ -16,16 +16,12 @@ _QUIET = ("apscheduler", "tortoise", "asyncio", "aiosqlite", "sanic.server")
 Style = Literal["json", "text"]
 
 
-def install(*, style: str, level: str, process: str) -> None:
-    """Send everything to standard error; ``process`` says who speaks (web, jobs, supervisor)."""
-    structlog.contextvars.bind_contextvars(process=process)
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
-    ]
+def install(*, style: str, level: str, process: str, request: Callable[[], str] = lambda: "") -> None:
+    """Send everything to standard error; ``process`` says who speaks (web, jobs, supervisor).
+
+    ``request`` tells the number of the request that is being answered, empty where none is.
+    """
+    shared = told_of_every_line(process=process, request=request)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -46,6 +42,26 @@ def install(*, style: str, level: str, process: str) -> None:
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+
+
+def told_of_every_line(*, process: str, request: Callable[[], str]) -> list[Any]:
+    """The processors that say who speaks, on whose behalf, when and how gravely."""
+
+    def signed(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["process"] = process
+        number = request()
+        if number:
+            event.setdefault("request_id", number)
+        return event
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        signed,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
 
 
 def _rendering(style: str) -> list[Any]:

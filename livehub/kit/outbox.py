@@ -102,6 +102,12 @@ async def _lease(*, now: datetime, limit: int) -> Sequence[dict[str, Any]]:
 
 
 async def _deliver(row: Mapping[str, Any], *, now: datetime) -> None:
+    about = {"fact": row["kind"], "fact_id": row["id"], "listener": row["listener"]}
+    with structlog.contextvars.bound_contextvars(**about):
+        await _hand_over(row, now=now)
+
+
+async def _hand_over(row: Mapping[str, Any], *, now: datetime) -> None:
     try:
         fact_type = _kinds[row["kind"]]
         listener = _listeners[fact_type][row["listener"]]
@@ -117,9 +123,9 @@ async def _deliver(row: Mapping[str, Any], *, now: datetime) -> None:
             if marked != 1:
                 raise LeaseLost
     except LeaseLost:
-        log.warning("outbox.lease_lost", id=row["id"])
+        log.warning("outbox.lease_lost")
     except Exception as error:
-        log.exception("outbox.listener_failed", kind=row["kind"], listener=row["listener"])
+        log.exception("outbox.listener_failed")
         await _postpone(row, error=error, now=now)
 
 

@@ -1,6 +1,7 @@
 from tortoise import migrations
 from tortoise.migrations import operations as ops
 from livehub.accounts.models import Role
+from livehub.database.operations import CreateModels
 from livehub.database.fields import DayField, DigestField, InstantField
 from livehub.inbox.models import DeliveryStatus, MessageStatus
 from livehub.merchants.models import MerchantStatus
@@ -14,7 +15,7 @@ from tortoise.indexes import Index
 class Migration(migrations.Migration):
     initial = True
 
-    operations = [
+    operations = [CreateModels(
         ops.CreateModel(
             name='AuditEntry',
             fields=[
@@ -1024,4 +1025,4 @@ class Migration(migrations.Migration):
             options={'table': 'redemption', 'app': 'livehub', 'pk_attr': 'id', 'table_description': '核销: one use of one voucher on one order.'},
             bases=['Model'],
         ),
-    ]
+    )]

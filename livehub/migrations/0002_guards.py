@@ -2,7 +2,7 @@
 
 from tortoise import migrations
 
-from livehub.database.operations import PerDialect, append_only, check, index, unique_where
+from livehub.database.operations import PerDialect, append_only, check, index, together, unique_where
 
 _OVERLAP = """
     SELECT RAISE(ABORT, 'resource_claim_no_overlap') WHERE NEW.active = 1 AND EXISTS (
@@ -17,52 +17,54 @@ class Migration(migrations.Migration):
     dependencies = [("livehub", "0001_tables")]
 
     operations = [
-        PerDialect(
-            postgres=[
-                "CREATE EXTENSION IF NOT EXISTS btree_gist",
-                "ALTER TABLE resource_claim ADD CONSTRAINT resource_claim_no_overlap EXCLUDE USING gist"
-                " (kind WITH =, resource_id WITH =, int8range(starts_at, ends_at) WITH &&) WHERE (active)",
-            ],
-            sqlite=[
-                f"CREATE TRIGGER resource_claim_no_overlap_insert BEFORE INSERT ON resource_claim"
-                f" BEGIN {_OVERLAP.format(but='')} END",
-                f"CREATE TRIGGER resource_claim_no_overlap_update BEFORE UPDATE ON resource_claim"
-                f" BEGIN {_OVERLAP.format(but='AND other.id <> NEW.id')} END",
-            ],
-        ),
-        check("resource_claim", "resource_claim_forward", "{new}starts_at < {new}ends_at"),
-        check("booking", "booking_forward", "{new}start_at < {new}end_at"),
-        check("voucher_template", "voucher_template_stock", "{new}issued BETWEEN 0 AND {new}quantity"),
-        check("voucher_template", "voucher_template_redeemed", "{new}redeemed BETWEEN 0 AND {new}issued"),
-        check("voucher_template", "voucher_template_face", "{new}face_fen > 0 AND {new}threshold_fen >= {new}face_fen"),
-        check("voucher_drop", "voucher_drop_stock", "{new}claimed BETWEEN 0 AND {new}quantity"),
-        check("claim_link", "claim_link_quota", "{new}quota = 0 OR {new}claims <= {new}quota"),
-        check("campaign", "campaign_budget", "{new}budget_fen > 0"),
-        check(
-            "ledger_account",
-            "ledger_account_not_below_zero",
-            "{new}balance_fen >= 0 OR {new}kind IN ('world:treasury', 'campaign:receivable')",
-        ),
-        check("ledger_entry", "ledger_entry_amount", "{new}amount_fen > 0 AND {new}debit_id <> {new}credit_id"),
-        check(
-            "redemption",
-            "redemption_amounts",
-            "{new}subsidy_fen > 0 AND {new}paid_fen = {new}order_fen - {new}subsidy_fen AND {new}paid_fen > 0",
-        ),
-        unique_where("redemption", "redemption_one_live_per_voucher", "voucher_id", _LIVE),
-        unique_where("redemption", "redemption_one_live_per_order", "platform, shop_id, order_no", _LIVE),
-        unique_where("broadcast_run", "broadcast_run_one_open", "broadcast_id", "ended_at IS NULL"),
-        unique_where("broadcast_account", "broadcast_account_one_room", "platform, room_ref", "room_ref <> ''"),
-        unique_where("voucher_drop", "voucher_drop_one_open", "broadcast_id", "state = 'open'"),
-        unique_where(
-            "claim_link", "claim_link_one_per_channel", "broadcast_id, streamer_id, platform", "broadcast_id IS NOT NULL"
-        ),
-        append_only("audit_entry"),
-        append_only("audit_link"),
-        append_only("ledger_entry"),
-        append_only("contribution_entry"),
-        index("inbox_message", "inbox_message_due", "next_attempt_at, id", "status = 'received'"),
-        index("inbox_message", "inbox_message_leased", "lease_until", "status = 'processing'"),
-        index("inbox_message", "inbox_message_stuck", "status, reason, id", "status IN ('parked', 'dead')"),
-        index("fetch_job", "fetch_job_due", "due_at, id", "status = 'waiting'"),
+        together(
+            PerDialect(
+                postgres=[
+                    "CREATE EXTENSION IF NOT EXISTS btree_gist",
+                    "ALTER TABLE resource_claim ADD CONSTRAINT resource_claim_no_overlap EXCLUDE USING gist"
+                    " (kind WITH =, resource_id WITH =, int8range(starts_at, ends_at) WITH &&) WHERE (active)",
+                ],
+                sqlite=[
+                    f"CREATE TRIGGER resource_claim_no_overlap_insert BEFORE INSERT ON resource_claim"
+                    f" BEGIN {_OVERLAP.format(but='')} END",
+                    f"CREATE TRIGGER resource_claim_no_overlap_update BEFORE UPDATE ON resource_claim"
+                    f" BEGIN {_OVERLAP.format(but='AND other.id <> NEW.id')} END",
+                ],
+            ),
+            check("resource_claim", "resource_claim_forward", "{new}starts_at < {new}ends_at"),
+            check("booking", "booking_forward", "{new}start_at < {new}end_at"),
+            check("voucher_template", "voucher_template_stock", "{new}issued BETWEEN 0 AND {new}quantity"),
+            check("voucher_template", "voucher_template_redeemed", "{new}redeemed BETWEEN 0 AND {new}issued"),
+            check("voucher_template", "voucher_template_face", "{new}face_fen > 0 AND {new}threshold_fen >= {new}face_fen"),
+            check("voucher_drop", "voucher_drop_stock", "{new}claimed BETWEEN 0 AND {new}quantity"),
+            check("claim_link", "claim_link_quota", "{new}quota = 0 OR {new}claims <= {new}quota"),
+            check("campaign", "campaign_budget", "{new}budget_fen > 0"),
+            check(
+                "ledger_account",
+                "ledger_account_not_below_zero",
+                "{new}balance_fen >= 0 OR {new}kind IN ('world:treasury', 'campaign:receivable')",
+            ),
+            check("ledger_entry", "ledger_entry_amount", "{new}amount_fen > 0 AND {new}debit_id <> {new}credit_id"),
+            check(
+                "redemption",
+                "redemption_amounts",
+                "{new}subsidy_fen > 0 AND {new}paid_fen = {new}order_fen - {new}subsidy_fen AND {new}paid_fen > 0",
+            ),
+            unique_where("redemption", "redemption_one_live_per_voucher", "voucher_id", _LIVE),
+            unique_where("redemption", "redemption_one_live_per_order", "platform, shop_id, order_no", _LIVE),
+            unique_where("broadcast_run", "broadcast_run_one_open", "broadcast_id", "ended_at IS NULL"),
+            unique_where("broadcast_account", "broadcast_account_one_room", "platform, room_ref", "room_ref <> ''"),
+            unique_where("voucher_drop", "voucher_drop_one_open", "broadcast_id", "state = 'open'"),
+            unique_where(
+                "claim_link", "claim_link_one_per_channel", "broadcast_id, streamer_id, platform", "broadcast_id IS NOT NULL"
+            ),
+            append_only("audit_entry"),
+            append_only("audit_link"),
+            append_only("ledger_entry"),
+            append_only("contribution_entry"),
+            index("inbox_message", "inbox_message_due", "next_attempt_at, id", "status = 'received'"),
+            index("inbox_message", "inbox_message_leased", "lease_until", "status = 'processing'"),
+            index("inbox_message", "inbox_message_stuck", "status, reason, id", "status IN ('parked', 'dead')"),
+            index("fetch_job", "fetch_job_due", "due_at, id", "status = 'waiting'"),
+        )
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
@@ -34,6 +34,11 @@ IDENTITY = "identity"  # a reason of parked: the order's money does not add up
 Bodies = dict[int, tuple[bytes, str]]  # delivery id -> its bytes, its headers
 
 APPLIED = Counter("livehub_intake_messages_total", "Messages by outcome", ["status"])
+BATCHES = Histogram(
+    "livehub_intake_batch_size",
+    "Messages taken together",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
+)
 SECONDS = Histogram("livehub_intake_batch_seconds", "Time to understand and apply a batch")
 FRESHNESS = Histogram(
     "livehub_freshness_seconds",
@@ -61,6 +66,7 @@ async def run_once(*, now: datetime, lease_seconds: int, limit: int = BATCH) -> 
     leased = await queue.lease(limit=limit, seconds=lease_seconds)
     if not leased:
         return 0
+    BATCHES.observe(len(leased))
     try:
         with SECONDS.time():
             await _work_through(leased, now=now)
@@ -235,8 +241,9 @@ def _checked(message: Leased, events: tuple[Event, ...], *, now: datetime) -> Un
     """Park what cannot be booked; an order whose money does not add up stays incomplete."""
     latest = clock.to_ms(now) + AHEAD_MS
     for event in events:
-        if not OLDEST_MS <= event.status_at <= latest:
-            raise Malformed("time", f"business time {event.status_at} is outside 2015 .. now + 1 day")
+        for at in _times(event):
+            if at is not None and not OLDEST_MS <= at <= latest:
+                raise Malformed("time", f"business time {at} is outside 2015 .. now + 1 day")
         line = identity.broken_line(event)
         if line is not None:
             return Understood(
@@ -246,6 +253,16 @@ def _checked(message: Leased, events: tuple[Event, ...], *, now: datetime) -> Un
                 error=f"line {line.line_ref}: list {line.list_fen} is not its parts",
             )
     return Understood(message, events)
+
+
+def _times(event: Event) -> Iterator[int | None]:
+    """Every instant of an event: each may date a bucket, or decide which message is the newest."""
+    yield from (event.status_at, event.created_at, event.paid_at)
+    if event.order is not None:
+        order = event.order
+        yield from (order.created_at, order.paid_at, order.finished_at, order.cancelled_at, order.updated_at)
+    for refund in event.refunds:
+        yield from (refund.applied_at, refund.succeeded_at, refund.updated_at)
 
 
 def _without_order(event: Event) -> tuple[Event, ...]:

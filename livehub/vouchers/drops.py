@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from tortoise.exceptions import IntegrityError
 from tortoise.functions import Sum
 
 from livehub import database
@@ -70,7 +71,11 @@ async def open_drop(drop_id: int, *, actor: Actor, now: datetime, quantity: int 
     window = drop.closes_at - drop.opens_at
     drop.state, drop.quantity, drop.opens_at, drop.closes_at = "open", wanted, now, now + window
     drop.opened_by = f"{actor.kind}:{actor.id}"
-    await drop.save(update_fields=["state", "quantity", "opens_at", "closes_at", "opened_by"])
+    try:
+        async with database.transaction():
+            await drop.save(update_fields=["state", "quantity", "opens_at", "closes_at", "opened_by"])
+    except IntegrityError as error:  # one of another template, opened at this moment
+        raise DropAlreadyOpen from error
     latch.clear()
     await _record("drop.opened", drop, broadcast, actor=actor, now=now, quantity=wanted)
     return drop

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import asyncpg
 from msgspec import Struct
+from tortoise.exceptions import IntegrityError
 
 from livehub import database
 
@@ -24,6 +26,10 @@ class Step(Struct, frozen=True):
     columns: tuple[str, ...]
     sql: str
     locks: tuple[str, str] = ("", "")
+
+
+class JustTaken(database.Contention):
+    """Somebody else wrote the same row just now: the batch is settled again, and sees it."""
 
 
 def insert(name: str, table: str, columns: Mapping[str, str], *, where: str = "") -> Step:
@@ -90,14 +96,20 @@ async def prefer_indexes() -> None:
 async def run(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]], steps: Sequence[Step]) -> None:
     """Do the steps in their order over the rows, in the current transaction.
 
-    ``columns`` is name -> PostgreSQL type. No step sees what another one wrote.
+    ``columns`` is name -> PostgreSQL type. No step sees what another one wrote. JustTaken when somebody else
+    wrote a row at this moment that may be there once only.
     """
     if not rows:
         return
     if database.dialect() == "postgres":
-        await database.with_rows(
-            columns, [tuple(row[name] for name in columns) for row in rows], _one_statement(steps)
-        )
+        try:
+            await database.with_rows(
+                columns, [tuple(row[name] for name in columns) for row in rows], _one_statement(steps)
+            )
+        except IntegrityError as error:
+            if isinstance(error.args[0], asyncpg.UniqueViolationError):
+                raise JustTaken from error
+            raise
         return
     for step in steps:
         kinds = {name: columns[name] for name in step.columns}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import quote
 
@@ -67,7 +66,7 @@ async def answer(request: Request, error: Exception) -> HTTPResponse:
     meant = _meaning(error)
     if meant.status >= _UNKNOWN_FAULT and not isinstance(meant, Unavailable):
         route = request.uri_template  # and not the path: addresses below /s/ are secrets
-        _log.error("request_failed", request_id=request_id(request), route=route, exc_info=error)
+        _log.error("request.failed", route=route, exc_info=error)
     headers = _headers(error, meant)
     if wants_json(request):
         return json_refusal(request, meant, headers)
@@ -92,7 +91,7 @@ def json_refusal(request: Request, error: LivehubError, headers: Headers | None 
     if error.data:
         body["data"] = error.data
     if error.status >= _UNKNOWN_FAULT:
-        body["request_id"] = request_id(request)
+        body["request_id"] = request.id
     return HTTPResponse(
         msgspec.json.encode(body), status=error.status, headers=headers, content_type="application/json"
     )
@@ -108,18 +107,13 @@ def html_refusal(request: Request, error: LivehubError, headers: Headers | None 
         message=error.message,
         details=error.details,
         retry_after=error.retry_after,
-        request_id=request_id(request) if error.status >= _UNKNOWN_FAULT else "",
+        request_id=request.id,
         is_phone=_below(request.path, _PHONES),
         home=_home(request.path),
         again=request.path if request.method == "GET" else "",
     )
     answered.headers.update(headers or {})
     return answered
-
-
-def request_id(request: Request) -> str:
-    """The number under which the log knows this request."""
-    return re.sub(r"[^\w-]", "", str(request.id))[:64]
 
 
 def _meaning(error: Exception) -> LivehubError:

@@ -25,7 +25,6 @@ from livehub.accounts.permissions import Permission, may, require
 from livehub.database import DatabaseUnavailable
 from livehub.kit import clock
 from livehub.kit.errors import Forbidden, LivehubError
-from livehub.web import answers
 from livehub.web.shell import Shell
 
 # (request, **path) as Sanic calls it; (request, actor, **path) as we write it.
@@ -215,7 +214,7 @@ def home_of(actor: Actor) -> str:
 
 def where(request: Request) -> dict[str, str]:
     """Where a request came from, as every Actor carries it."""
-    return {"ip": request.remote_addr or request.ip, "request_id": answers.request_id(request)[:36]}
+    return {"ip": request.remote_addr or request.ip, "request_id": str(request.id)}
 
 
 def _require_any(actor: Actor, permissions: tuple[Permission, ...]) -> None:

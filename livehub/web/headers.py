@@ -1,4 +1,4 @@
-"""The security headers of every answer, in one place."""
+"""The headers of every answer, in one place."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import Any
 
 from sanic import Request, Sanic
 from sanic.response import BaseHTTPResponse
+
+from livehub.web import numbering
+from livehub.web.watching import Watch
 
 # 'unsafe-inline' for style attributes only: ECharts' tooltips write them, meters and lanes are made of them.
 POLICY = (
@@ -27,11 +30,14 @@ _TOLD_TO_NOBODY = {**HEADERS, "Referrer-Policy": "no-referrer"}
 
 
 def install(app: Sanic[Any, Any]) -> None:
-    """Add the headers to every answer; what a handler set itself stays."""
+    """Add the headers to every answer, and note it; what a handler set itself stays."""
+    app.ctx.watch = Watch()
+    app.ctx.watch.install(app)
     app.register_middleware(_add, "response")
 
 
 async def _add(request: Request, response: BaseHTTPResponse) -> None:
+    """The one thing that happens with every answer: a middleware more costs a tenth of a webhook."""
     untold = request.path.startswith(_UNTOLD) or request.path == "/s"
     set_already = response.headers
     for name, value in (_TOLD_TO_NOBODY if untold else HEADERS).items():
@@ -39,3 +45,5 @@ async def _add(request: Request, response: BaseHTTPResponse) -> None:
             set_already[name] = value
     if "cache-control" not in set_already:
         set_already["Cache-Control"] = "no-store"  # pages of a login are nobody else's
+    set_already[numbering.HEADER] = request.id
+    request.app.ctx.watch.note(request, response)

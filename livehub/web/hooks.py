@@ -21,7 +21,11 @@ from livehub.web.shielding import committed_in_groups
 
 bp = Blueprint("hooks", url_prefix="/hooks")
 
-REFUSED = Counter("livehub_hooks_refused_total", "Deliveries refused for their signature", ["platform"])
+REFUSED = Counter(
+    "livehub_hooks_refused_total",
+    "Deliveries refused for their signature; endpoint 0 is one nobody knows",
+    ["platform", "endpoint"],
+)
 
 _STRANGER = Credential(app_key=ids.token(), secrets=(ids.token(),), access_token="")
 
@@ -58,8 +62,9 @@ async def receive(request: Request, platform: str, endpoint_key: str) -> HTTPRes
     try:
         plaintext = _authenticated(adapter, endpoint, request, headers, now_ms=clock.to_ms(now))
     except BadSignature:
-        REFUSED.labels(platform).inc()
-        request.app.ctx.signature_failures.count(platform, endpoint.id if endpoint else 0, now=now)
+        endpoint_id = endpoint.id if endpoint else 0
+        REFUSED.labels(platform, endpoint_id).inc()
+        request.app.ctx.signature_failures.count(platform, endpoint_id, now=now)
         return _answer(adapter.refuse())
     probe = adapter.probe(plaintext)
     if probe is not None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hmac
 from ipaddress import ip_address
+from typing import Any
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
-from sanic import Blueprint, Request
+from sanic import Blueprint, Request, Sanic
 from sanic.response import HTTPResponse, json
 
 from livehub import database
 from livehub.database.migrate import pending
 from livehub.kit.errors import NotFound, Unavailable
+from livehub.web.depths import Depths
 from livehub.web.doors import public
 
 bp = Blueprint("operations")
@@ -25,6 +27,11 @@ class NotReady(Unavailable):
     """服务正在启动或升级，请稍后重试。"""
 
     code = "NOT_READY"
+
+
+@bp.before_server_start
+async def _open(app: Sanic[Any, Any]) -> None:
+    app.ctx.depths = Depths(app.ctx.settings)
 
 
 @bp.get("/healthz")
@@ -53,7 +60,11 @@ async def metrics(request: Request) -> HTTPResponse:
     """Prometheus' figures, of all processes of this ``livehub serve``; for loopback or with the token."""
     if not _may_see(request):
         raise NotFound
-    return HTTPResponse(generate_latest(_figures()), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    state = request.app.ctx
+    stored = await state.depths.registry()
+    state.watch.write()
+    figures = generate_latest(_figures()) + generate_latest(stored)
+    return HTTPResponse(figures, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _may_see(request: Request) -> bool:

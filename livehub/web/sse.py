@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
+from contextvars import Context
 
 import structlog
 from msgspec import Struct
@@ -86,7 +87,7 @@ class Shared:
         """The latest value at once, then each change."""
         self._watchers += 1
         if self._reader is None:
-            self._reader = asyncio.create_task(self._read_on())
+            self._reader = asyncio.create_task(self._read_on(), context=Context())  # nobody's request
         seen = 0
         try:
             while True:

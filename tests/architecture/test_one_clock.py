@@ -66,13 +66,15 @@ def test_only_settings_reads_the_environment() -> None:
     assert users_of(ENVIRONMENT, door="livehub.settings") == []
 
 
-def test_chance_is_secret_or_seeded_in_the_sandbox() -> None:
+def test_chance_is_secret_or_seeded_in_the_sandbox_and_the_benchmarks() -> None:
     outside = [
         f"{module.where}:{line} uses {name}"
         for module in modules()
         for line, name in used(module)
         if name.startswith("random.")
-        and not (module.name.startswith("livehub.sandbox") and name.startswith("random.Random"))
+        and not (
+            module.name.startswith(("livehub.sandbox", "livehub.bench")) and name.startswith("random.Random")
+        )
     ]
 
     assert outside == []

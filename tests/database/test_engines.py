@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from livehub import database
 from livehub.settings import Settings
+from tests.contention import kinds
 
 UPSERT = (
     "INSERT INTO rate_window (key, starts_at, count) SELECT key, 0, n FROM v WHERE true"
@@ -65,3 +68,44 @@ async def test_a_unit_survives_the_client_that_went_away(db: Settings) -> None:
     await asyncio.sleep(0.1)
 
     assert await database.fetch("SELECT key FROM rate_window") == [{"key": "kept"}]
+
+
+async def add(*keys: str) -> None:
+    for key in keys:
+        await database.with_rows({"key": "text", "n": "int"}, [(key, 1)], UPSERT)
+
+
+async def test_two_units_that_wait_in_a_ring_both_end_well(db: Settings) -> None:
+    await database.unit(lambda: add("a", "b"))
+
+    async def hold_and_want(first: str, second: str) -> None:
+        await add(first)
+        await asyncio.sleep(0.1)
+        await add(second)
+
+    answers = await asyncio.gather(
+        database.unit(lambda: hold_and_want("a", "b")),
+        database.unit(lambda: hold_and_want("b", "a")),
+        return_exceptions=True,
+    )
+
+    assert kinds(answers) == ["NoneType", "NoneType"]
+    rows = await database.fetch("SELECT count FROM rate_window")
+    assert [row["count"] for row in rows] == [3, 3]
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+async def test_a_transaction_on_a_file_is_the_only_writer_from_its_beginning(db: Settings) -> None:
+    """What it reads before its first write is still so when it writes."""
+    file = db.database.removeprefix("sqlite://")
+    refusals: list[str] = []
+    async with database.transaction():
+        await database.fetch("SELECT count(*) AS n FROM rate_window")
+        with closing(sqlite3.connect(file, timeout=0.05, isolation_level=None)) as other:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                refusals.append(str(error))
+        await add("a")
+
+    assert refusals == ["database is locked"]

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ import aiohttp
 
 from livehub import settings as knobs
 from livehub.settings import Settings
+from tests.conftest import ROOT
 
 T = TypeVar("T")
 
@@ -46,6 +47,20 @@ class Serving:
         except (aiohttp.ClientError, TimeoutError, OSError):
             return 0
 
+    async def post(self, path: str, body: str, headers: Mapping[str, str]) -> int:
+        """The status of one POST."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(self.url + path, data=body.encode(), headers=headers) as answer,
+        ):
+            return answer.status
+
+    async def figure(self, name: str) -> float:
+        """The sum of a figure over its labels, as any of the workers tells it."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.url}/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
     async def ready(self) -> None:
         """Wait until it serves."""
         await becomes(self._is_ready, seconds=30)
@@ -55,13 +70,16 @@ class Serving:
 
 
 @asynccontextmanager
-async def serve(settings: Settings, *options: str) -> AsyncIterator[Serving]:
+async def serve(
+    settings: Settings, *options: str, module: str = "livehub", environ: Mapping[str, str] | None = None
+) -> AsyncIterator[Serving]:
     """Start ``livehub serve``; whatever is left of it at the end is killed."""
     log = settings.data_dir / "serve.log"
     with log.open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "livehub", "serve", *options),
-            env=knobs.environment(settings),
+            *(sys.executable, "-m", module, "serve", *options),
+            cwd=ROOT,
+            env=knobs.environment(settings) | dict(environ or {}),
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,
         )

@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 
-import aiohttp
 import pytest
 from msgspec.structs import replace
 
@@ -16,7 +15,7 @@ from jobs.models import LoopBeat
 from livehub import process
 from livehub import settings as knobs
 from livehub.settings import Settings
-from tests.faults.processes import Serving, becomes, name, serve
+from tests.faults.processes import becomes, name, serve
 
 
 async def test_a_killed_worker_is_replaced_while_requests_wait(settings: Settings) -> None:
@@ -66,15 +65,8 @@ async def test_several_workers_share_the_port_and_the_figures(settings: Settings
 
         assert answered == [200] * 40
         await becomes(lambda: len(serving.children("livehub-web") - {victim}) == 2, seconds=5)
-        figures = await becomes(lambda: figure(serving, "livehub_job_runs_total"), seconds=10)
+        figures = await becomes(lambda: serving.figure("livehub_job_runs_total"), seconds=10)
         assert figures >= 1
-
-
-async def figure(serving: Serving, name: str) -> float:
-    """The sum of a figure over its labels, as any of the workers tells it."""
-    async with aiohttp.ClientSession() as session, session.get(f"{serving.url}/metrics") as answer:
-        lines = (await answer.text()).splitlines()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
 
 
 async def test_a_dead_supervisor_leaves_neither_orphans_nor_its_port(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from jobs.schedule import Task, daily, every
 from livehub import database
 from livehub.kit import clock
 from livehub.settings import Settings
+from tests.contention import meet
 
 
 def counted(name: str, calls: list[str], *, seconds: float = 0.0, slots_seconds: int = 3600) -> Task:
@@ -82,6 +83,39 @@ async def test_the_run_of_a_dead_process_is_taken_over_and_its_late_end_is_fence
     assert late is False
     assert calls == ["count"]
     assert (run.status, run.token, run.attempts, run.note) == ("done", 2, 2, "1")
+
+
+async def test_two_heirs_of_a_dead_process_run_its_task_once(db: Settings) -> None:
+    calls: list[str] = []
+    task = counted("count", calls)
+    now = await runner.database_clock()
+    await JobRun.create(
+        job="count", due_at=task.latest_slot(now), status="running", token=1, started_at=now,
+        lease_until=now - timedelta(seconds=1),
+    )  # fmt: skip
+    heirs = [Runner({"count": task}) for _ in range(2)]
+
+    await meet(db, "SELECT 1 FROM job_run FOR UPDATE", *(each.tick for each in heirs))
+    await asyncio.gather(*(each.idle() for each in heirs))
+
+    run = await JobRun.get()
+    assert calls == ["count"]
+    assert (run.status, run.token, run.attempts) == ("done", 2, 2)
+
+
+async def test_who_lost_its_run_does_not_lengthen_the_heirs_lease(db: Settings) -> None:
+    now = await runner.database_clock()
+    run = await JobRun.create(
+        job="count", due_at=now, status="running", token=2, started_at=now,
+        lease_until=now + timedelta(seconds=30),
+    )  # fmt: skip
+    slept = Runner({}, lease_seconds=0.09)
+
+    renewing = asyncio.create_task(slept._renew(Run(run.id, "count", run.due_at, 1)))
+    await asyncio.sleep(0.2)
+    renewing.cancel()
+
+    assert (await JobRun.get()).lease_until == run.lease_until
 
 
 async def test_a_lease_in_force_is_left_alone(db: Settings) -> None:

@@ -14,6 +14,7 @@ from livehub.accounts.models import Role
 from livehub.notices import queries, recipients, sending
 from livehub.notices.contract import Message, NotDelivered
 from livehub.notices.models import Notice
+from tests.contention import meet
 from tests.factories.accounts import NOW, an_actor
 
 PHONE, CODE = "13807791234", "492817"
@@ -58,6 +59,10 @@ class Flaky:
 
 @pytest.fixture
 def sms(monkeypatch):
+    return a_channel(monkeypatch)
+
+
+def a_channel(monkeypatch):
     channel = Flaky()
     monkeypatch.setitem(sending.known(), "sms", channel)
     return channel
@@ -193,6 +198,19 @@ async def test_who_was_too_slow_does_not_settle_the_takers_attempt(db, sms):
     await sending._settle(taker, state="sent", now=NOW + sending.LEASE)
 
     assert (before, await states()) == ([("waiting", 2)], [("sent", 2)])
+
+
+async def test_two_processes_pass_each_message_on_once(db, sms):
+    for n in range(9):
+        await send(f"code:{n}", channel="sms", body=f"{n}")
+
+    async def deliver():
+        return await sending.deliver_waiting(NOW, limit=4)
+
+    await meet(db, "SELECT 1 FROM notice ORDER BY next_attempt_at, id LIMIT 1 FOR UPDATE", deliver, deliver)
+    await deliver()
+
+    assert sorted(body for _, body in sms.passed) == [str(n) for n in range(9)]
 
 
 async def test_what_went_out_by_another_way_is_not_opened(db, sms):

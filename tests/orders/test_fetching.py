@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -10,8 +11,8 @@ import msgspec
 import pytest
 
 from livehub import database, sandbox
-from livehub.inbox import receiving
-from livehub.inbox.receiving import Origin
+from livehub.inbox import queue, receiving
+from livehub.inbox.receiving import Arrival, Origin
 from livehub.kit import clock
 from livehub.orders import fetching, intake
 from livehub.orders.fetching import Fetcher
@@ -20,6 +21,7 @@ from livehub.platforms import registry
 from livehub.platforms.contract import Event, EventType
 from livehub.platforms.models import Endpoint
 from livehub.settings import Settings
+from tests.contention import held, meet
 from tests.factories.accounts import a_bureau
 from tests.factories.platforms import DOUDIAN_SECRET, a_shop, an_endpoint
 
@@ -226,18 +228,132 @@ async def test_an_endpoint_whose_secret_cannot_be_opened_stops_no_other(wire: Wi
     assert (await total())["paid"] == 7500
 
 
+async def a_job(db: Settings, *refs: str) -> Origin:
+    """Thin messages of an imitated shop, taken in: one fetch waits for each order."""
+    bureau = await a_bureau()
+    endpoint = await an_endpoint(bureau, app_key=APP)
+    await a_shop(bureau, endpoint=endpoint, shop_ref=SHOP)
+    for ref in refs:
+        await asked(endpoint, ref, seconds=8)
+    return Origin(endpoint.id, endpoint.centre_id, "doudian")
+
+
+async def asked(endpoint: Endpoint, ref: str, *, seconds: int) -> None:
+    """A thin message of so many seconds ago, taken in."""
+    await store(thin(endpoint, ref, seconds=seconds))
+    await intake.run_once(now=clock.now(), lease_seconds=30)
+
+
+async def store(*arrivals: Arrival) -> None:
+    async with database.transaction():
+        await receiving.store(arrivals)
+
+
+def thin(endpoint: Endpoint, ref: str, *, seconds: int) -> Arrival:
+    fields = {"p_id": int(ref), "shop_id": int(SHOP), "pay_time": seconds_ago(seconds)}
+    raw = _json([{"tag": "101", "msg_id": f"{ref}:{seconds}", "data": _json(fields)}]).encode()
+    return receiving.read_push(
+        registry.get("doudian"),
+        origin=Origin(endpoint.id, endpoint.centre_id, "doudian"),
+        raw=raw,
+        plaintext=raw,
+        headers={},
+        now=clock.now(),
+    )
+
+
+def answered(job: fetching.Job, origin: Origin) -> fetching.Answered:
+    event = Event(
+        type=EventType.ORDER_UPDATED, shop_ref=SHOP, order_ref=job.order_ref, status_at=job.wanted_at
+    )
+    return fetching.Answered(job, origin, raw=job.ref.encode(), event=event)
+
+
+async def test_two_fetchers_hold_different_fetches_and_do_not_wait(db: Settings) -> None:
+    await a_job(db, *(f"69000000000000000{n}" for n in range(10, 17)))
+    taken: list[set[int]] = []
+
+    async def take() -> None:
+        taken.append({job.id for job in await fetching._lease(limit=3)})
+
+    await meet(db, "SELECT 1 FROM fetch_job ORDER BY due_at, id LIMIT 1 FOR UPDATE", take, take)
+
+    one, other = taken
+    assert (len(one), len(other), one & other) == (3, 3, set())
+
+
+async def waits_at_the_first(db: Settings, refs: list[str], work: Callable[[], Awaitable[object]]) -> None:
+    """Somebody has the first fetch and wants the last: whoever comes now waits at the first and has nothing."""
+    first, last = (f"SELECT 1 FROM fetch_job WHERE ref = '{ref}' FOR UPDATE" for ref in (refs[0], refs[-1]))
+    async with held(db, first) as holder:
+        working = asyncio.ensure_future(work())
+        await holder.until_waiting(1)
+        has_nothing = await holder.gets(last)
+    await working
+    assert has_nothing
+
+
+REFS = [f"69000000000000000{n}" for n in range(10, 17)]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_answered_fetches_are_closed_in_one_order(db: Settings, backwards: bool) -> None:
+    origin = await a_job(db, *REFS)
+    jobs = sorted(await fetching._lease(limit=9), key=lambda job: job.ref, reverse=backwards)
+
+    answers = [answered(job, origin) for job in jobs]
+    await waits_at_the_first(db, REFS, lambda: fetching._record(answers, now=clock.now()))
+
+
+async def test_fetches_are_wanted_in_one_order(db: Settings) -> None:
+    origin = await a_job(db, *REFS)
+    endpoint = await Endpoint.get(id=origin.endpoint_id)
+
+    for backwards in (False, True):
+        await store(*(thin(endpoint, ref, seconds=2 - backwards) for ref in REFS))
+        understood = await intake.understand(await queue.lease(limit=9, seconds=30), now=clock.now())
+        understood.sort(key=lambda each: each.message.native_id, reverse=backwards)
+
+        async def work(understood: list[intake.Understood] = understood) -> None:
+            await database.unit(lambda: intake.apply(understood, now=clock.now()))
+
+        await waits_at_the_first(db, REFS, work)
+
+
+async def test_who_lost_its_fetch_neither_closes_nor_postpones_it(db: Settings) -> None:
+    origin = await a_job(db, "6900000000000000010")
+    (slept,) = await fetching._lease(limit=1)
+    await database.execute("UPDATE fetch_job SET lease_until = 0")
+    await fetching._lease(limit=1)
+    before = await database.fetch("SELECT * FROM fetch_job")
+
+    await database.unit(lambda: fetching._close(slept, now=clock.now()))
+    failed = msgspec.structs.replace(answered(slept, origin), event=None, error="late")
+    await database.unit(lambda: fetching._postpone(failed, now=clock.now()))
+
+    assert await database.fetch("SELECT * FROM fetch_job") == before
+
+
+async def test_what_is_asked_while_the_answer_is_on_its_way_is_asked_again(db: Settings) -> None:
+    origin = await a_job(db, "6900000000000000010")
+    (job,) = await fetching._lease(limit=1)
+    await asked(await Endpoint.get(id=origin.endpoint_id), "6900000000000000010", seconds=2)
+
+    await fetching._record([answered(job, origin)], now=clock.now())
+
+    (row,) = await database.fetch("SELECT status, wanted_at FROM fetch_job")
+    assert (row["status"], row["wanted_at"] > job.wanted_at) == ("waiting", True)
+
+
 async def test_a_reply_that_cannot_be_recorded_harms_no_other(wire: Wire) -> None:
     for _ in range(2):
         await wire.say("101", await wire.order(), pay_time=seconds_ago(8))
     jobs = await fetching._lease(limit=9)
     origin = Origin(wire.endpoint.id, wire.endpoint.centre_id, "doudian")
 
-    def answered(job: fetching.Job, *, at: int) -> fetching.Answered:
-        event = Event(type=EventType.ORDER_UPDATED, shop_ref=SHOP, order_ref=job.order_ref, status_at=at)
-        return fetching.Answered(job, origin, raw=job.ref.encode(), event=event)
-
     sound, broken = sorted(jobs, key=lambda job: job.id)
-    await fetching._record([answered(broken, at=2**70), answered(sound, at=sound.wanted_at)], now=clock.now())
+    unstorable = msgspec.structs.replace(broken, wanted_at=2**70)
+    await fetching._record([answered(unstorable, origin), answered(sound, origin)], now=clock.now())
 
     rows = await database.fetch("SELECT status, lease_until, last_error FROM fetch_job ORDER BY id")
     assert [(row["status"], row["lease_until"], bool(row["last_error"])) for row in rows] == [

@@ -11,25 +11,28 @@ from uuid import uuid4
 import aiohttp
 from sanic import Sanic
 
-from livehub.web import answers, assets, headers
+from livehub.connections import Connection, Crowd
+from livehub.web import answers, assets, headers, numbering
 
 App = Sanic[Any, Any]
 
 
 @asynccontextmanager
 async def served(
-    add_routes: Callable[[App], None], *, body_limit: int = 4096
+    add_routes: Callable[[App], None], *, body_limit: int = 4096, proxies: int | None = None
 ) -> AsyncIterator[aiohttp.ClientSession]:
     Sanic.test_mode = True
-    app: App = Sanic(f"probe-{uuid4().hex[:8]}", configure_logging=False)
+    app: App = Sanic(f"probe-{uuid4().hex[:8]}", configure_logging=False, request_class=numbering.Request)
     app.config.update({"TOUCHUP": False, "REQUEST_MAX_SIZE": body_limit, "ACCESS_LOG": False})
+    app.config.PROXIES_COUNT = proxies
     answers.install(app)
     headers.install(app)
     assets.install(app)
     add_routes(app)
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
-    server = await app.create_server(sock=sock, return_asyncio_server=True)
+    app.ctx.crowd = Crowd(connections=100, body_bytes=1 << 20, tell=lambda _: None)
+    server = await app.create_server(sock=sock, protocol=Connection, return_asyncio_server=True)
     assert server is not None
     await server.startup()
     port = sock.getsockname()[1]

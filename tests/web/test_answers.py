@@ -102,13 +102,12 @@ async def test_a_locked_database_is_a_503_and_not_a_fault() -> None:
 
 @pytest.mark.parametrize("path", ["/desk/fault", "/api/fault", "/c/fault"])
 async def test_a_fault_of_ours_is_told_by_its_number_only(path: str) -> None:
-    named = {**BROWSER, "X-Request-ID": "abc<script>"}
-    async with served(routes) as client, client.get(path, headers=named) as answer:
+    async with served(routes) as client, client.get(path, headers=BROWSER) as answer:
         body = await answer.text()
 
     assert answer.status == 500
     assert "secret" not in body
-    assert "abcscript" in body
+    assert answer.headers["X-Request-Id"] in body
 
 
 async def test_the_log_of_a_fault_names_the_route_and_no_secret_of_the_address() -> None:
@@ -119,7 +118,7 @@ async def test_the_log_of_a_fault_names_the_route_and_no_secret_of_the_address()
         async with served(add) as client, client.get("/s/secret-of-a-streamer", headers=BROWSER) as answer:
             assert answer.status == 500
 
-    (line,) = [each for each in logs if each["event"] == "request_failed"]
+    (line,) = [each for each in logs if each["event"] == "request.failed"]
     assert line["route"] == "/s/<token:str>"
     assert "secret-of-a-streamer" not in str(line)
 

@@ -11,6 +11,7 @@ from typing import Any
 from sanic import Request, Sanic
 from sanic.response import HTTPResponse, text
 
+from livehub.connections import Crowd
 from livehub.serving import listen, serving
 from livehub.web.shielding import Unfinished, committed_in_groups, live_stream
 
@@ -19,6 +20,7 @@ from livehub.web.shielding import Unfinished, committed_in_groups, live_stream
 async def served(handler: Any) -> AsyncIterator[tuple[int, Unfinished]]:
     Sanic.test_mode = True
     app: Sanic[Any, Any] = Sanic(f"probe-{uuid.uuid4().hex[:8]}", configure_logging=False)
+    app.ctx.crowd = Crowd(connections=100, body_bytes=1 << 20, tell=lambda _: None)
     app.config.update({"TOUCHUP": False, "GRACEFUL_SHUTDOWN_TIMEOUT": 2.0})
     app.add_route(handler, "/")
     unfinished = Unfinished()

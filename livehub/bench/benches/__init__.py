@@ -1,0 +1,1 @@
+"""One benchmark a file: a module with ``BENCH`` is found by its name."""

@@ -1,0 +1,168 @@
+"""What the database alone refuses, whatever the code above it does: the last line of defence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from tortoise.exceptions import BaseORMException
+
+from livehub import database
+from livehub.accounts import chain
+from livehub.orders import intake
+from livehub.settings import Settings
+from livehub.vouchers import drops
+from rooms.models import BroadcastAccount, BroadcastRun
+from tests.factories.vouchers import NOW, a_broadcast, a_claimant
+from tests.vouchers.test_drops import the_link
+from tests.vouchers.test_redemptions import a_till
+
+REFUSED: dict[str, tuple[str, ...]] = {
+    "resource_claim_no_overlap": (
+        "COPY resource_claim: starts_at = starts_at + 1",
+        "UPDATE resource_claim SET active = true",
+    ),
+    "resource_claim_forward": ("UPDATE resource_claim SET ends_at = starts_at",),
+    "booking_forward": ("UPDATE booking SET end_at = start_at",),
+    "voucher_template_stock": ("UPDATE voucher_template SET issued = quantity + 1",),
+    "voucher_template_redeemed": (
+        "UPDATE voucher_template SET redeemed = issued + 1",
+        "UPDATE voucher_template SET redeemed = -1",
+    ),
+    "voucher_template_face": (
+        "UPDATE voucher_template SET face_fen = 0",
+        "UPDATE voucher_template SET threshold_fen = face_fen - 1",
+    ),
+    "voucher_drop_stock": (
+        "UPDATE voucher_drop SET claimed = quantity + 1",
+        "UPDATE voucher_drop SET claimed = -1",
+    ),
+    "claim_link_quota": ("UPDATE claim_link SET quota = 1, claims = 2",),
+    "campaign_budget": ("UPDATE campaign SET budget_fen = 0",),
+    "ledger_account_not_below_zero": (
+        "UPDATE ledger_account SET balance_fen = -1 WHERE kind = 'round:held'",
+    ),
+    "ledger_entry_amount": (
+        "COPY ledger_entry: amount_fen = 0",
+        "COPY ledger_entry: credit_id = debit_id",
+    ),
+    "redemption_amounts": (
+        "UPDATE redemption SET paid_fen = paid_fen + 1",
+        "UPDATE redemption SET subsidy_fen = 0, paid_fen = order_fen",
+        "UPDATE redemption SET subsidy_fen = order_fen, paid_fen = 0",
+    ),
+    "redemption_one_live_per_voucher": (
+        "COPY redemption: id = id + 1, public_id = 'another', order_no = 'another'",
+    ),
+    "redemption_one_live_per_order": (
+        "COPY redemption: id = id + 1, public_id = 'another', voucher_id = (SELECT max(id) FROM voucher)",
+    ),
+    "broadcast_run_one_open": ("COPY broadcast_run: started_at = started_at + 1",),
+    "broadcast_account_one_room": ("UPDATE broadcast_account SET room_ref = '7312'",),
+    "voucher_drop_one_open": ("UPDATE voucher_drop SET state = 'open'",),
+    "claim_link_one_per_channel": (
+        (
+            "UPDATE claim_link SET platform = '', broadcast_id = (SELECT max(broadcast_id) FROM claim_link),"
+            " streamer_id = (SELECT max(streamer_id) FROM claim_link)"
+        ),
+    ),
+    **{
+        f"{table}_append_only": (f"UPDATE {table} SET {column} = 9", f"DELETE FROM {table}")
+        for table, column in {
+            "audit_entry": "bureau_id",
+            "audit_link": "bureau_id",
+            "ledger_entry": "campaign_id",
+            "contribution_entry": "order_id",
+        }.items()
+    },
+}
+
+
+@asynccontextmanager
+async def something_of_everything(db: Settings) -> AsyncIterator[None]:
+    """Rows in every guarded table: a voucher used, another unused, two drops, a show on air, a figure."""
+    async with a_till(db) as till:
+        world = till.world
+        used = await till.voucher(await a_claimant(world))
+        await till.voucher(await a_claimant(world))
+        await till.redeem(used, receipt_no="r1")
+        show = await a_broadcast(world)
+        await the_link(world, show)
+        await BroadcastAccount.create(broadcast_id=show.id, platform="doudian", account_ref="another")
+        await BroadcastRun.create(broadcast_id=show.id, started_at=NOW)
+        for _ in range(2):
+            await drops.plan(
+                show.id, template_id=world.template.id, quantity=9, window_s=60, actor=world.staff, now=NOW
+            )
+        for active in ("true", "false"):
+            await database.execute(
+                "INSERT INTO resource_claim (kind, resource_id, starts_at, ends_at, booking_id, active)"
+                f" SELECT 'room', room_id, start_at, end_at, id, {active} FROM booking"
+            )
+        await intake.run_once(now=NOW + timedelta(days=1), lease_seconds=30)
+        await chain.chain_tail(NOW)
+        yield
+
+
+async def outcome(statement: str) -> str:
+    """Why the database refuses a statement, '' when it does not; nothing of it stays."""
+    try:
+        async with database.transaction():
+            await database.execute(await spelled(statement))
+            raise ZeroDivisionError
+    except ZeroDivisionError:
+        return ""
+    except (BaseORMException, database.DatabaseUnavailable) as refusal:
+        return str(refusal) or repr(refusal.__cause__)
+
+
+async def spelled(statement: str) -> str:
+    """``COPY table: column = value, …`` is the first row once more, with other values."""
+    copied = re.fullmatch(r"COPY (\w+): (.+)", statement)
+    if copied is None:
+        return statement
+    table, changes = copied[1], dict(each.split(" = ", 1) for each in copied[2].split(", "))
+    row = await database.fetch_one(f"SELECT * FROM {table} ORDER BY id LIMIT 1")
+    assert row is not None, table
+    generated = {"id"} - changes.keys()
+    columns = [name for name in row if name not in generated]
+    values = ", ".join(changes.get(name, name) for name in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} ORDER BY id LIMIT 1"
+
+
+def named(guard: str) -> str:
+    """How a guard of this name speaks."""
+    return guard.removesuffix("_append_only") + " is append-only" if "append_only" in guard else guard
+
+
+async def test_the_database_refuses_what_must_never_be(db: Settings) -> None:
+    async with something_of_everything(db):
+        let_in = [
+            (guard, statement)
+            for guard, statements in REFUSED.items()
+            for statement in statements
+            if not spoke(guard, await outcome(statement), db)
+        ]
+
+    assert let_in == []
+
+
+def spoke(guard: str, refusal: str, db: Settings) -> bool:
+    """Whether it was this guard that refused; SQLite names the columns of a unique index, not the index."""
+    return named(guard) in refusal or (db.is_sqlite and "UNIQUE constraint failed" in refusal)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("settings", ["postgres"], indirect=True)
+async def test_the_past_is_not_truncated_either(db: Settings) -> None:
+    async with something_of_everything(db):
+        answers = [
+            await outcome(f"TRUNCATE {name.removesuffix('_append_only')} CASCADE")
+            for name in REFUSED
+            if name.endswith("_append_only")
+        ]
+
+    assert ["append-only" in each for each in answers] == [True] * 4

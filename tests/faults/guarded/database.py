@@ -1,0 +1,34 @@
+"""Guards of transactions themselves: beyond the client's reach, tried again, the only writer of a file."""
+
+from __future__ import annotations
+
+from tests.database import test_engines
+from tests.faults.guarding import Guard, on_both, race
+from tests.faults.removing import Cut
+
+GUARDS = (
+    *on_both(
+        Guard(
+            of="a unit of work, beyond the reach of a client that goes away",
+            out=(
+                Cut(
+                    "livehub.database.connections:unit",
+                    "asyncio.shield(asyncio.ensure_future(_unit(work)))",
+                    "_unit(work)",
+                ),
+            ),
+            race=race(test_engines.test_a_unit_survives_the_client_that_went_away),
+        )
+    ),
+    Guard(
+        of="another try for who lost in a ring of waiting",
+        out=(Cut("livehub.database.connections:_unit", "if attempt == ATTEMPTS - 1:", "if attempt >= 0:"),),
+        race=race(test_engines.test_two_units_that_wait_in_a_ring_both_end_well),
+    ),
+    Guard(
+        of="the write lock of a file, taken at the beginning",
+        out=(Cut("livehub.database.sqlite:_Wrapper.begin", "BEGIN IMMEDIATE", "BEGIN"),),
+        race=race(test_engines.test_a_transaction_on_a_file_is_the_only_writer_from_its_beginning),
+        engine="sqlite",
+    ),
+)

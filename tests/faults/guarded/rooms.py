@@ -1,0 +1,124 @@
+"""Guards of rooms: no overlap, one decision, one run, one cue at a time, and two people where two must sign."""
+
+from __future__ import annotations
+
+from tests.faults.guarding import Guard, on_both, race
+from tests.faults.removing import Cut, Dropped, Unique
+from tests.rooms import test_booking, test_onair, test_races
+
+BOTH_LOCKS_OF_A_SHOW = Cut(
+    "rooms.onair:_held",
+    'await locks.hold("booking", {seen.booking_id})\n    await locks.hold("broadcast", {seen.id})',
+    "pass",
+)
+TWICE_STARTED = test_races.test_a_show_started_twice_at_once_has_one_run
+ALIVE = test_races.test_a_show_that_gives_a_sign_of_life_just_now_is_not_abandoned
+FORWARD = test_races.test_signs_of_life_go_forward_and_bring_nothing_back
+
+GUARDS = (
+    *on_both(
+        Guard(
+            of="no overlap of rooms and people",
+            out=(Dropped("resource_claim_no_overlap"),),
+            race=race(test_booking.test_twenty_at_once_for_one_slot),
+        )
+    ),
+    Guard(
+        of="the line before rooms and people",
+        out=(Cut("rooms.claims:take", "await _stand_in_line(ordered)", "pass"),),
+        race=race(test_races.test_two_who_want_one_time_do_not_wait_for_each_other_in_a_ring),
+    ),
+    Guard(
+        of="the lock of a booking that is decided on",
+        out=(Cut("rooms.booking:_held", 'await locks.hold("booking", {seen.id})', "pass"),),
+        race=race(test_races.test_two_who_approve_at_once_decide_once),
+    ),
+    Guard(
+        of="the second look at a hold that ran out",
+        out=(Cut("rooms.booking:_still", ", state__in=list(among)"),),
+        race=race(test_races.test_a_booking_approved_as_its_hold_runs_out_stays),
+    ),
+    Guard(
+        of="the lock of a hold that ran out",
+        out=(Cut("rooms.booking:_still", 'await locks.hold("booking", numbers)', "pass"),),
+        race=race(test_races.test_a_booking_approved_as_its_hold_runs_out_stays),
+    ),
+    Guard(
+        of="the lock of the booking of a show that starts",
+        out=(Cut("rooms.onair:_held", 'await locks.hold("booking", {seen.booking_id})', "pass"),),
+        race=race(test_races.test_a_show_cancelled_as_it_starts_does_not_start),
+    ),
+    Guard(
+        of="the locks of a show that starts, with its one open run",
+        out=(BOTH_LOCKS_OF_A_SHOW,),
+        race=race(TWICE_STARTED),
+    ),
+    Guard(
+        of="the one open run",
+        out=(Dropped("broadcast_run_one_open"), BOTH_LOCKS_OF_A_SHOW),
+        race=race(TWICE_STARTED),
+    ),
+    Guard(
+        of="the second look at a silent show",
+        out=(Cut("rooms.onair:end_abandoned", "id__in=numbers, **silent", "id__in=numbers"),),
+        race=race(ALIVE),
+    ),
+    Guard(
+        of="the lock of a silent show",
+        out=(Cut("rooms.onair:end_abandoned", 'await locks.hold("broadcast", numbers)', "pass"),),
+        race=race(ALIVE),
+    ),
+    *on_both(
+        Guard(
+            of="the time of a sign of life",
+            out=(Cut("rooms.onair:pulse", " AND broadcast.heartbeat_at < v.at"),),
+            race=race(FORWARD),
+        )
+    ),
+    Guard(
+        of="the state of a show that gives a sign of life",
+        out=(Cut("rooms.onair:pulse", " AND broadcast.state = 'live'"),),
+        race=race(FORWARD),
+    ),
+    Guard(
+        of="the lock of a rundown whose cue is fired",
+        out=(Cut("rooms.rundown:_cue_held", 'await locks.hold("broadcast", {seen.broadcast_id})', "pass"),),
+        race=race(test_races.test_a_cue_fired_twice_at_once_is_told_once),
+    ),
+    Guard(
+        of="the lock of a rundown that grows, with its unique positions",
+        out=(Cut("rooms.rundown:_held", 'await locks.hold("broadcast", {seen.id})', "pass"),),
+        race=race(test_races.test_two_cues_added_at_once_stand_one_after_the_other),
+    ),
+    Guard(
+        of="the unique positions of a rundown",
+        out=(
+            Unique("cue", "broadcast_id, position"),
+            Cut("rooms.rundown:_held", 'await locks.hold("broadcast", {seen.id})', "pass"),
+        ),
+        race=race(test_races.test_two_cues_added_at_once_stand_one_after_the_other),
+    ),
+    Guard(
+        of="the code of a room",
+        out=(Unique("room", "centre_id, code"),),
+        race=race(test_races.test_a_rooms_code_is_given_once),
+    ),
+    *on_both(
+        Guard(
+            of="the one broadcast in a platform's room",
+            out=(Dropped("broadcast_account_one_room"),),
+            race=race(test_onair.test_a_platform_room_is_in_one_broadcast_only),
+        )
+    ),
+    Guard(
+        of="the second person who approves",
+        out=(
+            Cut(
+                "rooms.booking:approve",
+                "require_second_person(actor, first_user_id=booking.first_approved_by_id)",
+                "pass",
+            ),
+        ),
+        race=race(test_booking.test_two_person_rooms_need_two_people),
+    ),
+)

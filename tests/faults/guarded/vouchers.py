@@ -1,0 +1,348 @@
+"""Guards of vouchers: stock, person, key, one use, one order, the money, and who signs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from types import ModuleType
+
+import pytest
+
+from livehub.vouchers import claim_rows, redeem_rows
+from tests.faults.guarding import Guard, on_both, race
+from tests.faults.removing import Changed, Cut, CutText, Dropped, Removal, Unique
+from tests.vouchers import (
+    test_campaigns,
+    test_claims,
+    test_drops,
+    test_identity,
+    test_matching,
+    test_races,
+    test_redemptions,
+)
+
+
+def lingering(module: ModuleType) -> Callable[[pytest.MonkeyPatch], None]:
+    """Let nobody decide before two desks have come to read, so that they surely meet."""
+
+    async def two_desks_meet(patch: pytest.MonkeyPatch) -> None:
+        honest, both = module.prior, asyncio.Barrier(2)
+
+        async def together(questions: list[object]) -> list[object]:
+            is_first = not both.broken
+            if is_first:
+                with suppress(TimeoutError, asyncio.BrokenBarrierError):
+                    await asyncio.wait_for(both.wait(), timeout=5)
+                    await both.abort()  # once is enough
+            found = await honest(questions)
+            await asyncio.sleep(0.05 if is_first else 0)
+            return found
+
+        patch.setattr(module, "prior", together)
+
+    return two_desks_meet
+
+
+CLAIMS_MEET = Changed(lingering(claim_rows))
+REDEMPTIONS_MEET = Changed(lingering(redeem_rows))
+
+STOCK_CHECKS: tuple[Removal, ...] = (
+    Dropped("voucher_template_stock"),
+    Dropped("ledger_account_not_below_zero"),
+)
+USE_CHECKS: tuple[Removal, ...] = (
+    Dropped("voucher_template_redeemed"),
+    Dropped("ledger_account_not_below_zero"),
+)
+STOCK = Cut("livehub.vouchers.places:_stock", 'row["quantity"] - row["issued"]', "10**9")
+TEMPLATE_LOCK = Cut("livehub.vouchers.places:hold", " FOR UPDATE OF t FOR SHARE OF r, c", "")
+PERSON = (
+    Cut("livehub.vouchers.claims:_Settling._give", "prior.taken + self._given[slot]", "0"),
+    Unique("claim_slot", "round_id, template_id, platform, person_key, n"),
+)
+CLAIM_ANSWERS = (
+    Cut("livehub.vouchers.claims:_Settling.answer", "prior.answer is not None:", "False:"),
+    Unique("idempotency_record", "kind, key"),
+)
+VOUCHER_STATE = Cut(
+    "livehub.vouchers.holdings:why_not",
+    "used or holding.state in (VoucherState.REDEEMED, VoucherState.REFUNDED)",
+    "False",
+)
+VOUCHER_LOCKS = Cut("livehub.vouchers.holdings:hold", " FOR NO KEY UPDATE OF p FOR UPDATE OF x")
+ONE_LIVE_USE = Dropped("redemption_one_live_per_voucher")
+
+SIXTY_FOUR = test_claims.test_one_person_with_64_requests_gets_one_voucher
+FIVE_THOUSAND = test_claims.test_5000_people_with_twins_for_1000_vouchers
+FIVE_ORDERS = test_redemptions.test_one_voucher_on_five_orders_is_used_once
+WITHOUT_RECEIPT = test_redemptions.test_one_person_at_one_counter_without_receipts_uses_one_voucher
+
+ONE_ACCOUNT = (
+    Unique("ledger_account", "campaign_id, kind, round_id, merchant_id"),
+    CutText(
+        "livehub.vouchers.ledger:_OPEN",
+        r" ON CONFLICT \(campaign_id, kind, round_id, merchant_id\) DO NOTHING",
+    ),
+)
+CAMPAIGN_HOLD = 'await locks.hold("campaign", [campaign_id])'
+CAMPAIGN_LOCK = Cut("livehub.vouchers.rounds:schedule", CAMPAIGN_HOLD, "pass")
+LINK_LOCK = Cut("livehub.vouchers.claim_rows:_read_open", '" ORDER BY l.id FOR UPDATE OF l" if', '"" if')
+TWO_ROUNDS = test_races.test_two_rounds_scheduled_at_once_come_one_after_the_other
+QUOTA = test_races.test_a_links_quota_holds_over_two_kinds_at_two_desks
+ENROLLED = test_races.test_a_merchant_enrolled_twice_at_once_is_enrolled_and_noted_once
+
+GUARDS = (
+    Guard(
+        of="the stock and the person, either of which keeps one person at one voucher",
+        out=(STOCK, *PERSON),
+        behind=STOCK_CHECKS,
+        race=race(SIXTY_FOUR, workers=1),
+    ),
+    Guard(
+        of="the template's lock, for one person at two desks",
+        out=(TEMPLATE_LOCK,),
+        behind=(*STOCK_CHECKS, PERSON[1], CLAIM_ANSWERS[1]),
+        meets=(CLAIMS_MEET,),
+        race=race(SIXTY_FOUR, workers=2),
+    ),
+    Guard(
+        of="the template's lock, for a crowd at two desks",
+        out=(TEMPLATE_LOCK,),
+        behind=(*STOCK_CHECKS, PERSON[1], CLAIM_ANSWERS[1]),
+        meets=(CLAIMS_MEET,),
+        race=race(test_drops.test_a_drop_gives_exactly_its_quantity_to_a_crowd_at_two_desks),
+    ),
+    Guard(
+        of="the template's lock, with the CHECKs in place: batches fail and fall back",
+        out=(TEMPLATE_LOCK,),
+        meets=(CLAIMS_MEET,),
+        race=race(test_drops.test_a_drop_gives_exactly_its_quantity_to_a_crowd_at_two_desks),
+    ),
+    Guard(of="the stock", out=(STOCK,), behind=STOCK_CHECKS, race=race(FIVE_THOUSAND, workers=1), slow=True),
+    Guard(
+        of="the template's lock, for five thousand",
+        out=(TEMPLATE_LOCK,),
+        behind=(*STOCK_CHECKS, PERSON[1], CLAIM_ANSWERS[1]),
+        meets=(CLAIMS_MEET,),
+        race=race(FIVE_THOUSAND, workers=2),
+        slow=True,
+    ),
+    Guard(
+        of="the answer kept for a key",
+        out=CLAIM_ANSWERS,
+        race=race(FIVE_THOUSAND, workers=2),
+        slow=True,
+    ),
+    Guard(
+        of="the vouchers a person has",
+        out=PERSON,
+        race=race(test_claims.test_one_person_over_three_links_gets_one_voucher),
+    ),
+    Guard(
+        of="the voucher's state",
+        out=(VOUCHER_STATE, ONE_LIVE_USE),
+        behind=USE_CHECKS,
+        race=race(FIVE_ORDERS, workers=1),
+    ),
+    Guard(
+        of="the voucher's lock",
+        out=(VOUCHER_LOCKS, ONE_LIVE_USE),
+        behind=USE_CHECKS,
+        meets=(REDEMPTIONS_MEET,),
+        race=race(FIVE_ORDERS, workers=2),
+    ),
+    Guard(
+        of="what a person used in a shop a moment ago",
+        out=(
+            Cut(
+                "livehub.vouchers.redemptions:_Settling._require_usable",
+                "elif prior.recent + together:",
+                "elif False:",
+            ),
+        ),
+        race=race(WITHOUT_RECEIPT, workers=1),
+    ),
+    Guard(
+        of="the person's lock at the till",
+        out=(Cut("livehub.vouchers.holdings:hold", " FOR NO KEY UPDATE OF p"),),
+        meets=(REDEMPTIONS_MEET,),
+        race=race(WITHOUT_RECEIPT, workers=2),
+    ),
+    Guard(
+        of="the second person who countersigns",
+        out=(
+            Cut(
+                "livehub.vouchers.campaigns:countersign",
+                "permissions.require_second_person(actor, first_user_id=first)",
+                "pass",
+            ),
+        ),
+        race=race(test_campaigns.test_nobody_countersigns_what_she_drafted_or_submitted),
+    ),
+    Guard(
+        of="the lock of a campaign that is countersigned",
+        out=(Cut("livehub.vouchers.campaigns:_held", CAMPAIGN_HOLD, "pass"),),
+        race=race(test_races.test_two_countersign_at_once_and_the_money_comes_once),
+    ),
+    Guard(
+        of="the lock of a campaign whose money is allocated, with the numbers of its rounds",
+        out=(CAMPAIGN_LOCK,),
+        race=race(TWO_ROUNDS),
+    ),
+    Guard(
+        of="the numbers of a campaign's rounds",
+        out=(Unique("campaign_round", "campaign_id, seq"), CAMPAIGN_LOCK),
+        race=race(TWO_ROUNDS),
+    ),
+    Guard(
+        of="the lock of the accounts that are posted to",
+        out=(Cut("livehub.vouchers.ledger:_find", '" FOR UPDATE OF a" if', '"" if'),),
+        behind=(
+            CAMPAIGN_LOCK,
+            Unique("campaign_round", "campaign_id, seq"),
+            Dropped("ledger_account_not_below_zero"),
+        ),
+        race=race(test_races.test_what_is_left_of_a_budget_is_allocated_once),
+    ),
+    Guard(
+        of="the balance that is never below zero, when nobody locks it",
+        out=(Cut("livehub.vouchers.ledger:_find", '" FOR UPDATE OF a" if', '"" if'),),
+        behind=(CAMPAIGN_LOCK, Unique("campaign_round", "campaign_id, seq")),
+        race=race(test_races.test_what_is_left_of_a_budget_is_allocated_once),
+    ),
+    Guard(
+        of="the locks of a round that is closed",
+        out=(
+            Cut(
+                "livehub.vouchers.rounds:_held",
+                'await locks.hold("voucher_template", [row["id"] for row in rows])\n'
+                '    await locks.hold("campaign_round", [round_id])',
+                "pass",
+            ),
+        ),
+        race=race(test_races.test_a_round_closed_twice_at_once_releases_its_money_once),
+    ),
+    Guard(
+        of="the round read anew by a claim that waited",
+        out=(Cut("livehub.vouchers.places:hold", " FOR SHARE OF r, c", " FOR SHARE OF c"),),
+        race=race(test_races.test_a_claim_that_waited_while_its_round_was_closed_is_refused),
+    ),
+    Guard(
+        of="the campaign read anew by a claim that waited",
+        out=(Cut("livehub.vouchers.places:hold", " FOR SHARE OF r, c", " FOR SHARE OF r"),),
+        race=race(test_races.test_a_claim_that_waited_while_its_campaign_was_paused_is_refused),
+    ),
+    Guard(of="the lock of a link", out=(LINK_LOCK,), race=race(QUOTA)),
+    Guard(of="the quota of a link", out=(Dropped("claim_link_quota"), LINK_LOCK), race=race(QUOTA)),
+    Guard(
+        of="the one voucher of an order",
+        out=(Dropped("redemption_one_live_per_order"),),
+        race=race(test_races.test_one_order_takes_one_voucher_of_two_people_at_two_tills),
+    ),
+    Guard(
+        of="the one answer to a key",
+        out=(Unique("idempotency_record", "kind, key"),),
+        race=race(test_races.test_one_key_for_two_kinds_at_two_desks_gives_one_voucher),
+    ),
+    Guard(
+        of="another try for who was second to a unique row",
+        out=(
+            Cut(
+                "livehub.vouchers.hot:run", "isinstance(error.args[0], asyncpg.UniqueViolationError)", "False"
+            ),
+        ),
+        race=race(test_races.test_one_order_takes_one_voucher_of_two_people_at_two_tills),
+    ),
+    Guard(
+        of="the lock of a template that is planned",
+        out=(
+            Cut(
+                "livehub.vouchers.drops:_plan", 'await locks.hold("voucher_template", [template_id])', "pass"
+            ),
+        ),
+        race=race(test_races.test_two_plans_at_once_stay_within_the_stock),
+    ),
+    Guard(
+        of="the one open drop, when two are of one kind",
+        out=(
+            Cut(
+                "livehub.vouchers.drops:open_drop",
+                'if await Drop.filter(broadcast_id=drop.broadcast_id, state="open").exists():',
+                "if False:",
+            ),
+            Dropped("voucher_drop_one_open"),
+        ),
+        race=race(test_drops.test_at_most_one_drop_is_open),
+    ),
+    Guard(
+        of="the one open drop, when two are of two kinds",
+        out=(Dropped("voucher_drop_one_open"),),
+        race=race(test_races.test_two_drops_of_two_kinds_opened_at_once_are_one_open_drop),
+    ),
+    Guard(
+        of="the one link of a channel",
+        out=(
+            Dropped("claim_link_one_per_channel"),
+            Cut(
+                "livehub.vouchers.links:on_booking_approved",
+                " ON CONFLICT (broadcast_id, streamer_id, platform) WHERE broadcast_id IS NOT NULL DO NOTHING",
+            ),
+        ),
+        race=race(test_drops.test_an_approved_booking_gets_one_link_for_each_platform_once),
+    ),
+    Guard(
+        of="a drop that is closed although it is remembered",
+        out=(Cut("livehub.vouchers.claims:ClaimDesk._forget_closed", "raise StalePlace", "pass"),),
+        race=race(test_races.test_a_link_leads_to_the_next_drop_although_the_last_is_remembered),
+    ),
+    Guard(
+        of="the one person of a phone",
+        out=(
+            Unique("claimant", "centre_id, person_key"),
+            Cut("livehub.vouchers.identity:enter", " ON CONFLICT (centre_id, person_key) DO NOTHING"),
+        ),
+        race=race(test_races.test_a_phone_verified_at_two_doors_is_one_person),
+    ),
+    *on_both(
+        Guard(
+            of="a code that was used",
+            out=(Cut("livehub.vouchers.identity:_try", " AND used_at IS NULL AND", " AND"),),
+            race=race(test_races.test_a_code_tried_three_times_at_once_is_right_once),
+        )
+    ),
+    *on_both(
+        Guard(
+            of="the tries of a code",
+            out=(Cut("livehub.vouchers.identity:_try", "tries < $3", "CAST($3 AS bigint) IS NOT NULL"),),
+            race=race(test_identity.test_five_tries_and_five_minutes),
+        )
+    ),
+    Guard(
+        of="the one enrolment of a merchant",
+        out=(Unique("merchant_enrolment", "campaign_id, merchant_id"),),
+        behind=ONE_ACCOUNT,
+        race=race(ENROLLED, has_shop=True),
+    ),
+    Guard(
+        of="the one offline shop of a merchant",
+        out=(Unique("shop", "platform, shop_ref"),),
+        race=race(ENROLLED, has_shop=False),
+    ),
+    Guard(
+        of="the one account of a kind",
+        out=ONE_ACCOUNT,
+        race=race(ENROLLED, has_shop=False),
+    ),
+    Guard(
+        of="a voucher that its order has used before",
+        out=(
+            Cut(
+                "livehub.vouchers.matching:on_order_voucher_seen",
+                "if not await _is_redeemed_by(holding, fact):",
+                "if True:",
+            ),
+        ),
+        race=race(test_matching.test_orders_of_a_broadcasts_vouchers_are_attributed_to_it),
+    ),
+)

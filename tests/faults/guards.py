@@ -1,0 +1,50 @@
+"""Every guard against a race or a wrong order: how it is taken out, and which test then fails.
+
+The rows are in tests/faults/guarded, a file for each package. A guard is a constraint of the database, a
+lock, a clause of a WHERE, an order of writing. Text is cut out of the code itself and must be there, so
+that code written anew cannot leave a guard untested unnoticed. Constraints that no row takes out are
+listed here with the reason; the test of the table knows the database's own catalogue.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+from tests.faults import guarded
+from tests.faults.guarding import Guard
+
+GUARDS: tuple[Guard, ...] = tuple(
+    guard
+    for module in sorted(each.name for each in pkgutil.iter_modules(guarded.__path__))
+    for guard in import_module(f"{guarded.__name__}.{module}").GUARDS
+)
+
+TARGET = "the target of an upsert that adds up: without it the statement itself fails, at the first row"
+ONCE = "made once, in the transaction of the row it belongs to"
+RANDOM = "random, 80 bits and more: it never meets another"
+
+NOT_TAKEN_OUT: dict[str, str] = {
+    "tortoise_migrations (app, name)": "migrations run one process at a time, under an advisory lock",
+    "duplicate_count (endpoint_id, hour)": TARGET,
+    "refusal_count (round_id, reason, minute)": TARGET,
+    "signature_failure (platform, endpoint_id, hour)": TARGET,
+    "rollup_bucket (centre_id, day, broadcast_id, shop_id, streamer_id, product_id, attribution)": TARGET,
+    "rollup_minute (centre_id, minute, broadcast_id)": TARGET,
+    "order_line (order_id, line_ref)": TARGET,
+    "fetch_job (shop_id, kind, ref)": TARGET,
+    "product_map (shop_id, product_ref)": TARGET,
+    "loop_beat (name)": TARGET,
+    "broadcast (booking_id)": ONCE,
+    "streamer (person_id)": ONCE,
+    "crew_assignment (booking_id, person_id, role)": ONCE,
+    "broadcast_account (broadcast_id, platform, account_ref)": "written under the broadcast's lock",
+    "api_token (token_hash)": RANDOM,
+    "claimant_session (token_hash)": RANDOM,
+    "session (token_hash)": RANDOM,
+    "streamer_link (token_hash)": RANDOM,
+    "streamer_link (device_hash)": RANDOM,
+    "endpoint (endpoint_key)": RANDOM,
+    "claim_link (slug)": RANDOM,
+    "voucher (code_index)": RANDOM,
+}

@@ -1,0 +1,123 @@
+"""``python -m tests.faults.sabotage serve …``: livehub with holes in it, so that the product has no switch for them.
+
+Each named point stands at a line of the product that a crash could hit. While a file of that name lies in
+the folder of ``SABOTAGE_FUSES``, the first process that gets there takes the file away and dies (``kill -9``),
+or stops (``SIGSTOP``) when the file says so. ``SABOTAGE_POISON`` is the reference of an order that ends the
+process whenever it is read.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+FUSES, POISON = "SABOTAGE_FUSES", "SABOTAGE_POISON"
+
+Function = Callable[..., Awaitable[Any]]
+
+
+def points() -> dict[str, tuple[Any, str, Callable[[str, Function], Function]]]:
+    """Name of the point -> the function there, and on which side of it the point is."""
+    from livehub.inbox import queue  # noqa: PLC0415 -- after the supervisor has said where figures go
+    from livehub.kit import group_commit, outbox  # noqa: PLC0415 -- as above
+    from livehub.orders import fetching, intake, ledger, rollup  # noqa: PLC0415 -- as above
+
+    commit = group_commit.GroupCommit
+    return {
+        "intake.after_lease": (queue, "lease", after),
+        "intake.after_state": (ledger, "_store", after),
+        "intake.before_rollup": (rollup, "book", before),
+        "intake.before_commit": (queue, "settle", after),
+        "intake.after_commit": (intake, "_apply", after),
+        "outbox.after_lease": (outbox, "_lease", after),
+        "outbox.after_commit": (outbox, "_deliver", after),
+        "fetch.after_lease": (fetching, "_lease", after),
+        "fetch.before_commit": (fetching, "_close", after),
+        "web.before_commit": (commit, "_commit", before),
+        "web.after_commit": (commit, "_commit", after),
+    }
+
+
+def before(point: str, function: Function) -> Function:
+    @wraps(function)
+    async def sabotaged(*args: Any, **given: Any) -> Any:
+        _reach(point)
+        return await function(*args, **given)
+
+    return sabotaged
+
+
+def after(point: str, function: Function) -> Function:
+    """A function that found nothing to do has not got there."""
+
+    @wraps(function)
+    async def sabotaged(*args: Any, **given: Any) -> Any:
+        answer = await function(*args, **given)
+        if answer or answer is None:
+            _reach(point)
+        return answer
+
+    return sabotaged
+
+
+def _reach(point: str) -> None:
+    fuse = Path(os.environ[FUSES]) / point
+    with suppress(FileNotFoundError):  # nobody armed it, or another process was first
+        manner = fuse.read_text()
+        fuse.unlink()
+        os.kill(os.getpid(), signal.SIGSTOP if manner == "stop" else signal.SIGKILL)
+
+
+def arm() -> None:
+    """Make the holes in this process and those it will fork."""
+    if os.environ.get(FUSES):
+        for point, (place, name, side) in points().items():
+            setattr(place, name, side(point, getattr(place, name)))
+    if poison := os.environ.get(POISON):
+        _poison(poison)
+
+
+def _poison(order: str) -> None:
+    from livehub.platforms import canonical  # noqa: PLC0415 -- as in points
+
+    honest = canonical.event
+
+    def deadly(raw: bytes) -> Any:
+        event = honest(raw)
+        if event.order_ref == order:
+            os._exit(1)
+        return event
+
+    canonical.event = deadly
+
+
+def main() -> None:
+    """As ``livehub``, or as ``python -m jobs`` when told ``jobs``; holes are made once everything is imported."""
+    if sys.argv[1:] == ["jobs"]:
+        from jobs import __main__ as jobs  # noqa: PLC0415 -- only one of the two is wanted
+
+        del sys.argv[1:]
+        arm()
+        jobs.main()
+        return
+    from livehub import cli, supervisor  # noqa: PLC0415 -- as above
+
+    honest = supervisor._children
+
+    def children(*args: Any, **given: Any) -> Any:
+        made = honest(*args, **given)
+        arm()
+        return made
+
+    supervisor._children = children
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
