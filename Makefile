@@ -10,6 +10,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := $(BIN)/pytest
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal # one process for each core
 
 .PHONY: help
 help: ## list these commands
@@ -49,7 +50,7 @@ migrate: setup ## bring the database of the environment up to date (with a backu
 
 .PHONY: test
 test: setup ## run the tests (all but the browser's and the slow ones)
-	@$(PYTEST) -m "not browser and not slow and not faults"
+	@$(PYTEST) $(PARALLEL) -m "not browser and not slow and not faults"
 
 .PHONY: browser
 browser: setup ## run the tests that drive a real Chromium
@@ -57,7 +58,7 @@ browser: setup ## run the tests that drive a real Chromium
 
 .PHONY: slow
 slow: setup ## run the slow tests: the whole story, the fuzzed API
-	@$(PYTEST) -m "slow and not browser and not faults"
+	@$(PYTEST) $(PARALLEL) -m "slow and not browser and not faults"
 
 .PHONY: faults
 faults: setup ## kill, stop and starve a running installation and see that nothing is lost (LIVEHUB_FAULTS_LONG=1: for longer)

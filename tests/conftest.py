@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 POSTGRES = os.environ.get("LIVEHUB_TEST_POSTGRES", "").rstrip("/")
 REQUIRED = os.environ.get("LIVEHUB_TEST_REQUIRE_POSTGRES", "") == "1"
 KEYS = "test:dGVzdC1rZXktb2YtZXhhY3RseS0zMi1ieXRlcyEhISE="
+LEFT_OUT = "needs LIVEHUB_TEST_POSTGRES"
 ROOT = Path(__file__).resolve().parent.parent
-
-_left_out: list[str] = []
 
 structlog.configure(  # short tracebacks: the long ones take a quarter of a second each
     processors=[
@@ -40,24 +39,27 @@ structlog.configure(  # short tracebacks: the long ones take a quarter of a seco
 )
 
 
+def pytest_configure() -> None:
+    if REQUIRED and not POSTGRES:
+        raise pytest.UsageError("LIVEHUB_TEST_POSTGRES is not set, and leaving tests out is not allowed here")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if POSTGRES:
         return
-    if REQUIRED:
-        pytest.exit(
-            "LIVEHUB_TEST_POSTGRES is not set, and leaving the PostgreSQL tests out is not allowed here", 1
-        )
     for item in items:
         if item.get_closest_marker("postgres"):
-            _left_out.append(item.nodeid)
-            item.add_marker(pytest.mark.skip(reason="needs LIVEHUB_TEST_POSTGRES"))
+            item.add_marker(pytest.mark.skip(reason=LEFT_OUT))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _left_out:
+    left_out = [
+        report for report in terminalreporter.stats.get("skipped", []) if LEFT_OUT in report.longreprtext
+    ]
+    if left_out:
         terminalreporter.section("left out: these need PostgreSQL (set LIVEHUB_TEST_POSTGRES)")
-        for name in _left_out:
-            terminalreporter.line(name)
+        for report in left_out:
+            terminalreporter.line(report.nodeid)
 
 
 def _schema_hash() -> str:
@@ -82,38 +84,47 @@ def sqlite_template() -> Path:
     return path
 
 
+class Server:
+    """The PostgreSQL server behind one connection, for tests that run no loop of their own yet."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._connection = self._runner.run(asyncpg.connect(POSTGRES))
+        self.template = f"livehub_test_{_schema_hash()}"
+        self._runner.run(self._ensure_template())
+
+    def run(self, statement: str) -> None:
+        self._runner.run(self._connection.execute(statement))
+
+    def close(self) -> None:
+        self._runner.run(self._connection.close())
+        self._runner.close()
+
+    async def _ensure_template(self) -> None:
+        await self._connection.execute("SELECT pg_advisory_lock(7105)")  # two runs may start at once
+        try:
+            if not await self._connection.fetchval(
+                "SELECT 1 FROM pg_database WHERE datname = $1", self.template
+            ):
+                draft = f"{self.template}_draft"
+                await self._connection.execute(f'DROP DATABASE IF EXISTS "{draft}"')
+                await self._connection.execute(f'CREATE DATABASE "{draft}"')
+                await migrate(Settings(database_url=_url(draft), keys=KEYS))
+                await self._connection.execute(f'ALTER DATABASE "{draft}" RENAME TO "{self.template}"')
+        finally:
+            await self._connection.execute("SELECT pg_advisory_unlock(7105)")
+
+
 @pytest.fixture(scope="session")
-def postgres_template() -> str:
-    """The name of a migrated PostgreSQL database that tests copy."""
-    name = f"livehub_test_{_schema_hash()}"
-    asyncio.run(_make_template(name))
-    return name
-
-
-async def _make_template(name: str) -> None:
-    connection = await asyncpg.connect(POSTGRES)
-    try:
-        await connection.execute("SELECT pg_advisory_lock(7105)")
-        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-            draft = f"{name}_draft"
-            await connection.execute(f'DROP DATABASE IF EXISTS "{draft}"')
-            await connection.execute(f'CREATE DATABASE "{draft}"')
-            await migrate(Settings(database_url=_url(draft), keys=KEYS))
-            await connection.execute(f'ALTER DATABASE "{draft}" RENAME TO "{name}"')
-    finally:
-        await connection.close()
+def postgres() -> Iterator[Server]:
+    """The server, with a migrated database that tests copy."""
+    server = Server()
+    yield server
+    server.close()
 
 
 def _url(database: str) -> str:
     return f"{POSTGRES.rsplit('/', 1)[0]}/{database}"
-
-
-async def _run(statement: str) -> None:
-    connection = await asyncpg.connect(POSTGRES)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -126,9 +137,10 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
         yield Settings(data_dir=tmp_path, database_url=f"sqlite://{file}", keys=KEYS, port=0)
         return
     name = f"livehub_{uuid.uuid4().hex[:12]}"
-    asyncio.run(_run(f'CREATE DATABASE "{name}" TEMPLATE "{request.getfixturevalue("postgres_template")}"'))
+    server: Server = request.getfixturevalue("postgres")
+    server.run(f'CREATE DATABASE "{name}" TEMPLATE "{server.template}"')
     yield Settings(data_dir=tmp_path, database_url=_url(name), keys=KEYS, port=0)
-    asyncio.run(_run(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    server.run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
