@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
-from tortoise.backends.base.client import TransactionContextPooled
+from tortoise.backends.base.client import PoolConnectionWrapper, TransactionContextPooled
 from tortoise.connection import get_connections
 
 from livehub.database.errors import translate
+from livehub.database.savepoint import Savepoint
 
 ACQUIRE_SECONDS = 5.0
 
@@ -51,11 +53,24 @@ class _Transaction(TransactionContextPooled):
                 await (client.commit() if commit else client.rollback())
         finally:
             if pool is not None:
-                await pool.release(client._connection)  # noqa: SLF001 -- as above
+                with suppress(Exception):  # asyncpg throws away what it cannot reset; a commit stays one
+                    await pool.release(client._connection)  # noqa: SLF001 -- as above
+
+
+class _Pooled(PoolConnectionWrapper[Any]):
+    """A connection for one statement; who cannot get one in time is told so, and does not wait for ever."""
+
+    async def __aenter__(self) -> Any:
+        await self.ensure_connection()
+        self.connection = await self.client._pool.acquire(timeout=ACQUIRE_SECONDS)  # noqa: SLF001 -- as above
+        return self.connection
 
 
 class Client(AsyncpgDBClient):
     """A pool whose failures arrive as 503s."""
+
+    def acquire_connection(self) -> Any:
+        return _Pooled(self, self._pool_init_lock)
 
     def _in_transaction(self) -> Any:
         return _Transaction(_Wrapper(self), self._pool_init_lock)
@@ -72,6 +87,9 @@ class Client(AsyncpgDBClient):
 
 class _Wrapper(TransactionWrapper):
     """A transaction's own view of its connection."""
+
+    def _in_transaction(self) -> Any:
+        return Savepoint(_Wrapper(self))
 
     async def _translate_exceptions(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         return await _translated(super()._translate_exceptions(func, *args, **kwargs))

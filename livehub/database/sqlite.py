@@ -24,6 +24,7 @@ from tortoise.exceptions import IntegrityError, OperationalError
 
 from livehub.database import marker
 from livehub.database.errors import DatabaseUnavailable, translate
+from livehub.database.savepoint import Savepoint
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -109,6 +110,9 @@ async def _beyond_cancellation(work: Coroutine[Any, Any, None]) -> None:
 
 class _Wrapper(SqliteTransactionWrapper):
     """A transaction's own view of the connection."""
+
+    def _in_transaction(self) -> Any:
+        return Savepoint(_Wrapper(self))
 
     def acquire_connection(self) -> Any:
         return _Held(self._lock, self)

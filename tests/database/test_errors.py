@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiosqlite
+import asyncpg
 import pytest
+from tortoise.connection import get_connection
 from tortoise.exceptions import OperationalError
 
 from livehub import database
+from livehub.database import postgres
 from livehub.database.errors import Busy, DatabaseUnavailable, translate
 from livehub.settings import Settings
 
@@ -62,3 +66,39 @@ async def test_a_closed_connection_of_the_asynchronous_driver_is_an_outage(tmp_p
         await connection.execute("SELECT 1")
 
     assert type(translate(closed.value)) is DatabaseUnavailable
+
+
+async def test_a_session_that_is_ended_inside_a_savepoint_is_an_outage(db: Settings) -> None:
+    if db.is_sqlite:
+        pytest.skip("SQLite has no sessions")
+    other = await asyncpg.connect(db.database)
+    with pytest.raises(DatabaseUnavailable):
+        async with database.transaction():
+            row = await database.fetch_one("SELECT pg_backend_pid() AS pid")
+            async with database.transaction():
+                await other.execute("SELECT pg_terminate_backend($1)", row["pid"])
+                await other.close()
+                raise ValueError("whatever was wrong")
+
+
+async def test_a_savepoint_that_a_full_disk_took_away_does_not_hide_it(db: Settings) -> None:
+    if not db.is_sqlite:
+        pytest.skip("PostgreSQL keeps its savepoints")
+    with pytest.raises(DatabaseUnavailable):
+        async with database.transaction(), database.transaction():
+            await database.execute("ROLLBACK")  # as SQLite does by itself when it cannot go on
+            raise DatabaseUnavailable
+
+
+async def test_who_gets_no_connection_in_time_is_told(db: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    if db.is_sqlite:
+        pytest.skip("SQLite has no pool")
+    monkeypatch.setattr(postgres, "ACQUIRE_SECONDS", 0.2)
+    async with AsyncExitStack() as stack:
+        pool = get_connection("default")._pool
+        for _ in range(db.pool_size):
+            await stack.enter_async_context(pool.acquire())
+
+        with pytest.raises(DatabaseUnavailable):
+            await database.fetch("SELECT 1")
+    assert await database.fetch("SELECT 1 AS one") == [{"one": 1}]

@@ -131,6 +131,11 @@ class Load:
         if not task.cancelled() and (error := task.exception()):
             self.errors.append(repr(error))
 
+    @property
+    def unanswered(self) -> int:
+        """How much was sent and is not acknowledged yet."""
+        return len(self._tasks)
+
     # What was reached
 
     def per_second(self, since: float, until: float | None = None) -> float:

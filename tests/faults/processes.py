@@ -121,6 +121,17 @@ def name(pid: int) -> str:
     return ""
 
 
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the processors so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mib(pid: int) -> float:
+    """The memory a process has to itself and shares."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 async def becomes(true: Callable[[], Awaitable[T] | T], *, seconds: float) -> T:
     """Wait until the condition holds and return it; fails when it does not in time."""
     until = asyncio.get_running_loop().time() + seconds

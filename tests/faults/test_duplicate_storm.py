@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,7 +12,7 @@ from livehub.settings import Settings
 from tests.factories.accounts import a_bureau
 from tests.factories.platforms import an_endpoint
 from tests.faults.installation import seconds
-from tests.faults.processes import Serving, serve
+from tests.faults.processes import Serving, cpu_seconds, memory_mib, serve
 from tests.faults.test_database_away import paid, signed
 
 pytestmark = pytest.mark.faults
@@ -74,14 +72,3 @@ async def repeat(serving: Serving, request: bytes, *, times: int) -> None:
         writer.close()
 
     await asyncio.gather(*(knock() for _ in range(CONNECTIONS)))
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process has used of the processors so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory_mib(pid: int) -> float:
-    """The memory a process has to itself and shares."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
