@@ -17,7 +17,7 @@ from livehub.reports import drill
 from livehub.web.api.calls import as_utc
 from livehub.web.api.declared import Asked, Section
 from livehub.web.api.named import row_number
-from livehub.web.api.sales import OrderMessage, message_of_order
+from livehub.web.api.orders import OrderMessage, message_of_order
 from livehub.web.api.shapes import Instant, Listed, Nothing, Paging, RowRef
 
 calls = Section("收件箱")

@@ -48,7 +48,7 @@ def document(sections: Sequence[Section]) -> Json:
         "openapi": "3.1.0",
         "info": {"title": TITLE, "version": version("livehub"), "description": INTRO},
         "servers": [{"url": ROOT}],
-        "tags": [{"name": section.name} for section in sections],
+        "tags": [{"name": name} for name in dict.fromkeys(section.name for section in sections)],
         "paths": paths,
         "components": {
             "schemas": {name: each for name, each in schemas.items() if name not in queries - bodies},

@@ -14,6 +14,7 @@ T = TypeVar("T")
 Instant = Annotated[datetime, Meta(tz=True, description="带时区的时刻，如 2026-03-06T12:00:00Z")]
 Fen = Annotated[int, Meta(description="金额，单位：分")]
 PublicId = Annotated[str, Meta(min_length=1, max_length=16, description="公开编号")]
+Words = Annotated[str, Meta(min_length=1, max_length=60)]
 RowRef = Annotated[str, Meta(description="编号，作为文本传递")]
 Unit = Annotated[Literal["fen"], Meta(description="金额的单位：分")]
 AsOf = Annotated[datetime, Meta(tz=True, description="数字截至的时刻")]

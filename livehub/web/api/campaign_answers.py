@@ -1,0 +1,134 @@
+"""A campaign and its rounds as /api/v1 answers with them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from livehub.accounts.actors import Actor
+from livehub.accounts.permissions import Permission, bureau_scope
+from livehub.vouchers import campaign_queries
+from livehub.vouchers.campaign_queries import CampaignPage, RoundRow
+from livehub.vouchers.models import CampaignStatus, RoundStatus, Validity
+from livehub.vouchers.queries import Kind
+from livehub.web.api import named
+from livehub.web.api.shapes import AsOf, Fen, Instant, Unit
+
+
+class Ratio(Struct, frozen=True, kw_only=True):
+    """分子与分母；分母为 0 时没有比值。"""
+
+    numerator: int
+    denominator: int
+
+
+class Template(Struct, frozen=True, kw_only=True):
+    """一个券种。"""
+
+    id: str
+    name: str
+    face_fen: Fen
+    threshold_fen: Fen
+    quantity: int
+    issued: int
+    redeemed: int
+    validity: Validity
+    validity_n: int
+    valid_from: Instant | None
+    valid_until: Instant | None
+    merchants_only: bool
+    per_person: int
+
+
+class Round(Struct, frozen=True, kw_only=True):
+    """一个轮次。"""
+
+    id: str
+    seq: int
+    mode: str
+    state: RoundStatus
+    claim_from: Instant
+    claim_until: Instant
+    allocated_fen: Fen
+    templates: list[Template]
+
+
+class Campaign(Struct, frozen=True, kw_only=True):
+    """一个活动。"""
+
+    id: str
+    name: str
+    issuer_name: str
+    purpose: str
+    bureau: str
+    bureau_name: str
+    state: CampaignStatus
+    is_submitted: Annotated[bool, Meta(description="已提交会签")]
+    refund_preset: str
+    approved_at: Instant | None
+    version: Annotated[int, Meta(description="会签时放入 If-Match")]
+    basis: Literal["ledger"]
+    unit: Unit
+    as_of: AsOf
+    budget_fen: Fen
+    min_pay_fen: Fen
+    worst_case_fen: Annotated[int, Meta(description="全部领完、用完时的支出，单位：分")]
+    rounds: list[Round]
+
+
+async def seen(public_id: str, actor: Actor, permission: Permission, *, now: datetime) -> CampaignPage:
+    """A campaign within what the permission covers; NotFound else."""
+    return await campaign_queries.campaign(
+        public_id, centre_id=actor.centre_id, bureaus=bureau_scope(actor, permission), now=now
+    )
+
+
+async def campaign(public_id: str, actor: Actor, now: datetime) -> Campaign:
+    """The campaign with its rounds; NotFound where the caller may not read it."""
+    view = await seen(public_id, actor, Permission.CAMPAIGN_READ, now=now)
+    bureaus = await named.bureaus(actor.centre_id)
+    return Campaign(
+        id=view.id,
+        name=view.name,
+        issuer_name=view.issuer,
+        purpose=view.purpose,
+        bureau=bureaus[view.bureau_id],
+        bureau_name=view.bureau,
+        state=CampaignStatus(view.state),
+        is_submitted=view.submitted,
+        refund_preset=view.refund_preset,
+        approved_at=view.approved_at,
+        version=view.version,
+        basis="ledger",
+        unit="fen",
+        as_of=now,
+        budget_fen=view.budget_fen,
+        min_pay_fen=view.min_pay_fen,
+        worst_case_fen=view.worst_case_fen,
+        rounds=[_round(row) for row in view.rounds],
+    )
+
+
+async def round_of(public_id: str, campaign_id: str, actor: Actor, now: datetime) -> Round:
+    """One of its rounds."""
+    view = await seen(campaign_id, actor, Permission.CAMPAIGN_READ, now=now)
+    return next(_round(row) for row in view.rounds if row.id == public_id)
+
+
+def _round(row: RoundRow) -> Round:
+    return Round(
+        id=row.id,
+        seq=row.seq,
+        mode=row.mode,
+        state=RoundStatus(row.state),
+        claim_from=row.claim_from,
+        claim_until=row.claim_until,
+        allocated_fen=row.allocated_fen,
+        templates=[_template(kind) for kind in row.templates],
+    )
+
+
+def _template(kind: Kind) -> Template:
+    return Template(**{name: getattr(kind, name) for name in Template.__struct_fields__})

@@ -1,0 +1,150 @@
+"""消费券的轮次: claim windows with their templates, and the links that give them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from livehub import database
+from livehub.accounts.permissions import Permission
+from livehub.kit.states import WrongState
+from livehub.vouchers import links, rounds
+from livehub.vouchers.errors import BudgetExhausted, InsufficientFunds, TemplateUnfit
+from livehub.vouchers.models import Validity
+from livehub.web.api import campaign_answers, named
+from livehub.web.api.calls import as_utc
+from livehub.web.api.campaign_answers import Round
+from livehub.web.api.declared import Asked, Section
+from livehub.web.api.shapes import Instant, Nothing, Words
+
+calls = Section("消费券")
+
+Amount = Annotated[int, Meta(ge=1, le=10**9, description="单位：分")]
+
+
+class NewTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """一个新券种。"""
+
+    name: Words
+    face_fen: Amount
+    threshold_fen: Amount
+    quantity: Annotated[int, Meta(ge=1, le=100_000_000)]
+    validity: Validity
+    validity_n: Annotated[int, Meta(ge=0, le=10_000, description="小时数或天数")] = 0
+    valid_from: Instant | None = None
+    valid_until: Annotated[Instant | None, Meta(description="不含")] = None
+    merchants_only: bool = False
+    rules: Annotated[dict[str, dict[str, Any]], Meta(description="规则名与参数；不写即每人限领一张")] = {}
+
+
+class NewRound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """一个新轮次；面额 × 数量从活动可用资金里划出。"""
+
+    claim_from: Instant
+    claim_until: Instant
+    templates: Annotated[tuple[NewTemplate, ...], Meta(min_length=1, max_length=20)]
+
+
+class NewLink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """一个新的领券链接。"""
+
+    streamer: Annotated[str, Meta(max_length=16, description="主播公开编号")] = ""
+    platform: Annotated[str, Meta(max_length=32)] = ""
+    quota: Annotated[int, Meta(ge=0, le=100_000_000, description="0：不另设上限")] = 0
+
+
+class Link(Struct, frozen=True, kw_only=True):
+    """领券链接：公开，只带来路，不带权利。"""
+
+    slug: str
+    url: str
+
+
+@calls.post(
+    "/campaigns/{campaign_id}/rounds",
+    summary="安排轮次",
+    needs=(Permission.CAMPAIGN_DRAFT,),
+    body=NewRound,
+    answer=Round,
+    status=201,
+    refusals=(WrongState, TemplateUnfit, BudgetExhausted, InsufficientFunds),
+)
+async def schedule(asked: Asked[None, NewRound], campaign_id: str) -> Round:
+    """Plan a claim window and set its money aside."""
+    view = await campaign_answers.seen(campaign_id, asked.actor, Permission.CAMPAIGN_DRAFT, now=asked.now)
+    body = asked.body
+    made = await database.unit(
+        lambda: rounds.schedule(
+            view.row_id,
+            templates=[_wanted(each) for each in body.templates],
+            claim_from=as_utc(body.claim_from),
+            claim_until=as_utc(body.claim_until),
+            actor=asked.actor,
+            now=asked.now,
+        )
+    )
+    return await campaign_answers.round_of(made.public_id, campaign_id, asked.actor, asked.now)
+
+
+@calls.post(
+    "/rounds/{round_id}/open",
+    summary="开放领取",
+    needs=(Permission.CAMPAIGN_DRAFT,),
+    body=Nothing,
+    answer=Round,
+    refusals=(WrongState,),
+)
+async def open_round(asked: Asked[None, Nothing], round_id: str) -> Round:
+    """Let people claim."""
+    number, campaign = await named.round_of(round_id, actor=asked.actor)
+    await database.unit(lambda: rounds.open_round(number, actor=asked.actor, now=asked.now))
+    return await campaign_answers.round_of(round_id, campaign, asked.actor, asked.now)
+
+
+@calls.post(
+    "/rounds/{round_id}/close",
+    summary="截止领取，没有领走的资金释放",
+    needs=(Permission.CAMPAIGN_DRAFT,),
+    body=Nothing,
+    answer=Round,
+    refusals=(WrongState, InsufficientFunds),
+)
+async def close_round(asked: Asked[None, Nothing], round_id: str) -> Round:
+    """End the claims."""
+    number, campaign = await named.round_of(round_id, actor=asked.actor)
+    await database.unit(lambda: rounds.close_round(number, actor=asked.actor, now=asked.now))
+    return await campaign_answers.round_of(round_id, campaign, asked.actor, asked.now)
+
+
+@calls.post(
+    "/rounds/{round_id}/links",
+    summary="建立领券链接",
+    needs=(Permission.CAMPAIGN_DRAFT,),
+    body=NewLink,
+    answer=Link,
+    status=201,
+)
+async def link(asked: Asked[None, NewLink], round_id: str) -> Link:
+    """A link that gives the round's vouchers directly."""
+    number, _ = await named.round_of(round_id, actor=asked.actor)
+    body = asked.body
+    streamer_id = await named.streamer_id(body.streamer, actor=asked.actor) if body.streamer else None
+    made = await database.unit(
+        lambda: links.create(
+            number,
+            actor=asked.actor,
+            now=asked.now,
+            streamer_id=streamer_id,
+            platform=body.platform,
+            quota=body.quota,
+        )
+    )
+    return Link(slug=made.slug, url=f"{asked.opened.settings.url}/c/{made.slug}")
+
+
+def _wanted(template: NewTemplate) -> rounds.NewTemplate:
+    values = {name: getattr(template, name) for name in NewTemplate.__struct_fields__}
+    for name in ("valid_from", "valid_until"):
+        values[name] = as_utc(values[name]) if values[name] else None
+    return rounds.NewTemplate(**values)
