@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from functools import lru_cache
+from operator import add, sub
 
 import msgspec
 from msgspec import Struct
@@ -32,8 +33,16 @@ MEASURES = (
 Vector = tuple[int, ...]  # one integer per measure, in the order of MEASURES
 ZERO: Vector = (0,) * len(MEASURES)
 
+_REFUND_SALE = MEASURES.index("refund_sale")
+_REFUND_DONE = MEASURES.index("refund_done")
+_REFUND_APPLY = MEASURES.index("refund_apply")
+_REFUND_CASH = MEASURES.index("refund_cash")
+_REFUNDS = MEASURES.index("refunds")
+_PENDING = MEASURES.index("pending")
+_HOUR_MS = 3_600_000
 
-class Key(Struct, frozen=True, order=True):
+
+class Key(Struct, frozen=True, order=True, cache_hash=True):
     """One bucket, and the line and minute that speak for it. 0 or '' means none."""
 
     centre_id: int
@@ -73,7 +82,7 @@ def of(
     product_of: Callable[[str], int],
 ) -> Contribution:
     """The contribution of a state. ``attribute`` gets a line and its payment time in ms."""
-    total: dict[Key, dict[str, int]] = {}
+    total: dict[Key, list[int]] = {}
     paid_at = state.get("paid_at")
     lines = () if state.lines is None else state.lines[1]
     if lines and paid_at and not state.get("excluded"):
@@ -81,16 +90,25 @@ def of(
     if state.pending:
         at = paid_at or state.first_seen
         unknown = Key(place.centre_id, _day(at), 0, place.shop_id, 0, 0, "U", "", 0)
-        _add(total, unknown, pending=1)
-    return {
-        key: vector
-        for key, values in total.items()
-        if any(vector := tuple(values.get(m, 0) for m in MEASURES))
-    }
+        _vector(total, unknown)[_PENDING] += 1
+    return {key: tuple(vector) for key, vector in total.items() if any(vector)}
+
+
+def grounds(state: OrderState) -> tuple[object, ...]:
+    """All that ``of`` reads of a state: where it is the same, so is the contribution."""
+    pending, paid_at = state.pending, state.get("paid_at")
+    return (
+        None if state.lines is None else state.lines[1],
+        paid_at,
+        bool(state.get("excluded")),
+        _succeeded(state),
+        pending,
+        state.first_seen if pending and not paid_at else 0,
+    )
 
 
 def _book_sale(
-    total: dict[Key, dict[str, int]],
+    total: dict[Key, list[int]],
     state: OrderState,
     lines: tuple[Line, ...],
     paid_at: int,
@@ -124,29 +142,27 @@ def _book_sale(
             )
 
         sale = key(paid_at, paid_at // 60_000)
-        _add(
-            total,
-            sale,
-            buyer_paid=line.buyer_paid_fen,
-            platform_disc=line.platform_disc_fen,
-            other_disc=line.other_disc_fen,
-            voucher_subsidy=line.voucher_subsidy_fen,
-            freight=line.freight_fen,
-            orders=int(position == 0),
-            orders_with=int(product_id not in seen_products),
-            units=line.quantity,
+        booked = _vector(total, sale)
+        sold = (  # the first measures, in their order
+            line.buyer_paid_fen,
+            line.platform_disc_fen,
+            line.other_disc_fen,
+            line.voucher_subsidy_fen,
+            line.freight_fen,
+            *(0, 0, 0, 0),  # refunds
+            int(position == 0),
+            int(product_id not in seen_products),
+            line.quantity,
         )
+        booked[: len(sold)] = map(add, booked, sold)
         seen_products.add(product_id)
         for share in refunded[position]:
-            _add(total, sale, refund_sale=share.g2)
-            _add(
-                total,
-                key(share.succeeded_at),
-                refund_done=share.g2,
-                refund_cash=share.cash,
-                refunds=share.count,
-            )
-            _add(total, key(share.applied_at), refund_apply=share.g2)
+            booked[_REFUND_SALE] += share.g2
+            done = _vector(total, key(share.succeeded_at))
+            done[_REFUND_DONE] += share.g2
+            done[_REFUND_CASH] += share.cash
+            done[_REFUNDS] += share.count
+            _vector(total, key(share.applied_at))[_REFUND_APPLY] += share.g2
 
 
 class _Share(Struct, frozen=True):
@@ -166,10 +182,13 @@ def _refunded_by_line(state: OrderState, lines: tuple[Line, ...]) -> list[list[_
     line is fully refunded, and beyond it in the same proportion. Where the buyer paid nothing, by quantity.
     """
     shares: list[list[_Share]] = [[] for _ in lines]
+    succeeded = _succeeded(state)
+    if not succeeded:
+        return shares
     cash_so_far = [0] * len(lines)
     units_so_far = [0] * len(lines)
     booked = [0] * len(lines)
-    for refund in _succeeded(state):
+    for refund in succeeded:
         counted = False
         for i, (cash, units) in _parts(refund, lines).items():
             line = lines[i]
@@ -190,6 +209,8 @@ def _refunded_by_line(state: OrderState, lines: tuple[Line, ...]) -> list[list[_
 
 
 def _succeeded(state: OrderState) -> list[RefundSnapshot]:
+    if not state.refunds:
+        return []
     moved = [
         each.value
         for each in state.refunds.values()
@@ -212,11 +233,13 @@ def _parts(refund: RefundSnapshot, lines: tuple[Line, ...]) -> Mapping[int, tupl
 
 def difference(new: Contribution, old: Contribution) -> Contribution:
     """What must be appended so that the sum of entries becomes ``new``; zeroes are left out."""
+    if new == old:
+        return {}
     changed = {
-        key: tuple(a - b for a, b in zip(new.get(key, ZERO), old.get(key, ZERO), strict=True))
-        for key in new.keys() | old.keys()
+        key: tuple(map(sub, new.get(key, ZERO), old.get(key, ZERO)))
+        for key in sorted(new.keys() | old.keys())
     }
-    return {key: changed[key] for key in sorted(changed) if any(changed[key])}
+    return {key: delta for key, delta in changed.items() if any(delta)}
 
 
 def encode(contribution: Contribution) -> str:
@@ -243,15 +266,22 @@ def g2(vector: Vector) -> int:
 
 def total(contribution: Iterable[Vector]) -> Vector:
     """The sum of vectors."""
-    return tuple(sum(column) for column in zip(*contribution, strict=True)) or ZERO
+    return tuple(map(sum, zip(*contribution, strict=True))) or ZERO
 
 
-def _add(total_: dict[Key, dict[str, int]], key: Key, **measures: int) -> None:
-    values = total_.setdefault(key, {})
-    for name, amount in measures.items():
-        values[name] = values.get(name, 0) + amount
+def _vector(total_: dict[Key, list[int]], key: Key) -> list[int]:
+    """The sums of a key so far, to be raised."""
+    found = total_.get(key)
+    if found is None:
+        found = total_[key] = list(ZERO)
+    return found
 
 
 def _day(ms: int) -> int:
-    day: date = clock.local_day(clock.from_ms(ms))
-    return clock.day_number(day)
+    return _day_of_hour(ms // _HOUR_MS)
+
+
+@lru_cache(maxsize=4096)
+def _day_of_hour(hour: int) -> int:
+    """Local time is whole hours from UTC, so an hour lies in one local day."""
+    return clock.day_number(clock.local_day(clock.from_ms(hour * _HOUR_MS)))

@@ -46,11 +46,11 @@ class Held(Struct):
     platform: str
     order_ref: str
     state: OrderState
-    encoded: str  # the state as last encoded
     booked: Contribution
     revision: int
     voucher_told: bool
     changed: bool = False
+    relined: bool = False  # its lines, or the time of their payment, are not as they are stored
 
 
 class Applied(Struct, frozen=True):
@@ -69,16 +69,16 @@ async def apply(facts: Sequence[Applicable], *, now: datetime) -> Applied:
     changes: list[rollup.Change] = []
     for fact in facts:
         order = locked[fact.key]
-        before = order.encoded
-        state.merge(order.state, fact.event, fact.stamp)
-        order.encoded = state.encode(order.state)
-        if order.encoded == before:
+        before, lines = contribution.grounds(order.state), _stored_lines(order.state)
+        if not state.merge(order.state, fact.event, fact.stamp):
             continue
         order.changed = True
+        order.relined = order.relined or _stored_lines(order.state) != lines
         changed.add(fact.message_id)
-        delta = _difference(order, bound)
-        if delta:
-            changes.append(rollup.Change(order.id, delta, message_id=fact.message_id))
+        if contribution.grounds(order.state) != before:
+            delta = _difference(order, bound)
+            if delta:
+                changes.append(rollup.Change(order.id, delta, message_id=fact.message_id))
         await _tell_vouchers(order, message_id=fact.message_id, now=now)
     await _store([order for order in locked.values() if order.changed], now=now)
     await rollup.book(changes, now=now)
@@ -184,7 +184,6 @@ def held(row: Mapping[str, Any]) -> Held:
         platform=row["platform"],
         order_ref=row["order_ref"],
         state=state.decode(row["state"]),
-        encoded=row["state"],
         booked=contribution.decode(row["contribution"]),
         revision=row["revision"],
         voucher_told=bool(row["voucher_index"]),
@@ -268,7 +267,7 @@ async def _store(orders: Sequence[Held], *, now: datetime) -> None:
     )
     await database.with_rows(
         _LINE_COLUMNS,
-        [row for order in orders for row in _line_rows(order)],
+        [row for order in orders if order.relined for row in _line_rows(order)],
         f"INSERT INTO order_line ({', '.join(_LINE_COLUMNS)}) SELECT {', '.join(_LINE_COLUMNS)} FROM v"
         " WHERE true"
         " ON CONFLICT (order_id, line_ref) DO UPDATE SET product_ref = excluded.product_ref,"
@@ -310,7 +309,7 @@ def _order_row(order: Held, at: int) -> tuple[Any, ...]:
     sums = dict(zip(MEASURES, whole, strict=False))
     return (
         order.id,
-        order.encoded,
+        state.encode(merged),
         contribution.encode(order.booked),
         state.display_status(merged),
         merged.complete,
@@ -324,6 +323,11 @@ def _order_row(order: Held, at: int) -> tuple[Any, ...]:
         merged.get("voucher_code") or "" if order.voucher_told else "",
         at,
     )
+
+
+def _stored_lines(merged: OrderState) -> tuple[object, ...]:
+    """What order_line holds of a state."""
+    return (merged.lines[1] if merged.lines else (), merged.get("paid_at"))
 
 
 def _line_rows(order: Held) -> list[tuple[Any, ...]]:

@@ -78,33 +78,30 @@ def encode(state: OrderState) -> str:
     return _ENCODER.encode(state).decode()
 
 
-def merge(state: OrderState, event: Event, stamp: Stamp) -> None:
-    """Merge one fact into the state."""
+def merge(state: OrderState, event: Event, stamp: Stamp) -> bool:
+    """Merge one fact into the state; whether that changed it."""
     source = _SOURCE_RANK[stamp.source]
-    state.first_seen = min(filter(None, (state.first_seen, _business_time(event))), default=0)
-    status = event.order.status if event.order else event.status
-    version = (
-        event.order.updated_at if event.order else event.status_at,
-        source,
-        int(status or 0),
-        stamp.digest,
-    )
+    order = event.order
+    status = order.status if order else event.status
+    at = order.updated_at if order else event.status_at
+    version = (at, source, int(status or 0), stamp.digest)
+    changed = _see(state, _business_time(event))
     if status is not None:
-        _put(state, "status", version, int(status))
-    for name in ("created_at", "paid_at"):
-        _put(state, name, version, getattr(event, name))
-    if event.order is not None:
-        order = event.order
+        changed |= _put(state, "status", version, int(status))
+    changed |= _put(state, "created_at", version, event.created_at)
+    changed |= _put(state, "paid_at", version, event.paid_at)
+    if order is not None:
         for name in _SNAPSHOT_FIELDS:
-            _put(state, name, version, getattr(order, name))
-        _put(state, "excluded", version, int(order.excluded))
+            changed |= _put(state, name, version, getattr(order, name))
+        changed |= _put(state, "excluded", version, int(order.excluded))
         if state.lines is None or version > state.lines[0]:
             state.lines = (version, order.lines)
-        _cover(state, ORDER, max(order.updated_at, event.covers_until))
+            changed = True
+        changed |= _raise(state.covered, ORDER, max(order.updated_at, event.covers_until))
     for refund in event.refunds:
-        _merge_refund(state, refund, source, stamp)
-        _cover(state, refund.refund_ref, max(refund.updated_at, event.covers_until))
-    _want(state, event)
+        changed |= _merge_refund(state, refund, source, stamp)
+        changed |= _raise(state.covered, refund.refund_ref, max(refund.updated_at, event.covers_until))
+    return _want(state, event) or changed
 
 
 _SNAPSHOT_FIELDS = (
@@ -118,33 +115,50 @@ _SNAPSHOT_FIELDS = (
 )
 
 
-def _put(state: OrderState, name: str, version: Version, value: Any) -> None:
+def _see(state: OrderState, at: int) -> bool:
+    if not at or (state.first_seen and state.first_seen <= at):
+        return False
+    state.first_seen = at
+    return True
+
+
+def _put(state: OrderState, name: str, version: Version, value: Any) -> bool:
     if value is None or value == "":  # unknown never overwrites
-        return
+        return False
     held = state.fields.get(name)
-    if held is None or version > held[0]:
-        state.fields[name] = (version, value)
+    if held is not None and version <= held[0]:
+        return False
+    state.fields[name] = (version, value)
+    return True
 
 
-def _merge_refund(state: OrderState, refund: RefundSnapshot, source: int, stamp: Stamp) -> None:
+def _merge_refund(state: OrderState, refund: RefundSnapshot, source: int, stamp: Stamp) -> bool:
     version = (refund.updated_at, source, int(refund.status), stamp.digest)
     held = state.refunds.get(refund.refund_ref)
-    if held is None or version > held.version:
-        state.refunds[refund.refund_ref] = VersionedRefund(version, refund)
+    if held is not None and version <= held.version:
+        return False
+    state.refunds[refund.refund_ref] = VersionedRefund(version, refund)
+    return True
 
 
-def _want(state: OrderState, event: Event) -> None:
+def _want(state: OrderState, event: Event) -> bool:
     if event.refund_ref and not event.refunds:
-        state.wanted[event.refund_ref] = max(state.wanted.get(event.refund_ref, 0), event.status_at)
-    elif event.order is None and not event.refunds:
-        state.wanted[ORDER] = max(state.wanted.get(ORDER, 0), event.status_at)
+        return _raise(state.wanted, event.refund_ref, event.status_at)
+    if event.order is None and not event.refunds:
+        return _raise(state.wanted, ORDER, event.status_at)
+    return False
 
 
-def _cover(state: OrderState, key: str, until: int) -> None:
-    state.covered[key] = max(state.covered.get(key, 0), until)
+def _raise(maxima: dict[str, int], key: str, value: int) -> bool:
+    held = maxima.get(key)
+    if held is not None and value <= held:
+        return False
+    maxima[key] = max(value, 0)
+    return True
 
 
 def _business_time(event: Event) -> int:
+    """The earliest that a fact tells of; 0 when it tells of none."""
     times = [event.status_at, event.created_at]
     if event.order is not None:
         times += [event.order.created_at, event.order.updated_at]

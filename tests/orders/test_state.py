@@ -116,6 +116,29 @@ def test_a_state_survives_its_storage(facts: list[tuple[Event, Stamp]]) -> None:
     assert contribution.decode(contribution.encode(booked(merged))) == booked(merged)
 
 
+@given(stamped)
+@settings(max_examples=400, deadline=None)
+def test_a_merge_says_truly_whether_it_changed_the_state_and_its_contribution(
+    facts: list[tuple[Event, Stamp]],
+) -> None:
+    merged = OrderState()
+    for event, stamp in facts + facts[:1]:
+        encoded, grounds, contributed = state.encode(merged), contribution.grounds(merged), booked(merged)
+
+        changed = state.merge(merged, event, stamp)
+
+        assert changed == (state.encode(merged) != encoded)
+        if contribution.grounds(merged) == grounds:
+            assert booked(merged) == contributed
+
+
+@given(st.integers(1_420_041_600_000, 2_000_000_000_000))
+def test_the_day_of_a_bucket_is_the_local_day(at: int) -> None:
+    merged = fold([(a_full(at, lines=(a_line("a", paid=100),), paid_at=at), Stamp("pull", "1"))])
+
+    assert {key.day for key in booked(merged)} == {clock.day_number(clock.local_day(clock.from_ms(at)))}
+
+
 @given(st.integers(1, 10_000), st.integers(0, 3000), st.lists(st.integers(1, 4000), max_size=5))
 def test_a_fully_refunded_line_leaves_nothing(paid: int, voucher: int, parts: list[int]) -> None:
     facts = [a_full(T0, lines=(a_line("a", paid=paid, voucher=voucher),))]
