@@ -10,6 +10,7 @@ from livehub.database.connections import (
     fetch,
     fetch_one,
     ping,
+    prefer_indexes,
     transaction,
     unit,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "fetch",
     "fetch_one",
     "ping",
+    "prefer_indexes",
     "tortoise_config",
     "transaction",
     "unit",

@@ -78,6 +78,7 @@ async def lease(*, limit: int, seconds: int) -> list[Leased]:
     token = secrets.randbits(62)
     skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
     async with database.transaction():
+        await database.prefer_indexes()
         rows = await database.fetch(
             f"UPDATE inbox_message SET status = '{MessageStatus.PROCESSING}', attempts = attempts + 1,"
             f" lease_token = $1, lease_until = {database_now()} + $2"

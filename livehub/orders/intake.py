@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
+import prometheus_client
 import structlog
 from msgspec import Struct
-from prometheus_client import Counter, Histogram
+from prometheus_client import Histogram
 
 from livehub import database
 from livehub.inbox import barrier, queue, receiving
@@ -33,7 +35,7 @@ IDENTITY = "identity"  # a reason of parked: the order's money does not add up
 
 Bodies = dict[int, tuple[bytes, str]]  # delivery id -> its bytes, its headers
 
-APPLIED = Counter("livehub_intake_messages_total", "Messages by outcome", ["status"])
+APPLIED = prometheus_client.Counter("livehub_intake_messages_total", "Messages by outcome", ["status"])
 BATCHES = Histogram(
     "livehub_intake_batch_size",
     "Messages taken together",
@@ -114,13 +116,15 @@ async def _process(batch: Sequence[Leased], *, now: datetime) -> None:
 async def _apply(batch: Sequence[Leased], *, now: datetime) -> None:
     understood = await understand(batch, now=now)
     await database.unit(lambda: apply(understood, now=now))
+    booked_at = clock.to_ms(clock.now())
     for each in understood:
-        FRESHNESS.observe(max(0.0, (clock.to_ms(clock.now()) - each.message.received_at) / 1000))
+        FRESHNESS.observe(max(0.0, (booked_at - each.message.received_at) / 1000))
 
 
 async def apply(understood: Sequence[Understood], *, now: datetime) -> None:
     """Book what was understood and mark every message; in the current transaction."""
     await barrier.enter()
+    await database.prefer_indexes()
     shops = await platforms.shops_by_ref(
         sorted({(each.message.platform, event.shop_ref) for each in understood for event in each.events})
     )
@@ -160,8 +164,8 @@ async def apply(understood: Sequence[Understood], *, now: datetime) -> None:
             changed = each.message.id in applied.changed
             outcomes.append(_outcome(each, MessageStatus.APPLIED if changed else MessageStatus.STALE))
     await queue.settle(outcomes, now=now)
-    for outcome in outcomes:
-        APPLIED.labels(str(outcome.status)).inc()
+    for status, count in Counter(outcome.status for outcome in outcomes).items():
+        APPLIED.labels(str(status)).inc(count)
 
 
 def _outcome(each: Understood, status: MessageStatus, *, reason: str = "", error: str = "") -> Outcome:
@@ -215,9 +219,7 @@ def _read(message: Leased, bodies: Bodies, natives: dict[int, Sequence[object]])
     adapter = registry.get(message.platform)
     if message.delivery_id not in natives:
         raw, headers = _body(message, bodies)
-        natives[message.delivery_id] = adapter.split(
-            raw, headers=msgspec.json.decode(headers, type=dict[str, str])
-        )
+        natives[message.delivery_id] = adapter.split(raw, headers=_HEADERS.decode(headers))
     native = natives[message.delivery_id][message.position]
     return tuple(redacted(event, platform=message.platform) for event in adapter.normalise(native))  # type: ignore[arg-type]  # Natives of this very adapter
 
@@ -229,6 +231,9 @@ def _read_pull(message: Leased, bodies: Bodies, *, about: Event) -> tuple[Event,
     event = registry.get(message.platform).read_reply(fetch, raw)
     event = msgspec.structs.replace(event, covers_until=about.covers_until)
     return (redacted(event, platform=message.platform),)
+
+
+_HEADERS = msgspec.json.Decoder(dict[str, str])
 
 
 def _body(message: Leased, bodies: Bodies) -> tuple[bytes, str]:

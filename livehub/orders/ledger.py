@@ -37,6 +37,14 @@ class Applicable(Struct, frozen=True):
         return (self.shop_id, self.event.order_ref)
 
 
+class Sums(Struct, frozen=True):
+    """What a contribution amounts to, kept beside it for lists and filters."""
+
+    g2_fen: int
+    refund_fen: int
+    over_refund: bool
+
+
 class Held(Struct):
     """One locked order while a batch is applied to it."""
 
@@ -46,11 +54,23 @@ class Held(Struct):
     platform: str
     order_ref: str
     state: OrderState
-    booked: Contribution
-    revision: int
+    contribution: str  # what is booked, as it is stored: most facts leave it alone
+    sums: Sums
     voucher_told: bool
     changed: bool = False
     relined: bool = False  # its lines, or the time of their payment, are not as they are stored
+
+    @property
+    def booked(self) -> Contribution:
+        """What is booked for it."""
+        return contribution.decode(self.contribution)
+
+    def book(self, new: Contribution) -> Contribution:
+        """What changes in the buckets when this is booked instead."""
+        delta = contribution.difference(new, self.booked)
+        if delta:
+            self.contribution, self.sums = contribution.encode(new), _sums(new)
+        return delta
 
 
 class Applied(Struct, frozen=True):
@@ -76,7 +96,7 @@ async def apply(facts: Sequence[Applicable], *, now: datetime) -> Applied:
         order.relined = order.relined or _stored_lines(order.state) != lines
         changed.add(fact.message_id)
         if contribution.grounds(order.state) != before:
-            delta = _difference(order, bound)
+            delta = order.book(_contribution(order, bound))
             if delta:
                 changes.append(rollup.Change(order.id, delta, message_id=fact.message_id))
         await _tell_vouchers(order, message_id=fact.message_id, now=now)
@@ -106,7 +126,7 @@ async def book_anew(order_ids: Iterable[int], *, reason: str, now: datetime) -> 
         orders = await _lock_ids(wanted[start : start + CHUNK])
         bound = await _bindings(orders, ())
         for order in orders:
-            delta = _difference(order, bound)
+            delta = order.book(_contribution(order, bound))
             if delta:
                 changes.append(rollup.Change(order.id, delta, reason=reason))
                 order.changed = True
@@ -165,9 +185,8 @@ async def _lock_ids(order_ids: Sequence[int]) -> list[Held]:
 
 HELD = (
     "o.id AS id, o.centre_id AS centre_id, o.shop_id AS shop_id, o.platform AS platform, o.order_ref AS"
-    " order_ref,"
-    " o.state AS state, o.contribution AS contribution, o.revision AS revision, o.voucher_index AS"
-    " voucher_index"
+    " order_ref, o.state AS state, o.contribution AS contribution, o.g2_fen AS g2_fen, o.refund_fen AS"
+    " refund_fen, o.over_refund AS over_refund, o.voucher_index AS voucher_index"
 )
 
 
@@ -184,8 +203,8 @@ def held(row: Mapping[str, Any]) -> Held:
         platform=row["platform"],
         order_ref=row["order_ref"],
         state=state.decode(row["state"]),
-        booked=contribution.decode(row["contribution"]),
-        revision=row["revision"],
+        contribution=row["contribution"],
+        sums=Sums(row["g2_fen"], row["refund_fen"], bool(row["over_refund"])),
         voucher_told=bool(row["voucher_index"]),
     )
 
@@ -204,14 +223,6 @@ async def _bindings(locked: Iterable[Held], facts: Iterable[Applicable]) -> attr
         for line in fact.event.order.lines
     ]
     return await attribution.bindings([order.id for order in orders], sold)
-
-
-def _difference(order: Held, bound: attribution.Bindings) -> Contribution:
-    """What changes in the buckets; the order's booked contribution becomes the new one."""
-    new = _contribution(order, bound)
-    delta = contribution.difference(new, order.booked)
-    order.booked = new
-    return delta
 
 
 async def recomputed(orders: Sequence[Held]) -> dict[int, Contribution]:
@@ -305,23 +316,30 @@ _LINE_COLUMNS = {
 
 def _order_row(order: Held, at: int) -> tuple[Any, ...]:
     merged = order.state
-    whole = contribution.total(order.booked.values())
-    sums = dict(zip(MEASURES, whole, strict=False))
     return (
         order.id,
         state.encode(merged),
-        contribution.encode(order.booked),
+        order.contribution,
         state.display_status(merged),
         merged.complete,
         merged.pending,
-        sums.get("refund_cash", 0) > sums.get("buyer_paid", 0),
+        order.sums.over_refund,
         merged.first_seen,
         merged.get("paid_at"),
-        contribution.g2(whole) if whole else 0,
-        sums.get("refund_done", 0),
+        order.sums.g2_fen,
+        order.sums.refund_fen,
         merged.get("buyer_id") or "",
         merged.get("voucher_code") or "" if order.voucher_told else "",
         at,
+    )
+
+
+def _sums(booked: Contribution) -> Sums:
+    whole = dict(zip(MEASURES, contribution.total(booked.values()), strict=True))
+    return Sums(
+        g2_fen=contribution.g2(tuple(whole.values())),
+        refund_fen=whole["refund_done"],
+        over_refund=whole["refund_cash"] > whole["buyer_paid"],
     )
 
 

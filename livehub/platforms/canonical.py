@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 
@@ -156,7 +156,7 @@ def _order(order: WireOrder) -> OrderSnapshot:
     status = OrderStatus[order.status.upper()]
     if OrderStatus.PAID <= status <= OrderStatus.FINISHED and order.paid_at is None:
         raise Malformed("schema", f"data.paid_at is missing although the order is {order.status}")
-    _refuse_repeated("data.lines", "line_ref", (line.line_ref for line in order.lines))
+    _refuse_repeated("data.lines", "line_ref", [line.line_ref for line in order.lines])
     return OrderSnapshot(
         status=status,
         lines=tuple(Line(**msgspec.structs.asdict(line)) for line in order.lines),
@@ -173,7 +173,9 @@ def _order(order: WireOrder) -> OrderSnapshot:
 
 
 def _refunds(order: WireOrder) -> tuple[RefundSnapshot, ...]:
-    _refuse_repeated("data.refunds", "refund_ref", (refund.refund_ref for refund in order.refunds))
+    if not order.refunds:
+        return ()
+    _refuse_repeated("data.refunds", "refund_ref", [refund.refund_ref for refund in order.refunds])
     known = {line.line_ref for line in order.lines} | {""}
     return tuple(
         _refund(refund, known_lines=known, where=f"data.refunds[{at}]")
@@ -205,9 +207,8 @@ def _instant(value: datetime, *, field: str) -> int:
     return business_time.plausible(clock.to_ms(value), field=field)
 
 
-def _refuse_repeated(where: str, name: str, refs: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for at, each in enumerate(refs):
-        if each in seen:
-            raise Malformed("schema", f"{where}[{at}].{name} is repeated")
-        seen.add(each)
+def _refuse_repeated(where: str, name: str, refs: Sequence[str]) -> None:
+    if len(set(refs)) == len(refs):
+        return
+    at = next(at for at, each in enumerate(refs) if each in refs[:at])
+    raise Malformed("schema", f"{where}[{at}].{name} is repeated")
