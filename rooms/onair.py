@@ -83,7 +83,7 @@ async def heartbeat(public_id: str, *, actor: Actor, now: datetime) -> None:
 
 async def pulse(beats: Mapping[int, datetime]) -> None:
     """Signs of life by broadcast id, such as attributed orders: only ever later, only of what is on air."""
-    await database.with_rows(
+    await database.write_rows(
         {"id": "bigint", "at": "bigint"},
         [(number, clock.to_ms(at)) for number, at in sorted(beats.items())],
         "UPDATE broadcast SET heartbeat_at = v.at FROM v"

@@ -16,7 +16,7 @@ from livehub.database.connections import (
 )
 from livehub.database.errors import Contention, DatabaseUnavailable
 from livehub.database.fields import DayField, DigestField, InstantField
-from livehub.database.rows import with_rows
+from livehub.database.rows import with_rows, write_rows
 
 __all__ = [
     "LABEL",
@@ -39,4 +39,5 @@ __all__ = [
     "transaction",
     "unit",
     "with_rows",
+    "write_rows",
 ]

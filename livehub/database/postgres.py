@@ -8,6 +8,7 @@ from typing import Any
 
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import PoolConnectionWrapper, TransactionContextPooled
+from tortoise.backends.base_postgres.client import translate_exceptions
 from tortoise.connection import get_connections
 
 from livehub.database.errors import translate
@@ -66,7 +67,17 @@ class _Pooled(PoolConnectionWrapper[Any]):
         return self.connection
 
 
-class Client(AsyncpgDBClient):
+class _Counting:
+    """Statements that begin with WITH and are asked how many rows they touched."""
+
+    @translate_exceptions
+    async def execute_counted(self: Any, query: str, values: list[Any]) -> int:
+        async with self.acquire_connection() as connection:
+            tag = await connection.execute(query, *values)
+            return int(tag.rsplit(" ", 1)[1])
+
+
+class Client(_Counting, AsyncpgDBClient):
     """A pool whose failures arrive as 503s."""
 
     def acquire_connection(self) -> Any:
@@ -85,7 +96,7 @@ class Client(AsyncpgDBClient):
         return await _translated(super()._translate_exceptions(func, *args, **kwargs))
 
 
-class _Wrapper(TransactionWrapper):
+class _Wrapper(_Counting, TransactionWrapper):
     """A transaction's own view of its connection."""
 
     def _in_transaction(self) -> Any:

@@ -133,6 +133,13 @@ class _Wrapper(SqliteTransactionWrapper):
             return [dict(row) for row in await connection.execute_fetchall(_dialect(query), values)]
 
     @_translated
+    async def execute_for_each(self, query: str, rows: Sequence[Sequence[Any]]) -> int:
+        async with self.acquire_connection() as connection:
+            start: int = connection.total_changes
+            await connection.executemany(_dialect(query), rows)
+            return connection.total_changes - start
+
+    @_translated
     async def execute_insert(self, query: str, values: list[Any]) -> Any:
         async with self.acquire_connection() as connection:
             row = await connection.execute_insert(query, values)
@@ -233,6 +240,11 @@ class Client(SqliteClient):
         async with self.acquire_connection() as connection:
             row = await connection.execute_insert(query, values)
             return row[0] if row else None
+
+    async def execute_for_each(self, query: str, rows: Sequence[Sequence[Any]]) -> int:
+        async with self._in_transaction() as transaction:
+            written: int = await transaction.execute_for_each(query, rows)
+            return written
 
     async def _read(self, query: str, values: list[Any] | None) -> list[sqlite3.Row]:
         async with self._reader_lock:

@@ -89,7 +89,7 @@ async def lease(*, limit: int, seconds: int) -> list[Leased]:
             token,
             seconds * 1000,
         )
-        await database.with_rows(
+        await database.write_rows(
             {"id": "bigint"},
             [(row["id"],) for row in rows if row["attempts"] >= ALONE_AT],
             "UPDATE inbox_message SET attempts = attempts - 1 FROM v WHERE inbox_message.id = v.id",
@@ -119,7 +119,7 @@ async def take_back_expired() -> int:
 
 async def release(messages: Sequence[Leased], *, wait_ms: int) -> None:
     """Give messages back untouched after a passing failure; the attempt is not counted."""
-    await database.with_rows(
+    await database.write_rows(
         {"id": "bigint", "token": "bigint", "wait": "bigint"},
         [(message.id, message.token, wait_ms) for message in messages],
         f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}', attempts = attempts - 1,"
@@ -132,7 +132,7 @@ async def release(messages: Sequence[Leased], *, wait_ms: int) -> None:
 async def settle(outcomes: Sequence[Outcome], *, now: datetime) -> None:
     """Write outcomes in the current transaction; LeaseLost unless every lease is still ours."""
     at = clock.to_ms(now)
-    rows = await database.with_rows(
+    settled = await database.write_rows(
         {
             "id": "bigint",
             "token": "bigint",
@@ -160,9 +160,9 @@ async def settle(outcomes: Sequence[Outcome], *, now: datetime) -> None:
         " order_key = CASE WHEN v.order_key = '' THEN inbox_message.order_key ELSE v.order_key END,"
         " processed_at = v.at, attempts = 0 FROM v"
         " WHERE inbox_message.id = v.id AND inbox_message.lease_token = v.token"
-        f" AND inbox_message.status = '{MessageStatus.PROCESSING}' RETURNING inbox_message.id",
+        f" AND inbox_message.status = '{MessageStatus.PROCESSING}'",
     )
-    if len(rows) != len(outcomes):
+    if settled != len(outcomes):
         raise LeaseLost
 
 

@@ -67,7 +67,7 @@ async def record(fact: msgspec.Struct, *, now: datetime) -> None:
         raise LookupError(f"{kind.__name__} is not in wiring")
     payload = msgspec.json.encode(fact).decode()
     at = clock.to_ms(now)
-    await database.with_rows(
+    await database.write_rows(
         {"kind": "text", "listener": "text", "payload": "text", "at": "bigint"},
         [(kind.__name__, name, payload, at) for name in _listeners[kind]],
         "INSERT INTO outbox_message"

@@ -52,7 +52,7 @@ async def want(facts: Sequence[Applicable], applied: Applied, *, now: datetime) 
                     fact.shop_id, str(fetch.kind), fetch.shop_ref, fetch.order_ref, fetch.ref, wanted,
                     fact.message_id, at,
                 )  # fmt: skip
-    await database.with_rows(_WANT, list(rows.values()), _UPSERT)
+    await database.write_rows(_WANT, list(rows.values()), _UPSERT)
 
 
 _WANT = {

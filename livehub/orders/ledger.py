@@ -153,7 +153,7 @@ async def _lock(facts: Iterable[Applicable], *, now: datetime) -> dict[OrderKey,
     """
     first = {fact.key: fact for fact in reversed(list(facts))}
     at = clock.to_ms(now)
-    await database.with_rows(
+    await database.write_rows(
         {"centre_id": "bigint", "shop_id": "bigint", "platform": "text", "order_ref": "text", "at": "bigint"},
         [(first[key].centre_id, key[0], first[key].platform, key[1], at) for key in sorted(first)],
         "INSERT INTO sales_order (centre_id, shop_id, platform, order_ref, state, contribution, revision,"
@@ -269,14 +269,14 @@ async def _tell_vouchers(order: Held, *, message_id: int, now: datetime) -> None
 
 async def _store(orders: Sequence[Held], *, now: datetime) -> None:
     at = clock.to_ms(now)
-    await database.with_rows(
+    await database.write_rows(
         _ORDER_COLUMNS,
         [_order_row(order, at) for order in sorted(orders, key=lambda each: (each.shop_id, each.order_ref))],
         "UPDATE sales_order SET "
         + ", ".join(f"{name} = v.{name}" for name in _ORDER_COLUMNS if name != "id")
         + ", revision = revision + 1 FROM v WHERE sales_order.id = v.id",
     )
-    await database.with_rows(
+    await database.write_rows(
         _LINE_COLUMNS,
         [row for order in orders if order.relined for row in _line_rows(order)],
         f"INSERT INTO order_line ({', '.join(_LINE_COLUMNS)}) SELECT {', '.join(_LINE_COLUMNS)} FROM v"

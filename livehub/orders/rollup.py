@@ -74,8 +74,8 @@ async def book(changes: Sequence[Change], *, now: datetime) -> None:
             if key.minute > oldest:
                 minute = minutes.setdefault((key.centre_id, key.minute, key.broadcast_id), [0, 0])
                 _sum(minute, (g2(vector), vector[_ORDERS]))
-    await database.with_rows(_ENTRY, entries, _INSERT_ENTRY)
-    await database.with_rows(
+    await database.write_rows(_ENTRY, entries, _INSERT_ENTRY)
+    await database.write_rows(
         {
             "centre_id": "bigint",
             "minute": "bigint",
@@ -86,7 +86,7 @@ async def book(changes: Sequence[Change], *, now: datetime) -> None:
         [(*key, *values) for key, values in sorted(minutes.items())],
         _UPSERT_MINUTE,
     )
-    await database.with_rows(
+    await database.write_rows(
         {**_KEY_TYPES, **_MEASURE_TYPES},
         [(*key, *values) for key, values in sorted(buckets.items())],
         _UPSERT_BUCKET,

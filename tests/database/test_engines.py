@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from tortoise.exceptions import IntegrityError
 
 from livehub import database
 from livehub.settings import Settings
@@ -30,6 +31,29 @@ async def test_rows_are_upserted_and_rolled_back(db: Settings) -> None:
         {"key": "a", "count": 1},
         {"key": "b", "count": 2},
     ]
+
+
+async def test_rows_are_written_and_counted(db: Settings) -> None:
+    upsert = UPSERT.removesuffix(" RETURNING key, count")
+    columns = {"key": "text", "n": "int"}
+    add = "UPDATE rate_window SET count = count + v.n FROM v WHERE rate_window.key = v.key AND count < 3"
+
+    assert await database.write_rows(columns, [("a", 1), ("b", 2)], upsert) == 2
+    assert await database.write_rows(columns, [("a", 1), ("c", 9)], upsert) == 2
+    assert await database.write_rows(columns, [], upsert) == 0
+    assert await database.write_rows(columns, [("a", 10), ("c", 10), ("nobody", 10)], add) == 1
+
+    rows = await database.fetch("SELECT key, count FROM rate_window ORDER BY key")
+    assert [(row["key"], row["count"]) for row in rows] == [("a", 12), ("b", 2), ("c", 9)]
+
+
+async def test_rows_are_written_wholly_or_not_at_all(db: Settings) -> None:
+    insert = "INSERT INTO rate_window (key, starts_at, count) SELECT key, 0, n FROM v"
+
+    with pytest.raises(IntegrityError):
+        await database.write_rows({"key": "text", "n": "int"}, [("a", 1), ("b", 2), ("a", 3)], insert)
+
+    assert await database.fetch("SELECT key FROM rate_window") == []
 
 
 async def test_cancelled_units_leave_no_lock_and_no_half_work(db: Settings) -> None:
