@@ -135,9 +135,10 @@ class _Wrapper(SqliteTransactionWrapper):
     @_translated
     async def execute_for_each(self, query: str, rows: Sequence[Sequence[Any]]) -> int:
         async with self.acquire_connection() as connection:
-            start: int = connection.total_changes
+            start = connection.total_changes
             await connection.executemany(_dialect(query), rows)
-            return connection.total_changes - start
+            written: int = connection.total_changes - start
+            return written
 
     @_translated
     async def execute_insert(self, query: str, values: list[Any]) -> Any:
