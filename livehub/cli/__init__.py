@@ -25,6 +25,7 @@ COMMANDS = {
     "rebuild": "rebuild",
     "audit": "audit",
     "backup": "backup",
+    "restore": "restore",
     "bench": "bench",
 }
 

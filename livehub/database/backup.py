@@ -36,7 +36,7 @@ async def backup(settings: Settings, path: Path) -> str:
             await asyncio.to_thread(_copy_sqlite, settings.file, draft)
         else:
             await _dump_postgres(settings, draft)
-        digest = await asyncio.to_thread(_sha256, draft)
+        digest = await asyncio.to_thread(sha256_of, draft)
         draft.rename(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -72,6 +72,13 @@ def copy_of_sqlite(source: sqlite3.Connection, target: Path) -> None:
 
 
 async def _dump_postgres(settings: Settings, draft: Path) -> None:
+    ended, told = await pg_client(settings, "pg_dump", "--format=custom", f"--file={draft}")
+    if ended:
+        raise BackupFailed(told or f"pg_dump ended with {ended}")
+
+
+async def pg_client(settings: Settings, program: str, *options: str) -> tuple[int, str]:
+    """Run one of PostgreSQL's own programs on the database: how it ended, and what it said."""
     url = urlsplit(settings.database)
     with TemporaryDirectory() as folder:
         parts = {
@@ -87,16 +94,15 @@ async def _dump_postgres(settings: Settings, draft: Path) -> None:
             parts["passfile"] = str(passfile)
         target = " ".join(f"{name}={_quoted(value)}" for name, value in parts.items())
         try:
-            dump = await asyncio.create_subprocess_exec(
-                *("pg_dump", "--format=custom", "--no-password", f"--file={draft}", f"--dbname={target}"),
+            running = await asyncio.create_subprocess_exec(
+                *(program, "--no-password", f"--dbname={target}", *options),
                 stdin=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
             )
         except FileNotFoundError:
-            raise BackupFailed("pg_dump is not installed here (Debian: postgresql-client)") from None
-        _, told = await dump.communicate()
-    if dump.returncode:
-        raise BackupFailed(told.decode(errors="replace").strip() or f"pg_dump ended with {dump.returncode}")
+            return 127, f"{program} is not installed here (Debian: postgresql-client)"
+        _, told = await running.communicate()
+        return await running.wait(), told.decode(errors="replace").strip()
 
 
 def _escaped(text: str) -> str:
@@ -108,6 +114,7 @@ def _quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """As ``sha256sum`` prints it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

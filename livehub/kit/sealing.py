@@ -47,7 +47,7 @@ class Keyring:
         size = sealed[0]
         box = self._boxes.get(sealed[1 : 1 + size].decode("ascii", "replace"))
         if box is None:
-            raise KeyMissing(sealed[1 : 1 + size])
+            raise KeyMissing(sealed[1 : 1 + size].decode("ascii", "replace"))
         nonce, cipher = sealed[1 + size : 1 + size + _NONCE], sealed[1 + size + _NONCE :]
         try:
             return box.decrypt(nonce, cipher, place.encode())

@@ -229,3 +229,43 @@ def test_a_database_that_is_away_is_told_in_one_line(
 
     assert ended.status == 1
     assert ended.err.splitlines()[-1].startswith("livehub: DATABASE_UNAVAILABLE")
+
+
+def test_a_backup_is_restored_into_an_empty_place_only(
+    livehub: Livehub, environment: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if not environment.is_sqlite:
+        pytest.skip("tests/faults/test_restore.py does it on PostgreSQL")
+    livehub(*OFFICER)
+    path = livehub(*SHOP).out.strip()
+    file = tmp_path / "deliveries.jsonl"
+    file.write_bytes(a_line(path, 1))
+    livehub("replay", str(file))
+    copy, elsewhere = tmp_path / "copy.db", tmp_path / "elsewhere"
+    digest = livehub("backup", "--to", str(copy)).out.split()[0]
+
+    occupied = livehub("restore", str(copy))
+    assert (occupied.status, "would be overwritten" in occupied.err) == (1, True)
+    monkeypatch.setenv("LIVEHUB_DATABASE_URL", f"sqlite://{elsewhere}/livehub.db")
+    wrong = livehub("restore", str(copy), "--sha256", "0" * 64)
+    assert (wrong.status, "does not have that SHA-256" in wrong.err) == (1, True)
+    elsewhere.mkdir()
+    (elsewhere / "livehub.db-wal").write_bytes(b"of another database")
+    leftover = livehub("restore", str(copy))
+    assert (leftover.status, "livehub.db-wal would be overwritten" in leftover.err) == (1, True)
+    (elsewhere / "livehub.db-wal").unlink()
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(copy.read_bytes()[:-8192])
+    cut = livehub("restore", str(damaged))
+    assert (cut.status, "damaged.db is" in cut.err) == (1, True)
+    assert not (elsewhere / "livehub.db").exists()
+
+    done = livehub("restore", str(copy), "--sha256", digest)
+    assert (done.status, done.out.splitlines()[0]) == (0, "restored; checking it now")
+    assert (elsewhere / "livehub.db").stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv("LIVEHUB_KEYS", "other:b3RoZXIta2V5LW9mLWV4YWN0bHktMzItYnl0ZXMhISE=")
+    locked = livehub("audit")
+    assert (locked.status, locked.err.splitlines()[-1]) == (
+        1,
+        "livehub: what is sealed does not open: test is not among the keys of LIVEHUB_KEYS",
+    )
