@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 
 import structlog
 from msgspec import Struct
@@ -149,7 +150,7 @@ def every_loop(*, fetcher: Fetcher, lease_seconds: int) -> list[Loop]:
         return await fetcher.run_once(now=clock.now())
 
     async def hand_out() -> int:
-        return await outbox.hand_out(now=clock.now())
+        return await outbox.hand_out(now=clock.now(), lease=timedelta(seconds=lease_seconds))
 
     async def deliver() -> int:
         return await sending.deliver_waiting(clock.now())

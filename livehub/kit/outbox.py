@@ -77,16 +77,16 @@ async def record(fact: msgspec.Struct, *, now: datetime) -> None:
     )
 
 
-async def hand_out(*, now: datetime, limit: int = 50) -> int:
+async def hand_out(*, now: datetime, limit: int = 50, lease: timedelta = LEASE) -> int:
     """Give waiting facts to their listeners; returns how many were tried."""
-    taken = await _lease(now=now, limit=limit)
+    taken = await _lease(now=now, limit=limit, lease=lease)
     for row in taken:
         await _deliver(row, now=now)
     return len(taken)
 
 
-async def _lease(*, now: datetime, limit: int) -> Sequence[dict[str, Any]]:
-    at, until, token = clock.to_ms(now), clock.to_ms(now + LEASE), secrets.randbits(62)
+async def _lease(*, now: datetime, limit: int, lease: timedelta) -> Sequence[dict[str, Any]]:
+    at, until, token = clock.to_ms(now), clock.to_ms(now + lease), secrets.randbits(62)
     skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
     async with database.transaction():
         taken = await database.fetch(

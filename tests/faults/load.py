@@ -18,7 +18,6 @@ import sys
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from hashlib import sha256
 from time import monotonic
 from typing import Any
@@ -29,7 +28,7 @@ from msgspec import Struct
 
 from livehub.kit import clock
 from tests.faults.recorder import Claimed, Delivered, Held, Recorder, Redeemed
-from tests.faults.town import THRESHOLD_FEN, Shopper, Town
+from tests.faults.town import FACE_FEN, THRESHOLD_FEN, Shopper, Town
 
 WINDOW_SECONDS = 0.5
 IN_FLIGHT = 64
@@ -38,6 +37,8 @@ FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.1, 1.0
 ANSWER_SECONDS = 10.0
 GIVE_UP_SECONDS = 90.0
 REPEATED, REFUNDED = 0.05, 0.10  # of the deliveries
+BY_ORDER, AT_TILL = 0.4, 0.4  # of the vouchers
+PAID_AT_MS = clock.to_ms(clock.now())  # one day for all, whenever they are sent
 
 _CODE = re.compile(r'data-code="([^"]+)".*?<p class="mono[^>]*>([^<]+)</p>', re.DOTALL)
 
@@ -169,7 +170,7 @@ class Load:
     # Orders
 
     def _next_delivery(self) -> Any:
-        now_ms = self._last_ms = max(clock.to_ms(clock.now()), self._last_ms + 1)  # no two at one instant
+        now_ms = self._now_ms()
         if self._paid and self._chance.random() < REFUNDED:
             order, fen = self._paid.pop(self._chance.randrange(len(self._paid)))
             refunded = self._chance.randrange(1, fen + 1)
@@ -178,6 +179,11 @@ class Load:
         order, fen = f"O{self._orders:06d}", self._chance.randrange(100, 100_000)
         self._paid.append((order, fen))
         return self._deliver(self._delivery(order, fen, 0, now_ms=now_ms))
+
+    def _now_ms(self) -> int:
+        """No two deliveries are of one instant: which is the newer one must be clear."""
+        self._last_ms = max(clock.to_ms(clock.now()), self._last_ms + 1)
+        return self._last_ms
 
     def _delivery(self, order: str, fen: int, refunded: int, *, now_ms: int) -> Delivered:
         body = an_order(self._town.shop_ref, order, paid_fen=fen, refunded_fen=refunded, at_ms=now_ms)
@@ -219,8 +225,20 @@ class Load:
             return
         voucher, code = found[1], re.sub(r"\W", "", found[2])
         self._recorder.note(Held(person.number, voucher))
-        if self._chance.random() < 0.5:
+        where = self._chance.random()
+        if where < BY_ORDER:
+            await self._deliver(self._order_with(voucher, code, person))
+        elif where < BY_ORDER + AT_TILL:
             await self._redeem(person, code)
+
+    def _order_with(self, voucher: str, code: str, person: Shopper) -> Delivered:
+        """An order that the code is used on: the platform gives the face, the outbox brings it to the voucher."""
+        order, paid_fen, now_ms = f"V{person.number:06d}", THRESHOLD_FEN, self._now_ms()
+        body = an_order(
+            self._town.shop_ref, order, paid_fen=paid_fen, refunded_fen=0, at_ms=now_ms,
+            paid_at_ms=now_ms, voucher_code=code, subsidy_fen=FACE_FEN,
+        )  # fmt: skip
+        return Delivered(f"{order}-paid", order, now_ms, paid_fen, 0, body, voucher)
 
     async def _redeem(self, person: Shopper, code: str) -> None:
         key = f"r{person.number}"
@@ -289,10 +307,26 @@ def signed(what: Delivered, town: Town) -> dict[str, str]:
     }
 
 
-def an_order(shop_ref: str, order: str, *, paid_fen: int, refunded_fen: int, at_ms: int) -> str:
+def an_order(
+    shop_ref: str,
+    order: str,
+    *,
+    paid_fen: int,
+    refunded_fen: int,
+    at_ms: int,
+    paid_at_ms: int = PAID_AT_MS,
+    voucher_code: str = "",
+    subsidy_fen: int = 0,
+) -> str:
     """A whole order of one line in our canonical form, paid now or refunded in part."""
-    at = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()
-    line = {"line_ref": "1", "quantity": 1, "list_fen": paid_fen, "buyer_paid_fen": paid_fen}
+    at, paid_at = clock.from_ms(at_ms).isoformat(), clock.from_ms(paid_at_ms).isoformat()
+    line = {
+        "line_ref": "1",
+        "quantity": 1,
+        "list_fen": paid_fen + subsidy_fen,
+        "voucher_subsidy_fen": subsidy_fen,
+        "buyer_paid_fen": paid_fen,
+    }
     refund = {
         "refund_ref": f"R{order}",
         "line_ref": "1",
@@ -309,17 +343,15 @@ def an_order(shop_ref: str, order: str, *, paid_fen: int, refunded_fen: int, at_
         "order_ref": order,
         "status": "paid",
         "currency": "CNY",
-        "created_at": PAID_AT,
-        "paid_at": PAID_AT,
+        "created_at": paid_at,
+        "paid_at": paid_at,
         "updated_at": at,
+        "voucher_code": voucher_code,
         "lines": [line],
         "refunds": [refund] if refunded_fen else [],
     }
     kind = "refund.succeeded" if refunded_fen else "order.paid"
     return msgspec.json.encode({"type": kind, "timestamp": at, "data": data}).decode()
-
-
-PAID_AT = clock.now().isoformat()
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ async def reckon(
         await _deliveries_are_kept(recorder, parked=parked)
         await _sums_are_equal(town, recorder)
         await _claims_are_kept(town, recorder)
-        await _redemptions_are_kept(recorder)
+        await _redemptions_are_kept(town, recorder)
         found = await buckets(town)
     await audit(settings)
     return found
@@ -102,12 +102,18 @@ async def _claims_are_kept(town: Town, recorder: Recorder) -> None:
     assert len(kept) == given == min(town.stock, len(answered))
 
 
-async def _redemptions_are_kept(recorder: Recorder) -> None:
-    rows = await database.fetch("SELECT r.public_id AS id, v.public_id AS voucher, r.subsidy_fen FROM redemption r"
-                                " JOIN voucher v ON v.id = r.voucher_id")  # fmt: skip
-    kept = sorted((row["id"], row["voucher"], row["subsidy_fen"]) for row in rows)
-    assert kept == sorted((each.id, each.voucher, each.subsidy_fen) for each in recorder.redemptions())
-    assert {fen for _, _, fen in kept} <= {FACE_FEN}
+async def _redemptions_are_kept(town: Town, recorder: Recorder) -> None:
+    """At the till those that were answered; on the shop's orders every code that came with one."""
+    rows = await database.fetch(
+        "SELECT r.public_id AS id, v.public_id AS voucher, r.order_no, r.shop_id, r.subsidy_fen"
+        " FROM redemption r JOIN voucher v ON v.id = r.voucher_id"
+    )
+    at_till = sorted((row["id"], row["voucher"]) for row in rows if row["shop_id"] != town.shop_id)
+    on_orders = sorted((row["order_no"], row["voucher"]) for row in rows if row["shop_id"] == town.shop_id)
+    assert at_till == sorted((each.id, each.voucher) for each in recorder.redemptions())
+    with_code = [each for each in recorder.orders().values() if each.voucher]
+    assert on_orders == sorted((each.order, each.voucher) for each in with_code)
+    assert {row["subsidy_fen"] for row in rows} <= {FACE_FEN}
 
 
 async def buckets(town: Town) -> Buckets:

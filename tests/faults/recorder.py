@@ -19,6 +19,7 @@ class Delivered(Struct, frozen=True, tag="delivery"):
     paid_fen: int
     refunded_fen: int
     body: str
+    voucher: str = ""  # whose code the buyer entered
 
 
 class Claimed(Struct, frozen=True, tag="claim"):

@@ -26,7 +26,8 @@ def points() -> dict[str, tuple[Any, str, Callable[[str, Function], Function]]]:
     """Name of the point -> the function there, and on which side of it the point is."""
     from livehub.inbox import queue  # noqa: PLC0415 -- after the supervisor has said where figures go
     from livehub.kit import group_commit, outbox  # noqa: PLC0415 -- as above
-    from livehub.orders import fetching, intake, ledger, rollup  # noqa: PLC0415 -- as above
+    from livehub.orders import intake, ledger, rollup  # noqa: PLC0415 -- as above
+    from livehub.vouchers import matching  # noqa: PLC0415 -- as above
 
     commit = group_commit.GroupCommit
     return {
@@ -36,9 +37,8 @@ def points() -> dict[str, tuple[Any, str, Callable[[str, Function], Function]]]:
         "intake.before_commit": (queue, "settle", after),
         "intake.after_commit": (intake, "_apply", after),
         "outbox.after_lease": (outbox, "_lease", after),
+        "outbox.before_commit": (matching, "_redeem", after),
         "outbox.after_commit": (outbox, "_deliver", after),
-        "fetch.after_lease": (fetching, "_lease", after),
-        "fetch.before_commit": (fetching, "_close", after),
         "web.before_commit": (commit, "_commit", before),
         "web.after_commit": (commit, "_commit", after),
     }

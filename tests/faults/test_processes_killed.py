@@ -24,12 +24,15 @@ from tests.faults.twin import buckets_of_twin
 pytestmark = pytest.mark.faults
 
 BACK_WITHIN_SECONDS = 5.0
-INTAKE_POINTS = (
+JOBS_POINTS = (
     "intake.after_lease",
     "intake.after_state",
     "intake.before_rollup",
     "intake.before_commit",
     "intake.after_commit",
+    "outbox.after_lease",
+    "outbox.before_commit",
+    "outbox.after_commit",
 )
 WEB_POINTS = ("web.before_commit", "web.after_commit")
 
@@ -77,8 +80,8 @@ async def test_web_workers_are_killed_under_load(settings: Settings) -> None:
 async def test_jobs_die_at_every_point_of_a_batch(settings: Settings, twin: Settings) -> None:
     async with installed(settings) as installation:
         serving = installation.serving
-        async with installation.under_load(per_second=60):
-            for point in INTAKE_POINTS:
+        async with installation.under_load(per_second=60, claims_per_second=15):
+            for point in JOBS_POINTS:
                 (jobs,) = await becomes(lambda: serving.children("livehub-jobs"), seconds=BACK_WITHIN_SECONDS)
                 await reached(installation.arm(point))
                 await back(serving, "livehub-jobs", without=jobs, count=1)
@@ -192,8 +195,9 @@ async def each_slot_was_run_once(settings: Settings, *both: Serving) -> bool:
     """As many runs as slots: a run that is not finished yet is counted by nobody."""
     performed = sum([await each.figure("livehub_job_runs_total") for each in both])
     async with opened(settings):
-        rows = await database.fetch("SELECT status, attempts FROM job_run")
-    return len(rows) == performed > 0 and {tuple(row.values()) for row in rows} == {("done", 1)}
+        rows = await database.fetch("SELECT job, due_at, status, attempts FROM job_run")
+    assert len({(row["job"], row["due_at"]) for row in rows}) == len(rows)
+    return len(rows) == performed > 0 and {(row["status"], row["attempts"]) for row in rows} == {("done", 1)}
 
 
 @pytest.mark.long
