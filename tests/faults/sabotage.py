@@ -3,11 +3,12 @@
 Each named point stands at a line of the product that a crash could hit. While a file of that name lies in
 the folder of ``SABOTAGE_FUSES``, the first process that gets there takes the file away and dies (``kill -9``),
 or stops (``SIGSTOP``) when the file says so. ``SABOTAGE_POISON`` is the reference of an order that ends the
-process whenever it is read.
+process whenever it is read. ``SABOTAGE_WITHOUT`` takes out one of ``GUARDS``, to see which test notices.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -17,7 +18,46 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-FUSES, POISON = "SABOTAGE_FUSES", "SABOTAGE_POISON"
+import pytest
+
+from tests.faults.removing import Cut
+
+FUSES, POISON, WITHOUT = "SABOTAGE_FUSES", "SABOTAGE_POISON", "SABOTAGE_WITHOUT"
+
+GUARDS = {
+    "the lease's token and status": (
+        Cut(
+            "livehub.inbox.queue:settle",
+            ' AND inbox_message.lease_token = v.token"\n'
+            "        f\" AND inbox_message.status = '{MessageStatus.PROCESSING}' RETURNING",
+            " RETURNING",
+        ),
+    ),
+    "the attempt counted before the work": (
+        Cut("livehub.inbox.queue:lease", "attempts = attempts + 1", "attempts = attempts"),
+    ),
+    "the one transaction of a batch": (
+        Cut(
+            "livehub.orders.intake:_apply",
+            "database.unit(lambda: apply(understood, now=now))",
+            "apply(understood, now=now)",
+        ),
+    ),
+    "the commit before the answer": (
+        Cut(
+            "livehub.inbox.receiving:ReceiveDesk.receive",
+            "stored = await self._commits.submit(arrival)",
+            "__import__('asyncio').ensure_future(self._commits.submit(arrival)); stored = Stored(new=1, known=0)",
+        ),
+    ),
+    "the desk that closes after the last answer": (
+        Cut(
+            "livehub.serving:_drain",
+            "server.close()",
+            "server.close(); await app.ctx.receive_desk.stop(); await asyncio.sleep(0.5)",
+        ),
+    ),
+}
 
 Function = Callable[..., Awaitable[Any]]
 
@@ -79,6 +119,8 @@ def arm() -> None:
     if os.environ.get(FUSES):
         for point, (place, name, side) in points().items():
             setattr(place, name, side(point, getattr(place, name)))
+    for removal in GUARDS[os.environ[WITHOUT]] if os.environ.get(WITHOUT) else ():
+        asyncio.run(removal(pytest.MonkeyPatch()))
     if poison := os.environ.get(POISON):
         _poison(poison)
 
