@@ -85,7 +85,7 @@ async def hand_out(*, now: datetime, limit: int = 50, lease: timedelta = LEASE) 
     return len(taken)
 
 
-async def _lease(*, now: datetime, limit: int, lease: timedelta) -> Sequence[dict[str, Any]]:
+async def _lease(*, now: datetime, limit: int, lease: timedelta = LEASE) -> Sequence[dict[str, Any]]:
     at, until, token = clock.to_ms(now), clock.to_ms(now + lease), secrets.randbits(62)
     skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
     async with database.transaction():
