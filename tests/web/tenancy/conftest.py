@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +11,7 @@ import pytest_asyncio
 
 from livehub import process
 from livehub.settings import Settings
-from tests.conftest import KEYS, _run, _url
+from tests.conftest import KEYS, _url
 from tests.site import running
 from tests.web.tenancy.town import Town, a_town
 
@@ -27,10 +26,10 @@ def town_settings(
         shutil.copy(request.getfixturevalue("sqlite_template"), folder / "livehub.db")
         yield Settings(data_dir=folder, database_url=f"sqlite://{folder}/livehub.db", keys=KEYS, port=0)
         return
-    name, template = f"livehub_{uuid.uuid4().hex[:12]}", request.getfixturevalue("postgres_template")
-    asyncio.run(_run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    name, server = f"livehub_{uuid.uuid4().hex[:12]}", request.getfixturevalue("postgres")
+    server.run(f'CREATE DATABASE "{name}" TEMPLATE "{server.template}"')
     yield Settings(data_dir=folder, database_url=_url(name), keys=KEYS, port=0)
-    asyncio.run(_run(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    server.run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

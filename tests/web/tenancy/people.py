@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -28,7 +29,7 @@ class Answer(Struct, frozen=True):
 
     status: int
     body: str
-    headers: dict[str, str]
+    headers: Mapping[str, str]  # whatever the case of their names
 
 
 class Comer(Struct, kw_only=True):
@@ -64,7 +65,7 @@ class Comer(Struct, kw_only=True):
             more |= {"json": given} if is_call else {"data": {"csrf": self.csrf, **given}}
         request = self.http.request(method, path, headers=headers, allow_redirects=False, **more)
         async with request as answer:
-            return Answer(answer.status, await answer.text(), dict(answer.headers))
+            return Answer(answer.status, await answer.text(), answer.headers)
 
 
 class Crowd:
