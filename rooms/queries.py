@@ -127,16 +127,6 @@ class CueView(Struct, frozen=True, kw_only=True):
     fired_at: datetime | None
 
 
-class Match(Struct, frozen=True, kw_only=True):
-    """A broadcast an order may belong to; before the start its planned time stands in."""
-
-    broadcast_id: int
-    streamer_id: int
-    started_at_ms: int
-    ended_at_ms: int | None
-    business_day: int  # YYYYMMDD
-
-
 _BOOKING = """
     SELECT b.public_id AS id, b.title, b.kind, r.name AS room, r.public_id AS room_id, r.theme,
            u.name AS bureau, b.bureau_id, COALESCE(s.stage_name, '') AS streamer,
@@ -157,12 +147,6 @@ _BROADCAST_FROM = """
     FROM broadcast x JOIN booking b ON b.id = x.booking_id JOIN room r ON r.id = x.room_id
     JOIN bureau u ON u.id = x.bureau_id JOIN streamer s ON s.id = x.streamer_id
 """
-_MATCH = (
-    "x.id AS broadcast_id, x.streamer_id, COALESCE(x.started_at, x.planned_start_at) AS started_at_ms,"
-    " x.ended_at AS ended_at_ms, x.business_day"
-)
-
-
 # ----- rooms
 
 
@@ -337,34 +321,7 @@ async def cues(broadcast_id: int) -> list[CueView]:
         f"SELECT {', '.join(CueView.__struct_fields__)} FROM cue WHERE broadcast_id = $1 ORDER BY position",
         broadcast_id,
     )
-    return [CueView(**{**row, "fired_at": _instant(row["fired_at"])}) for row in rows]
-
-
-# ----- where an order belongs
-
-
-async def by_room(pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[Match]]:
-    """The broadcasts bound to platform rooms, by (platform, room_ref)."""
-    rows = await database.with_rows(
-        {"platform": "text", "ref": "text"},
-        sorted(set(pairs)),
-        f"SELECT v.platform, v.ref, {_MATCH} FROM v"
-        " JOIN broadcast_account c ON c.platform = v.platform AND c.room_ref = v.ref AND c.room_ref <> ''"
-        " JOIN broadcast x ON x.id = c.broadcast_id ORDER BY x.id",
-    )
-    return _matches(rows)
-
-
-async def by_account(pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[Match]]:
-    """The broadcasts that went on air on platform accounts, by (platform, account_ref)."""
-    rows = await database.with_rows(
-        {"platform": "text", "ref": "text"},
-        sorted(set(pairs)),
-        f"SELECT v.platform, v.ref, {_MATCH} FROM v"
-        " JOIN broadcast_account c ON c.platform = v.platform AND c.account_ref = v.ref"
-        " JOIN broadcast x ON x.id = c.broadcast_id AND x.started_at IS NOT NULL ORDER BY x.id",
-    )
-    return _matches(rows)
+    return [CueView(**{**row, "fired_at": clock.from_ms_or_none(row["fired_at"])}) for row in rows]
 
 
 async def accounts_of(broadcast_id: int) -> list[tuple[str, str, str]]:
@@ -402,10 +359,6 @@ def _quoted(states: Collection[str]) -> str:
     return ", ".join(f"'{each}'" for each in states)
 
 
-def _instant(ms: int | None) -> datetime | None:
-    return None if ms is None else clock.from_ms(ms)
-
-
 def _occupancy(row: Mapping[str, Any], *, mine: bool) -> Occupancy:
     return Occupancy(
         room_id=row["room_id"],
@@ -426,18 +379,10 @@ def _occupancy(row: Mapping[str, Any], *, mine: bool) -> Occupancy:
 
 def _booking(row: Mapping[str, Any]) -> BookingRow:
     instants = {name: clock.from_ms(row[name]) for name in ("starts_at", "ends_at", "asked_at")}
-    return BookingRow(**{**row, **instants, "hold_until": _instant(row["hold_until"])})
+    return BookingRow(**{**row, **instants, "hold_until": clock.from_ms_or_none(row["hold_until"])})
 
 
 def _broadcast(row: Mapping[str, Any]) -> BroadcastView:
     names = ("planned_start_at", "planned_end_at", "started_at", "ended_at")
-    instants: dict[str, Any] = {name: _instant(row[name]) for name in names}
+    instants: dict[str, Any] = {name: clock.from_ms_or_none(row[name]) for name in names}
     return BroadcastView(**{**row, **instants, "business_day": clock.day_of_number(row["business_day"])})
-
-
-def _matches(rows: Collection[Mapping[str, Any]]) -> dict[tuple[str, str], list[Match]]:
-    found: dict[tuple[str, str], list[Match]] = {}
-    for row in rows:
-        match = Match(**{name: row[name] for name in Match.__struct_fields__})
-        found.setdefault((row["platform"], row["ref"]), []).append(match)
-    return found

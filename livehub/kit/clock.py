@@ -25,6 +25,11 @@ def from_ms(ms: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=ms)
 
 
+def from_ms_or_none(ms: int | None) -> datetime | None:
+    """The same for a column that may be NULL."""
+    return None if ms is None else from_ms(ms)
+
+
 def local(instant: datetime) -> datetime:
     """The same instant on the wall clock of Asia/Shanghai."""
     return instant.astimezone(SHANGHAI)

@@ -10,7 +10,7 @@ from livehub import database
 from livehub.merchants import queries as merchants
 from livehub.orders.contribution import Attributed
 from livehub.platforms.contract import Line
-from rooms import queries as rooms
+from rooms import matching
 
 _RANK = {"M": 0, "A": 1, "B": 2, "C": 3, "D": 4, "U": 5}
 
@@ -28,8 +28,8 @@ class Bindings:
 
     def __init__(
         self,
-        rooms_: dict[tuple[str, str], list[rooms.Match]],
-        accounts: dict[tuple[str, str], list[rooms.Match]],
+        rooms_: dict[tuple[str, str], list[matching.Match]],
+        accounts: dict[tuple[str, str], list[matching.Match]],
         assigned: dict[int, Attributed],
         products: dict[tuple[int, str], int],
     ) -> None:
@@ -63,11 +63,11 @@ class Bindings:
         return Attributed()
 
 
-def _within(match: rooms.Match, paid_at: int) -> bool:
+def _within(match: matching.Match, paid_at: int) -> bool:
     return match.started_at_ms <= paid_at and (match.ended_at_ms is None or paid_at <= match.ended_at_ms)
 
 
-def _as_a(match: rooms.Match) -> Attributed:
+def _as_a(match: matching.Match) -> Attributed:
     return Attributed(match.broadcast_id, match.streamer_id, "A")
 
 
@@ -84,8 +84,8 @@ async def bindings(order_ids: Collection[int], sold: Iterable[Sold]) -> Bindings
         if each.line.product_ref:
             product_pairs.add((each.shop_id, each.line.product_ref))
     return Bindings(
-        await rooms.by_room(sorted(room_pairs)),
-        await rooms.by_account(sorted(account_pairs)),
+        await matching.by_room(sorted(room_pairs)),
+        await matching.by_account(sorted(account_pairs)),
         await _assignments(order_ids),
         await merchants.products_by_ref(sorted(product_pairs)),
     )

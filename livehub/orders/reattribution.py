@@ -11,6 +11,7 @@ from livehub.inbox import barrier
 from livehub.kit import clock
 from livehub.merchants.facts import ProductMapped
 from livehub.orders import ledger
+from rooms import matching
 from rooms import queries as rooms
 from rooms.facts import AccountBound, BroadcastEnded, BroadcastStarted
 
@@ -44,7 +45,7 @@ async def on_broadcast_ended(fact: BroadcastEnded, now: datetime) -> None:
 async def _orders_of_accounts(broadcast_id: int, *, since_ms: int) -> list[int]:
     """Orders of its rooms, and of its accounts those paid since an instant and since it went on air."""
     accounts = await rooms.accounts_of(broadcast_id)
-    shows = await rooms.by_account([(platform, account_ref) for platform, account_ref, _ in accounts])
+    shows = await matching.by_account([(platform, account_ref) for platform, account_ref, _ in accounts])
     found: list[int] = []
     for platform, account_ref, room_ref in accounts:
         found += await _orders_of_room(platform, room_ref) if room_ref else []

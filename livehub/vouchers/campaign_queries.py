@@ -12,9 +12,10 @@ from livehub import database
 from livehub.kit import clock
 from livehub.kit.errors import NotFound
 from livehub.kit.paging import Page, window
-from livehub.vouchers import ledger, queries
+from livehub.vouchers import kinds, ledger, queries
+from livehub.vouchers.kinds import Kind
 from livehub.vouchers.models import Account, CampaignStatus
-from livehub.vouchers.queries import Figures, Kind
+from livehub.vouchers.queries import Figures
 from livehub.vouchers.redeem_rows import LIVE
 
 
@@ -211,9 +212,9 @@ async def _rounds(campaign_id: int) -> list[RoundRow]:
         " WHERE campaign_id = $1 ORDER BY seq",
         campaign_id,
     )
-    kinds: dict[int, list[Kind]] = {}
-    for round_id, kind in await queries.kinds_of_campaign(campaign_id):
-        kinds.setdefault(round_id, []).append(kind)
+    templates: dict[int, list[Kind]] = {}
+    for round_id, kind in await kinds.of_campaign(campaign_id):
+        templates.setdefault(round_id, []).append(kind)
     return [
         RoundRow(
             row_id=row["id"],
@@ -223,8 +224,8 @@ async def _rounds(campaign_id: int) -> list[RoundRow]:
             state=row["status"],
             claim_from=clock.from_ms(row["claim_from"]),
             claim_until=clock.from_ms(row["claim_until"]),
-            allocated_fen=sum(kind.face_fen * kind.quantity for kind in kinds.get(row["id"], [])),
-            templates=kinds.get(row["id"], []),
+            allocated_fen=sum(kind.face_fen * kind.quantity for kind in templates.get(row["id"], [])),
+            templates=templates.get(row["id"], []),
         )
         for row in rows
     ]

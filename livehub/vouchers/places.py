@@ -129,9 +129,9 @@ def _stock(row: Mapping[str, Any]) -> Stock:
         terms=validity.Terms(
             kind=Validity(row["validity"]),
             n=row["validity_n"],
-            fixed_from=_instant(row["valid_from"]),
-            fixed_until=_instant(row["valid_until"]),
-            released_at=_instant(row["released_at"]),
+            fixed_from=clock.from_ms_or_none(row["valid_from"]),
+            fixed_until=clock.from_ms_or_none(row["valid_until"]),
+            released_at=clock.from_ms_or_none(row["released_at"]),
         ),
         rules=rules,
         slot_by_platform=any(getattr(each.params, "by_platform", False) for each in rules),
@@ -142,7 +142,3 @@ def _stock(row: Mapping[str, Any]) -> Stock:
         unissued_id=int(row["unissued_id"]),
         held_id=int(row["held_id"]),
     )
-
-
-def _instant(ms: int | None) -> datetime | None:
-    return None if ms is None else clock.from_ms(ms)

@@ -1,4 +1,4 @@
-"""What pages read of vouchers: a link's page, a person's vouchers, a till, a broadcast's drops, figures."""
+"""What pages read of vouchers: a person's vouchers, a till, a broadcast's drops and links, figures."""
 
 from __future__ import annotations
 
@@ -11,51 +11,8 @@ from msgspec import Struct
 from livehub import database
 from livehub.kit import clock
 from livehub.vouchers import codes
-from livehub.vouchers.eligibility import Stage, bind
-from livehub.vouchers.models import CampaignStatus, RoundStatus, Validity, VoucherState
+from livehub.vouchers.models import RoundStatus, VoucherState
 from livehub.vouchers.redeem_rows import LIVE
-from rooms.models import BroadcastState
-
-
-class Kind(Struct, frozen=True, kw_only=True):
-    """A template in the words of a page; its wording is the template's of the page."""
-
-    id: str
-    name: str
-    face_fen: int
-    threshold_fen: int
-    quantity: int
-    issued: int
-    redeemed: int
-    validity: Validity
-    validity_n: int
-    valid_from: datetime | None
-    valid_until: datetime | None
-    merchants_only: bool
-    per_person: int
-
-
-class LinkPage(Struct, frozen=True, kw_only=True):
-    """What stands behind a claim link now; ``why`` is empty while vouchers can be claimed.
-
-    Otherwise it is not_started, between (of two drops), sold_out, ended or paused.
-    """
-
-    slug: str
-    centre_id: int
-    broadcast_id: int
-    streamer_id: int
-    platform: str
-    title: str
-    issuer_name: str
-    bureau: str
-    refund_preset: str
-    why: str
-    left: int
-    quantity: int
-    opens_at: datetime | None
-    closes_at: datetime | None
-    kinds: list[Kind]
 
 
 class Mine(Struct, frozen=True, kw_only=True):
@@ -139,29 +96,6 @@ class Figures(Struct, frozen=True, kw_only=True):
     face_fen: int
 
 
-async def link_page(slug: str, *, now: datetime) -> LinkPage | None:
-    """What a claim link leads to; None for a slug that does not exist. Nothing is counted or locked."""
-    link = await database.fetch_one(
-        "SELECT l.slug, l.centre_id, l.broadcast_id, l.round_id, l.streamer_id, l.platform, l.quota,"
-        " l.claims, b.title, b.state AS broadcast FROM claim_link l"
-        " LEFT JOIN broadcast b ON b.id = l.broadcast_id WHERE l.slug = $1",
-        slug,
-    )
-    if link is None:
-        return None
-    if link["broadcast_id"] is None:
-        rows = await database.fetch(f"{_KINDS} WHERE t.round_id = $1 ORDER BY t.id", link["round_id"])
-        return _page(link, rows, None, now=now)
-    drop = await database.fetch_one(
-        "SELECT template_id, state, quantity, claimed, opens_at, closes_at FROM voucher_drop"
-        " WHERE broadcast_id = $1 ORDER BY CASE state WHEN 'open' THEN 0 WHEN 'closed' THEN 1 ELSE 2 END,"
-        " opens_at DESC, id DESC LIMIT 1",
-        link["broadcast_id"],
-    )
-    rows = await database.fetch(f"{_KINDS} WHERE t.id = $1", drop["template_id"]) if drop else []
-    return _page(link, rows, drop, now=now)
-
-
 async def vouchers_of(claimant_id: int, *, now: datetime, limit: int = 50) -> list[Mine]:
     """A claimant's vouchers, newest first."""
     rows = await database.fetch(
@@ -220,22 +154,6 @@ async def links_of(broadcast_id: int) -> list[LinkRow]:
         )
         for row in rows
     ]
-
-
-async def kinds_to_drop(centre_id: int) -> list[tuple[int, Kind]]:
-    """(row id, template) of every template that could be put out now: open round, running campaign, stock."""
-    rows = await database.fetch(
-        f"{_KINDS} WHERE c.centre_id = $1 AND c.status = '{CampaignStatus.RUNNING}'"
-        f" AND n.status = '{RoundStatus.OPEN}' AND t.issued < t.quantity ORDER BY t.id",
-        centre_id,
-    )
-    return [(int(row["row_id"]), _kind(row)) for row in rows]
-
-
-async def kinds_of_campaign(campaign_id: int) -> list[tuple[int, Kind]]:
-    """(round's row id, template) of a campaign."""
-    rows = await database.fetch(f"{_KINDS} WHERE c.id = $1 ORDER BY t.id", campaign_id)
-    return [(int(row["round_id"]), _kind(row)) for row in rows]
 
 
 async def till(merchant_id: int, *, now: datetime, recent: int = 10) -> Till:
@@ -300,18 +218,6 @@ async def broadcast_figures(broadcast_id: int) -> Figures:
     return _figures({**(stock or {}), "redeemed": used["n"]}, used)
 
 
-_BEFORE_ITS_END = frozenset({BroadcastState.PLANNED, BroadcastState.CHECKED, BroadcastState.LIVE})
-
-_KINDS = (
-    "SELECT t.id AS row_id, t.round_id, t.public_id, t.name, t.face_fen, t.threshold_fen, t.quantity,"
-    " t.issued, t.redeemed, t.validity, t.validity_n, t.valid_from, t.valid_until, t.merchants_only, t.rules,"
-    " n.status AS round_status, n.claim_from, n.claim_until, c.status AS campaign_status, c.name AS campaign,"
-    " c.issuer_name, c.refund_preset, u.name AS bureau FROM voucher_template t"
-    " JOIN campaign_round n ON n.id = t.round_id JOIN campaign c ON c.id = n.campaign_id"
-    " JOIN bureau u ON u.id = c.bureau_id"
-)
-
-
 async def _used(rest: str, *args: int) -> dict[str, Any]:
     row = await database.fetch_one(
         "SELECT count(*) AS n, coalesce(sum(r.order_fen), 0) AS order_fen,"
@@ -336,99 +242,6 @@ def _figures(stock: Mapping[str, Any], used: Mapping[str, Any]) -> Figures:
     )
 
 
-def _page(
-    link: Mapping[str, Any], rows: list[dict[str, Any]], drop: Mapping[str, Any] | None, *, now: datetime
-) -> LinkPage:
-    kinds = [_kind(row) for row in rows]
-    first: Mapping[str, Any] = rows[0] if rows else {}
-    quantity = drop["quantity"] if drop else sum(kind.quantity for kind in kinds)
-    left = quantity - (drop["claimed"] if drop else sum(kind.issued for kind in kinds))
-    if drop and kinds:
-        left = min(left, kinds[0].quantity - kinds[0].issued)
-    if link["quota"]:
-        left = min(left, link["quota"] - link["claims"])
-    opens_ms = first.get("claim_from")
-    return LinkPage(
-        slug=link["slug"],
-        centre_id=link["centre_id"],
-        broadcast_id=link["broadcast_id"] or 0,
-        streamer_id=link["streamer_id"] or 0,
-        platform=link["platform"],
-        title=link["title"] or first.get("campaign", ""),
-        issuer_name=first.get("issuer_name", ""),
-        bureau=first.get("bureau", ""),
-        refund_preset=first.get("refund_preset", ""),
-        why=(
-            "ended"
-            if _is_over(link["broadcast"], drop, now=now)
-            else _why(first, drop, left=left, now=now, needs_drop=link["broadcast_id"] is not None)
-        ),
-        left=max(0, left),
-        quantity=quantity,
-        opens_at=clock.from_ms(opens_ms) if opens_ms and not link["broadcast_id"] else None,
-        closes_at=clock.from_ms(drop["closes_at"]) if drop and drop["state"] == "open" else None,
-        kinds=kinds,
-    )
-
-
-def _is_over(broadcast: str | None, drop: Mapping[str, Any] | None, *, now: datetime) -> bool:
-    """Whether a broadcast's link gives nothing any more: it went off the air and left no drop open."""
-    if broadcast is None or broadcast in _BEFORE_ITS_END:
-        return False
-    return drop is None or drop["state"] != "open" or clock.to_ms(now) >= drop["closes_at"]
-
-
-def _why(
-    first: Mapping[str, Any],
-    drop: Mapping[str, Any] | None,
-    *,
-    left: int,
-    now: datetime,
-    needs_drop: bool,
-) -> str:
-    at = clock.to_ms(now)
-    if not first:
-        return "not_started"
-    campaign = first["campaign_status"]
-    if campaign == CampaignStatus.PAUSED:
-        return "paused"
-    ended = campaign in (CampaignStatus.ENDED, CampaignStatus.SETTLED)
-    if (
-        ended
-        or first["round_status"] in (RoundStatus.CLOSED, RoundStatus.FINISHED)
-        or at >= first["claim_until"]
-    ):
-        return "ended"
-    if campaign != CampaignStatus.RUNNING or first["round_status"] == RoundStatus.SCHEDULED:
-        return "not_started"
-    if at < first["claim_from"]:
-        return "not_started"
-    if needs_drop and (drop is None or drop["state"] == "planned"):
-        return "not_started"
-    if drop is not None and left > 0 and (drop["state"] == "closed" or at >= drop["closes_at"]):
-        return "between"
-    return "" if left > 0 else "sold_out"
-
-
-def _kind(row: Mapping[str, Any]) -> Kind:
-    limits = [each.params.limit for each in bind(row["rules"], Stage.CLAIM) if each.rule.name == "per_person"]
-    return Kind(
-        id=row["public_id"],
-        name=row["name"],
-        face_fen=row["face_fen"],
-        threshold_fen=row["threshold_fen"],
-        quantity=row["quantity"],
-        issued=row["issued"],
-        redeemed=row["redeemed"],
-        validity=Validity(row["validity"]),
-        validity_n=row["validity_n"],
-        valid_from=_instant(row["valid_from"]),
-        valid_until=_instant(row["valid_until"]),
-        merchants_only=bool(row["merchants_only"]),
-        per_person=limits[0],
-    )
-
-
 def _mine(row: Mapping[str, Any], *, now: datetime) -> Mine:
     state, until = row["state"], clock.from_ms(row["valid_until"])
     if state == VoucherState.ISSUED and now >= until:
@@ -448,10 +261,6 @@ def _mine(row: Mapping[str, Any], *, now: datetime) -> Mine:
         merchants_only=bool(row["merchants_only"]),
         code=codes.shown(bytes(row["code_sealed"]), voucher=public_id) if usable else "",
         qr=codes.qr(public_id, now=now) if usable else "",
-        used_at=_instant(row["used_at"]),
+        used_at=clock.from_ms_or_none(row["used_at"]),
         used_at_name=row["used_where"],
     )
-
-
-def _instant(ms: int | None) -> datetime | None:
-    return None if ms is None else clock.from_ms(ms)

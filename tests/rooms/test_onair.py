@@ -16,7 +16,7 @@ from livehub.kit.errors import Invalid
 from livehub.kit.states import WrongState
 from livehub.platforms.errors import UnknownPlatform
 from livehub.settings import Settings
-from rooms import booking, facts, onair, queries, rundown
+from rooms import booking, facts, matching, onair, queries, rundown
 from rooms.errors import AccountElsewhere, CueRefused, NotApproved, NotItsTime, NotOnAir
 from rooms.models import Booking, BookingState, Broadcast, BroadcastRun, BroadcastState, Cue
 from rooms.rundown import Kind, Planned
@@ -171,20 +171,20 @@ async def test_a_platform_room_leads_to_its_broadcast(db: Settings) -> None:
         live.public_id, **ours, actor=house.manager, now=local(3, 20, 2)
     )  # says nothing new
 
-    match = queries.Match(
+    match = matching.Match(
         broadcast_id=live.id,
         streamer_id=house.streamer.id,
         started_at_ms=clock.to_ms(local(3, 20)),
         ended_at_ms=None,
         business_day=20260303,
     )
-    assert await queries.by_room([("doudian", "7312"), ("doudian", "9"), ("kuaishou", "7312")]) == {
+    assert await matching.by_room([("doudian", "7312"), ("doudian", "9"), ("kuaishou", "7312")]) == {
         ("doudian", "7312"): [match]
     }
-    assert await queries.by_account([("doudian", author), ("doudian", "nobody")]) == {
+    assert await matching.by_account([("doudian", author), ("doudian", "nobody")]) == {
         ("doudian", author): [match]
     }
-    assert await queries.by_room([]) == {}
+    assert await matching.by_room([]) == {}
     await outbox.hand_out(now=local(4, 0))
     assert [each.room_ref for each in heard if isinstance(each, facts.AccountBound)] == ["7312"]
     assert [each.public_id for each in await queries.on_air(house.centre.id)] == [live.public_id]
@@ -220,7 +220,7 @@ async def test_an_account_matches_only_what_went_on_air(db: Settings) -> None:
     house = await a_house()
     planned = await a_broadcast(house, local(3, 20))
     [(platform, author, _)] = await queries.accounts_of(planned.id)
-    assert await queries.by_account([(platform, author)]) == {}
+    assert await matching.by_account([(platform, author)]) == {}
 
 
 async def test_a_voucher_cue_is_planned_and_fired(db: Settings) -> None:

@@ -15,7 +15,7 @@ from livehub.accounts.models import Bureau
 from livehub.kit import outbox
 from livehub.kit.errors import Forbidden
 from livehub.settings import Settings
-from livehub.vouchers import drops, latch, links, queries
+from livehub.vouchers import drops, latch, link_pages, links, queries
 from livehub.vouchers.claims import ClaimDesk
 from livehub.vouchers.errors import (
     DropAlreadyOpen,
@@ -88,15 +88,15 @@ async def test_a_broadcasts_link_gives_only_while_a_drop_is_open(db: Settings) -
         with pytest.raises(NotStarted):
             await desk.claim(link.slug, claimant=people[0], key="k", now=NOW)
         drop = await a_drop(world, broadcast, quantity=2)
-        assert (await queries.link_page(link.slug, now=NOW)).why == "not_started"
+        assert (await link_pages.behind(link.slug, now=NOW)).why == "not_started"
         await drops.open_drop(drop.id, actor=world.staff, now=NOW)
-        page = await queries.link_page(link.slug, now=NOW)
+        page = await link_pages.behind(link.slug, now=NOW)
         assert (page.why, page.left, page.quantity, page.title) == ("", 2, 2, "海鸭蛋专场")
         for person in people[:2]:
             await desk.claim(link.slug, claimant=person, key="k", now=NOW)
         with pytest.raises(SoldOut):
             await desk.claim(link.slug, claimant=people[2], key="k", now=NOW)
-        assert (await queries.link_page(link.slug, now=NOW)).why == "sold_out"
+        assert (await link_pages.behind(link.slug, now=NOW)).why == "sold_out"
         second = await a_drop(world, broadcast, quantity=5)
         await drops.open_drop(second.id, actor=world.staff, now=NOW)  # the spent one gives way
         await desk.claim(link.slug, claimant=people[2], key="k", now=NOW)
@@ -105,7 +105,7 @@ async def test_a_broadcasts_link_gives_only_while_a_drop_is_open(db: Settings) -
         await drops.close_drop(second.id, actor=world.staff, now=NOW)
         with pytest.raises(Ended):
             await desk.claim(link.slug, claimant=people[4], key="k", now=NOW)
-        assert (await queries.link_page(link.slug, now=NOW)).why == "between"
+        assert (await link_pages.behind(link.slug, now=NOW)).why == "between"
         assert desk.fallbacks == 0
     finally:
         await desk.stop()

@@ -11,8 +11,8 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, bureau_scope
 from livehub.vouchers import campaign_queries
 from livehub.vouchers.campaign_queries import CampaignPage, RoundRow
+from livehub.vouchers.kinds import Kind
 from livehub.vouchers.models import CampaignStatus, RoundStatus, Validity
-from livehub.vouchers.queries import Kind
 from livehub.web.api import named
 from livehub.web.api.shapes import AsOf, Fen, Instant, Unit
 

@@ -10,10 +10,11 @@ from sanic.response import HTTPResponse, redirect
 
 from livehub.kit import clock, ids
 from livehub.kit.errors import Invalid, LivehubError, TooMany
-from livehub.vouchers import codes, identity, queries, tills
+from livehub.vouchers import codes, identity, link_pages, queries, tills
 from livehub.vouchers.claims import ClaimDesk
 from livehub.vouchers.errors import ClaimantUnknown, CodeWrong, LimitPerson, LinkUnknown, VoucherRefused
-from livehub.vouchers.queries import Kind, LinkPage
+from livehub.vouchers.kinds import Kind
+from livehub.vouchers.link_pages import LinkPage
 from livehub.web import doors, reading, show
 from livehub.web.claim import door, words
 from livehub.web.claim.door import Visitor
@@ -177,7 +178,7 @@ async def forget(_request: Request, visitor: Visitor, slug: str) -> HTTPResponse
 
 
 async def _link(slug: str) -> LinkPage:
-    link = await queries.link_page(slug, now=clock.now())
+    link = await link_pages.behind(slug, now=clock.now())
     if link is None:
         raise LinkUnknown
     return link

@@ -7,8 +7,9 @@ from datetime import datetime
 from msgspec import Struct
 
 from livehub.vouchers import validity
+from livehub.vouchers.kinds import Kind
+from livehub.vouchers.link_pages import LinkPage
 from livehub.vouchers.models import Validity
-from livehub.vouchers.queries import Kind, LinkPage
 from livehub.web import show
 
 

@@ -16,8 +16,10 @@ from livehub.kit import clock
 from livehub.kit.errors import Invalid, LivehubError, NotFound
 from livehub.reports import broadcasts as reports
 from livehub.vouchers import drops
+from livehub.vouchers import kinds as templates
 from livehub.vouchers import queries as vouchers
-from livehub.vouchers.queries import DropRow, Kind
+from livehub.vouchers.kinds import Kind
+from livehub.vouchers.queries import DropRow
 from livehub.web import doors, reading
 from livehub.web.desk.frame import asked, back, frame
 from livehub.web.reading import Form
@@ -220,7 +222,7 @@ async def _drop(broadcast_id: int, *, template_id: int, given: NewDrop, actor: A
 
 
 async def _template_id(public_id: str, actor: Actor) -> int:
-    for row_id, kind in await vouchers.kinds_to_drop(actor.centre_id):
+    for row_id, kind in await templates.to_drop(actor.centre_id):
         if kind.id == public_id:
             return row_id
     raise Invalid("这个券种现在不能投放，请重新选择。")
@@ -248,7 +250,7 @@ async def _console(
     seen = await rooms.broadcast(public_id, actor=actor)
     may_drop = may(actor, Permission.DROP_RUN, bureau_id=seen.bureau_id)
     may_link = may(actor, Permission.STREAMER_MANAGE)
-    kinds = await vouchers.kinds_to_drop(actor.centre_id) if may_drop else []
+    kinds = await templates.to_drop(actor.centre_id) if may_drop else []
     return page(
         "desk/broadcast.html",
         status=refusal.status if refusal else status,
