@@ -17,7 +17,8 @@ from livehub.kit import limits
 from livehub.kit.errors import LivehubError, NotFound
 
 NOTED = (PermissionMissing, OutOfScope, OwnAccount, SecondPersonNeeded)
-LIMIT, SECONDS = 300, 60  # of one actor: a program gone wrong must not fill the trail
+# Of one actor: a program gone wrong must not fill the trail.
+LIMIT, SECONDS = limits.declare("refusals.noted", 300, seconds=60)
 
 
 async def note(

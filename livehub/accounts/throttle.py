@@ -13,7 +13,6 @@ back when the password was right, so that an office behind one address does not 
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -24,9 +23,9 @@ from livehub.accounts import devices
 from livehub.kit import clock, limits, sealing
 
 WINDOW_SECONDS = 15 * 60
-PER_DEVICE = 10
-PER_LOGIN_AND_NETWORK = 10
-PER_ADDRESS = 100
+PER_DEVICE = limits.declare("login.device", 10, seconds=WINDOW_SECONDS).most
+PER_LOGIN_AND_NETWORK = limits.declare("login.account_and_network", 10, seconds=WINDOW_SECONDS).most
+PER_ADDRESS = limits.declare("login.address", 100, seconds=WINDOW_SECONDS).most
 
 
 class Verdict(Struct, frozen=True):
@@ -48,7 +47,7 @@ async def count(login: str, *, ip: str, device: str, now: datetime) -> Verdict:
     return await _count(
         [
             (_key("address", ip), PER_ADDRESS),
-            (_key("login", f"{login}\x00{network(ip)}"), PER_LOGIN_AND_NETWORK),
+            (_key("login", f"{login}\x00{limits.network(ip)}"), PER_LOGIN_AND_NETWORK),
         ],
         now=now,
     )
@@ -58,17 +57,6 @@ async def forgive(verdict: Verdict, *, now: datetime) -> None:
     """Give the try back: its password was right."""
     for key in verdict.keys:
         await limits.give_back(key, seconds=WINDOW_SECONDS, now=now)
-
-
-def network(ip: str) -> str:
-    """The network an address belongs to: /24 of IPv4, /64 of IPv6; the text itself when it is neither."""
-    try:
-        address = ipaddress.ip_address(ip)
-    except ValueError:
-        return ip
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 64), strict=False))
 
 
 async def _count(tries: Sequence[tuple[str, int]], *, now: datetime) -> Verdict:

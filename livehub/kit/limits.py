@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
+from typing import NamedTuple
 
 from tortoise import fields
 from tortoise.models import Model
@@ -11,6 +15,22 @@ from livehub import database
 from livehub.database.fields import InstantField
 from livehub.kit import clock
 from livehub.kit.errors import TooMany
+
+
+class Limit(NamedTuple):
+    """At most so many in so many seconds."""
+
+    most: int
+    seconds: int
+
+
+DECLARED: dict[str, Limit] = {}
+
+
+def declare(name: str, most: int, *, seconds: int) -> Limit:
+    """A limit by its name in docs/security.md, which a test holds against this."""
+    DECLARED[name] = Limit(most, seconds)
+    return DECLARED[name]
 
 
 class RateWindow(Model):
@@ -24,6 +44,17 @@ class RateWindow(Model):
     class Meta:
         table = "rate_window"
         unique_together = (("key", "starts_at"),)
+
+
+def network(ip: str) -> str:
+    """The network an address belongs to: /24 of IPv4, /64 of IPv6; the text itself when it is neither."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return ip
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 64), strict=False))
 
 
 async def hit(key: str, *, seconds: int, now: datetime) -> int:
@@ -52,6 +83,37 @@ async def give_back(key: str, *, seconds: int, now: datetime) -> None:
         key,
         clock.to_ms(now) // (seconds * 1000) * seconds * 1000,
     )
+
+
+async def so_far(keys: Collection[str], *, seconds: int, now: datetime) -> Counter[str]:
+    """How often each of many things happened in the current window."""
+    start = _start(seconds, now)
+    rows = await database.with_rows(
+        {"name": "text", "starts_at": "bigint"},
+        [(key, start) for key in sorted(keys)],
+        "SELECT w.key, w.count FROM v JOIN rate_window w ON w.key = v.name AND w.starts_at = v.starts_at",
+    )
+    return Counter({row["key"]: row["count"] for row in rows})
+
+
+async def add(counts: Counter[str], *, seconds: int, now: datetime) -> None:
+    """Count a batch's occurrences in the current transaction, in key order."""
+    start = _start(seconds, now)
+    await database.with_rows(
+        {"name": "text", "starts_at": "bigint", "n": "int"},
+        [(key, start, number) for key, number in sorted(counts.items())],
+        "INSERT INTO rate_window (key, starts_at, count) SELECT name, starts_at, n FROM v WHERE true"
+        " ON CONFLICT (key, starts_at) DO UPDATE SET count = rate_window.count + excluded.count",
+    )
+
+
+def seconds_left(seconds: int, now: datetime) -> int:
+    """How long until the current window ends."""
+    return seconds - clock.to_ms(now) // 1000 % seconds
+
+
+def _start(seconds: int, now: datetime) -> int:
+    return clock.to_ms(now) // (seconds * 1000) * seconds * 1000
 
 
 async def prune(*, before: datetime) -> int:

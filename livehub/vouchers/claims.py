@@ -19,13 +19,14 @@ from livehub.kit import clock, ids
 from livehub.kit.errors import Invalid
 from livehub.kit.group_commit import GroupCommit
 from livehub.settings import Settings
-from livehub.vouchers import claim_rows, codes, hot, latch, links, places, refusals, validity
+from livehub.vouchers import claim_networks, claim_rows, codes, hot, latch, links, places, refusals, validity
 from livehub.vouchers.eligibility import Attempt, judge
 from livehub.vouchers.errors import (
     Ended,
     IdempotencyMismatch,
     LinkUnknown,
     NotStarted,
+    RiskBlock,
     SoldOut,
     VoucherRefused,
 )
@@ -57,6 +58,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     key: str
     body: bytes
     actor: Actor
+    network: str
     now: datetime
 
 
@@ -117,6 +119,7 @@ class ClaimDesk:
             key=f"{claimant.id}:{key}",
             body=body,
             actor=actor,
+            network=claim_networks.of(ip),
             now=now,
         )
         return await self._commits.submit(wish)
@@ -130,9 +133,11 @@ class ClaimDesk:
         )
         prior = await claim_rows.prior([_question(wish, found, stocks, shut) for wish in wishes])
         self._forget_closed(wishes, prior)
+        moment = max(wish.now for wish in wishes)
         settling = _Settling(found, stocks, shut)
+        await settling.count_networks(wishes, now=moment)
         answers = [settling.answer(wish, each) for wish, each in zip(wishes, prior, strict=True)]
-        await settling.write(now=max(wish.now for wish in wishes))
+        await settling.write(now=moment)
         return answers
 
     async def _find(self, names: set[Name]) -> dict[Name, Place]:
@@ -205,6 +210,13 @@ class _Settling:
         self._rows: list[dict[str, Any]] = []
         self._entries: list[audit.Entry] = []
         self._refused: Counter[refusals.Counted] = Counter()
+        self._by_network: Counter[str] = Counter()
+        self._newly_by_network: Counter[str] = Counter()
+
+    async def count_networks(self, wishes: Sequence[Wish], *, now: datetime) -> None:
+        """How much each network of the batch took before; nothing is asked where nobody comes from one."""
+        keys = {self._network_key(wish) for wish in wishes} - {""}
+        self._by_network = await claim_networks.so_far(keys, now=now)
 
     def answer(self, wish: Wish, prior: claim_rows.Prior) -> Claimed | Exception:
         """What this wish gets, given all that were answered before it."""
@@ -224,6 +236,7 @@ class _Settling:
 
     async def write(self, *, now: datetime) -> None:
         """Everything the batch decided, the hot rows last."""
+        await claim_networks.add(self._newly_by_network, now=now)
         await refusals.add(self._refused)
         await audit.write_many(self._entries, now=now)
         await hot.run(claim_rows.COLUMNS, self._rows, claim_rows.STEPS)
@@ -261,8 +274,21 @@ class _Settling:
         )
         if refusal is not None:
             raise refusal.error()
+        network = self._network_key(wish)
+        if self._by_network[network] >= claim_networks.LIMIT.most:
+            raise RiskBlock
         self._require_stock(wish, place, stock, prior)
+        if network:
+            self._by_network[network] += 1
+            self._newly_by_network[network] += 1
         return self._grant(wish, place, stock, slot=slot, n=taken + 1, window=(valid_from, valid_until))
+
+    def _network_key(self, wish: Wish) -> str:
+        place = self._found.get(wish.name)
+        stock = self._stocks.get(place.template_id) if place is not None else None
+        return (
+            claim_networks.key(stock.campaign_id, wish.network) if stock is not None and wish.network else ""
+        )
 
     def _require_stock(self, wish: Wish, place: Place, stock: Stock, prior: claim_rows.Prior) -> None:
         drop_is_empty = bool(place.drop_id) and prior.drop_left <= 0

@@ -131,6 +131,18 @@ class TooManyFailedCodes(TooMany):
     code = "TOO_MANY_FAILED_CODES"
 
 
+class TooManyPhones(TooMany):
+    """这台设备或这个网络验证的手机号过多，请稍后再试。"""
+
+    code = "TOO_MANY_PHONES"
+
+
+class RiskBlock(VoucherRefused):
+    """这个网络领取过于频繁，请稍后再试，或换一个网络。"""
+
+    code = "RISK_BLOCK"
+
+
 class CodeWrong(LivehubError):
     """验证码不正确或已过期，请核对或重新获取。"""
 
@@ -187,6 +199,7 @@ REASONS: dict[str, type[VoucherRefused]] = {
         Paused,
         SoldOut,
         LimitPerson,
+        RiskBlock,
         LimitShopDay,
         WrongPlatform,
         BelowThreshold,

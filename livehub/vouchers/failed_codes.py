@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
 
-from livehub import database
-from livehub.kit import clock
+from livehub.kit import clock, limits
 
 SECONDS = 600
-LIMIT_USER = 10
-LIMIT_STORE = 30
+LIMIT_USER = limits.declare("redeem.wrong_codes_of_cashier", 10, seconds=SECONDS).most
+LIMIT_STORE = limits.declare("redeem.wrong_codes_of_store", 30, seconds=SECONDS).most
 
 
 def keys(*, who: str, store_id: int) -> tuple[tuple[str, int], tuple[str, int]]:
@@ -21,28 +20,14 @@ def keys(*, who: str, store_id: int) -> tuple[tuple[str, int], tuple[str, int]]:
 
 async def so_far(names: Collection[str], *, now: datetime) -> Counter[str]:
     """How many wrong codes each window has."""
-    rows = await database.with_rows(
-        {"name": "text", "starts_at": "bigint"},
-        [(name, _start(now)) for name in sorted(names)],
-        "SELECT w.key, w.count FROM v JOIN rate_window w ON w.key = v.name AND w.starts_at = v.starts_at",
-    )
-    return Counter({row["key"]: row["count"] for row in rows})
+    return await limits.so_far(names, seconds=SECONDS, now=now)
 
 
 async def add(failures: Counter[str], *, now: datetime) -> None:
     """Count a batch's wrong codes in the current transaction, in key order."""
-    await database.with_rows(
-        {"name": "text", "starts_at": "bigint", "n": "int"},
-        [(name, _start(now), number) for name, number in sorted(failures.items())],
-        "INSERT INTO rate_window (key, starts_at, count) SELECT name, starts_at, n FROM v WHERE true"
-        " ON CONFLICT (key, starts_at) DO UPDATE SET count = rate_window.count + excluded.count",
-    )
+    await limits.add(failures, seconds=SECONDS, now=now)
 
 
 def seconds_left(now: datetime) -> int:
     """How long until the present window ends."""
     return SECONDS - clock.to_ms(now) // 1000 % SECONDS
-
-
-def _start(now: datetime) -> int:
-    return clock.to_ms(now) // (SECONDS * 1000) * SECONDS * 1000

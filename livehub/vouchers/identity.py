@@ -10,13 +10,19 @@ from msgspec import Struct
 from livehub import database
 from livehub.kit import clock, ids, limits, sealing, signing
 from livehub.notices import sending
-from livehub.vouchers.errors import ClaimantUnknown, CodeWrong
+from livehub.vouchers.errors import ClaimantUnknown, CodeWrong, TooManyPhones
 
 CODE_TTL = timedelta(minutes=5)
 CODE_TRIES = 5
 SESSION_TTL = timedelta(days=30)
-PER_PHONE = ((1, 60), (5, 86_400))  # codes, seconds
-PER_IP = (30, 3600)
+PER_PHONE = (
+    limits.declare("code.phone_a_minute", 1, seconds=60),
+    limits.declare("code.phone_a_day", 5, seconds=86_400),
+)
+PER_IP = limits.declare("code.address", 30, seconds=3600)
+# A family may share a phone, and half a town an address of its carrier; a farm of either is slowed down.
+PHONES_PER_DEVICE = limits.declare("verify.device", 10, seconds=86_400)
+PHONES_PER_NETWORK = limits.declare("verify.network", 1000, seconds=3600)
 PHONE_PLACE = "claimant.phone"
 
 Purpose = Literal["claim", "device"]
@@ -82,10 +88,29 @@ async def check_code(phone: str, code: str, *, now: datetime, purpose: Purpose =
         raise CodeWrong
 
 
-async def verify(phone: str, code: str, *, centre_id: int, now: datetime) -> Session:
-    """The claimant of a phone whose code is right, with a new 30-day session; CodeWrong otherwise."""
+async def verify(
+    phone: str, code: str, *, centre_id: int, now: datetime, device: str = "", ip: str = ""
+) -> Session:
+    """The claimant of a phone whose code is right, with a new 30-day session; CodeWrong otherwise.
+
+    TooManyPhones where too many phones were verified on the device, by its cookie, or in the network.
+    """
     await check_code(phone, code, now=now)
-    return await database.unit(lambda: _open_session(phone, centre_id=centre_id, now=now))
+
+    async def work() -> Session:
+        session = await _open_session(phone, centre_id=centre_id, now=now)
+        for name, text, limit in (
+            ("device", device, PHONES_PER_DEVICE),
+            ("network", limits.network(ip), PHONES_PER_NETWORK),
+        ):
+            if text:
+                key = sealing.ring().blind(text, purpose="verify").hex()
+                hits = await limits.hit(f"verify:{name}:{key}", seconds=limit.seconds, now=now)
+                if hits > limit.most:
+                    raise TooManyPhones(retry_after=limits.seconds_left(limit.seconds, now))
+        return session
+
+    return await database.unit(work)
 
 
 async def claimant_of(token: str, *, now: datetime) -> ClaimantRef:

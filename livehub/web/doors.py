@@ -136,6 +136,20 @@ async def _note(error: LivehubError, actor: Actor, request: Request) -> None:
         log.warning("refusal_not_noted", code=error.code)
 
 
+def still_in(request: Request, permission: Permission) -> Callable[[], Awaitable[bool]]:
+    """Whether the login that opened a stream goes on, and may still see it; an outage ends nothing."""
+
+    async def ask() -> bool:
+        try:
+            return may(await actor_of_session(request, now=clock.now()), permission)
+        except SignInNeeded:
+            return False
+        except DatabaseUnavailable:
+            return True
+
+    return ask
+
+
 async def actor_of_session(request: Request, *, now: datetime) -> Actor:
     """Who is logged in; SignInNeeded when nobody is."""
     token = request.cookies.get(SESSION)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from contextvars import Context
+from time import monotonic
 
 import structlog
 from msgspec import Struct
@@ -31,9 +32,16 @@ class Event(Struct, frozen=True):
 
 
 async def stream(
-    request: Request, events: AsyncGenerator[Event, None], *, heartbeat_seconds: float = HEARTBEAT_SECONDS
+    request: Request,
+    events: AsyncGenerator[Event, None],
+    *,
+    may_stay: Callable[[], Awaitable[bool]],
+    heartbeat_seconds: float = HEARTBEAT_SECONDS,
 ) -> None:
-    """Send events until they end or the browser goes away; a comment keeps proxies from closing it."""
+    """Send events until they end or the browser goes away; a comment keeps proxies from closing it.
+
+    ``may_stay`` is asked once per heartbeat: a stream ends soon after the login that opened it.
+    """
     response = await request.respond(
         content_type="text/event-stream; charset=utf-8",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
@@ -41,17 +49,24 @@ async def stream(
     if response is None:
         return
     async with aclosing(events):
-        async for text in _with_heartbeat(events, heartbeat_seconds):
+        async for text in _with_heartbeat(events, heartbeat_seconds, may_stay):
             await response.send(text)
     await response.eof()
 
 
-async def _with_heartbeat(events: AsyncIterator[Event], seconds: float) -> AsyncGenerator[str, None]:
+async def _with_heartbeat(
+    events: AsyncIterator[Event], seconds: float, may_stay: Callable[[], Awaitable[bool]]
+) -> AsyncGenerator[str, None]:
     yield "retry: 2000\n\n"
+    asked = monotonic()
     waiting = asyncio.ensure_future(anext(events, None))
     try:
         while True:
             done, _ = await asyncio.wait({waiting}, timeout=seconds)
+            if monotonic() - asked >= seconds:
+                asked = monotonic()
+                if not await may_stay():
+                    return
             if not done:
                 yield ": still here\n\n"
                 continue

@@ -12,7 +12,7 @@ from livehub.accounts.permissions import Permission
 from livehub.kit import clock
 from livehub.reports import wall
 from livehub.reports.figures import Figures
-from livehub.web.doors import signed_in
+from livehub.web.doors import signed_in, still_in
 from livehub.web.rendering import fragment, link, page
 from livehub.web.shielding import live_stream
 from livehub.web.sse import Shared, stream
@@ -48,7 +48,8 @@ async def events(request: Request, actor: Actor) -> None:
             return fragment("wall_board.html", **present(board))
 
         walls[actor.centre_id] = Shared(load, every_seconds=EVERY_SECONDS)
-    await stream(request, walls[actor.centre_id].watch())
+    may_stay = still_in(request, Permission.WALL_READ)
+    await stream(request, walls[actor.centre_id].watch(), may_stay=may_stay)
 
 
 def present(board: wall.Board) -> dict[str, Any]:

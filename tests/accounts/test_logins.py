@@ -198,7 +198,7 @@ async def test_waiting_helps(db):
     ],
 )
 def test_networks(ip, network):
-    assert throttle.network(ip) == network
+    assert limits.network(ip) == network
 
 
 async def test_a_session_ends_after_twelve_hours_of_use_or_two_of_rest(db):

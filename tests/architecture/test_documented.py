@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import pytest
 
-from livehub.kit import plugins
+from livehub.kit import limits, plugins
 from livehub.kit.errors import LivehubError
 from livehub.settings import Settings
 from livehub.wiring import LISTENERS
@@ -128,6 +128,20 @@ def test_every_state_is_in_the_concepts() -> None:
 
     assert states()
     assert [f"{owner}: {value}" for owner, value in states() if f"`{value}`" not in text] == []
+
+
+def test_every_limit_is_in_the_table_and_is_what_the_table_says() -> None:
+    import_all()
+    rows = re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \| (\d+) \| (\d+) \|", doc("security.md"), re.MULTILINE)
+
+    assert limits.DECLARED
+    assert {name: (int(most), int(seconds)) for name, most, seconds in rows} == limits.DECLARED
+
+
+def test_every_test_named_in_the_security_page_is_there() -> None:
+    named = set(re.findall(r"`(tests/[a-z_/.]+)`", doc("security.md")))
+
+    assert {each for each in named if not (ROOT / each).exists()} == set()
 
 
 def test_every_decision_is_numbered_once_and_whole() -> None:

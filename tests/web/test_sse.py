@@ -21,6 +21,10 @@ async def read_until(answer: aiohttp.ClientResponse, wanted: bytes) -> bytes:
     return got
 
 
+async def always() -> bool:
+    return True
+
+
 async def test_events_arrive_with_a_heartbeat_between_and_end() -> None:
     async def three() -> AsyncGenerator[Event, None]:
         yield Event(data="one\ntwo", name="figure", id="7")
@@ -30,7 +34,7 @@ async def test_events_arrive_with_a_heartbeat_between_and_end() -> None:
     def routes(app: App) -> None:
         @app.get("/live")
         async def _live(request: Request) -> None:
-            await sse.stream(request, three(), heartbeat_seconds=0.1)
+            await sse.stream(request, three(), may_stay=always, heartbeat_seconds=0.1)
 
     async with served(routes) as client, client.get("/live") as answer:
         async with asyncio.timeout(5):
@@ -59,7 +63,7 @@ async def test_many_screens_share_one_reader_that_rests_when_nobody_looks() -> N
     def routes(app: App) -> None:
         @app.get("/live")
         async def _live(request: Request) -> None:
-            await sse.stream(request, shared.watch())
+            await sse.stream(request, shared.watch(), may_stay=always)
 
     async with served(routes) as client:
         async with client.get("/live") as first, client.get("/live") as second:
@@ -92,7 +96,7 @@ async def test_a_browser_that_goes_away_ends_its_source() -> None:
     def routes(app: App) -> None:
         @app.get("/live")
         async def _live(request: Request) -> None:
-            await sse.stream(request, endless())
+            await sse.stream(request, endless(), may_stay=always)
 
     async with served(routes) as client:
         async with client.get("/live") as answer:

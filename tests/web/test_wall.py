@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from livehub.accounts import logins
 from livehub.accounts.actors import Grant
 from livehub.accounts.models import Role
@@ -12,11 +14,13 @@ from livehub.kit import clock
 from livehub.orders import intake
 from livehub.platforms.contract import Event, EventType, OrderSnapshot, OrderStatus
 from livehub.settings import Settings
+from livehub.web import sse
 from livehub.web.doors import SESSION
 from tests import site
 from tests.factories import accounts as people
 from tests.factories.orders import World
 from tests.orders.test_state import a_line
+from tests.web import phones
 
 
 def a_sale(order_ref: str, fen: int) -> Event:
@@ -67,3 +71,18 @@ async def test_an_admin_sees_no_money(world: World, db: Settings) -> None:
         await sign_in(running, world, Role.ADMIN)
         async with running.get("/wall/") as answer:
             assert answer.status == 403
+
+
+async def test_a_stream_ends_soon_after_its_login(
+    world: World, db: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse.stream, "__kwdefaults__", {"heartbeat_seconds": 0.3})
+    async with site.running(db) as running:
+        await sign_in(running, world, Role.MANAGER)
+        async with running.get("/wall/events") as stream:
+            await asyncio.wait_for(_until(stream, "¥0.00"), 5)
+            page = await running.text("/desk/")
+            await phones.tap(running, "/logout", page=page)
+            await asyncio.wait_for(stream.read(), 5)  # to its end
+        async with running.get("/wall/events") as shut:
+            assert shut.status == 303

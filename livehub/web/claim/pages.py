@@ -112,13 +112,13 @@ async def claim(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
         claimant = visitor.of(link.centre_id)
         if claimant is None:
             proof = reading.form(request, Proof)
-            session = await identity.verify(proof.phone, proof.code, centre_id=link.centre_id, now=now)
+            session = await _verified(request, visitor, proof, centre_id=link.centre_id)
             claimant = session.claimant
         wish = reading.form(request, Wish)
         await desk.claim(
             slug, claimant=claimant, key=wish.key, now=now, template=wish.template, **doors.where(request)
         )
-    except (Invalid, CodeWrong, VoucherRefused) as refusal:
+    except (Invalid, CodeWrong, VoucherRefused, TooMany) as refusal:
         who = visitor.now_known(session.claimant) if session else visitor
         return door.remember(await _refused(request, who, slug, refusal), session)
     return door.remember(redirect(f"/c/{slug}/mine?claimed=1", status=303), session)
@@ -160,8 +160,8 @@ async def verify(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     link = await _link(slug)
     try:
         proof = reading.form(request, Proof)
-        session = await identity.verify(proof.phone, proof.code, centre_id=link.centre_id, now=clock.now())
-    except (Invalid, CodeWrong) as refusal:
+        session = await _verified(request, visitor, proof, centre_id=link.centre_id)
+    except (Invalid, CodeWrong, TooMany) as refusal:
         return await _who(request, visitor, link, refusal=refusal)
     return door.remember(redirect(f"/c/{slug}/mine", status=303), session)
 
@@ -177,6 +177,17 @@ async def forget(_request: Request, visitor: Visitor, slug: str) -> HTTPResponse
     return answer
 
 
+async def _verified(request: Request, visitor: Visitor, proof: Proof, *, centre_id: int) -> identity.Session:
+    return await identity.verify(
+        proof.phone,
+        proof.code,
+        centre_id=centre_id,
+        now=clock.now(),
+        device=visitor.csrf,  # stands for the browser's cookie
+        ip=doors.where(request)["ip"],
+    )
+
+
 async def _link(slug: str) -> LinkPage:
     link = await link_pages.behind(slug, now=clock.now())
     if link is None:
@@ -185,7 +196,7 @@ async def _link(slug: str) -> LinkPage:
 
 
 async def _refused(
-    request: Request, visitor: Visitor, slug: str, refusal: Invalid | CodeWrong | VoucherRefused
+    request: Request, visitor: Visitor, slug: str, refusal: Invalid | CodeWrong | VoucherRefused | TooMany
 ) -> HTTPResponse:
     return await _page(request, visitor, await _link(slug), refusal=refusal)
 
@@ -277,7 +288,8 @@ def _asking(request: Request, *, refusal: LivehubError | None, code_sent: bool) 
     wait = CODE_EVERY_SECONDS - clock.to_ms(clock.now()) // 1000 % CODE_EVERY_SECONDS if code_sent else 0
     if isinstance(refusal, TooMany):
         wait = refusal.retry_after or 0
-        form.message = "获取验证码过于频繁，请稍后再试。已收到的验证码 5 分钟内可用。"
+        if type(refusal) is TooMany:
+            form.message = "获取验证码过于频繁，请稍后再试。已收到的验证码 5 分钟内可用。"
     return {"form": form, "code_sent": code_sent, "wait_seconds": wait}
 
 

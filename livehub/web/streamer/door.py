@@ -12,6 +12,7 @@ from sanic import Request
 from sanic.response import HTTPResponse
 
 from livehub.accounts import forms
+from livehub.database import DatabaseUnavailable
 from livehub.kit import clock
 from livehub.kit.errors import LivehubError
 from livehub.web import doors
@@ -47,6 +48,18 @@ def streamer(handler: Handler) -> Handler:
 
     setattr(entered, doors.POLICY, "streamer")
     return entered
+
+
+def still_hers(request: Request) -> Callable[[], Awaitable[bool]]:
+    """Whether this device is still the one of her link; an outage ends nothing."""
+
+    async def ask() -> bool:
+        try:
+            return await links.actor_of_device(request.cookies.get(DEVICE) or "", now=clock.now()) is not None
+        except DatabaseUnavailable:
+            return True
+
+    return ask
 
 
 def newcomer(handler: Handler) -> Handler:

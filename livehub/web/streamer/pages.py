@@ -91,7 +91,8 @@ async def live(request: Request, actor: Actor) -> HTTPResponse | None:
     showing = day.current(await day.today(actor, now=now), now=now)
     if showing is None:
         return empty()
-    await stream(request, _events(request.app.ctx.streamer_screens, actor, showing))
+    events = _events(request.app.ctx.streamer_screens, actor, showing)
+    await stream(request, events, may_stay=door.still_hers(request))
     return None
 
 
