@@ -49,7 +49,7 @@ async def test_a_sale_that_livehub_never_heard_of_is_found(settings: Settings) -
             order = {"shop": shop, "created_at_ms": now - 9000, "paid_at_ms": now - 8000}
             await sandbox.post("/control/orders", {"seed": 5, "orders": [order]})
 
-            found = await compare(api, sandbox, world, teller._told(world))
+            found = await compare(api, sandbox, world, teller.scenes.told(world))
     finally:
         await teller._tear_down()
 
@@ -72,7 +72,7 @@ async def test_no_phone_number_is_readable_at_rest(
         async with Machine(sandbox_url) as sandbox, Machine(teller._url, token=world.token) as api:
             await teller._declare(sandbox, world)
             await teller._processes.start_jobs()
-            await teller._tell(sandbox, world)
+            await teller.scenes.tell(sandbox, world)
             await teller._drained(api, sandbox)
             async with Browser(teller._url) as manager:
                 await manager.sign_in(world.logins["manager"], cast.PASSWORD)
@@ -80,19 +80,19 @@ async def test_no_phone_number_is_readable_at_rest(
     finally:
         await teller._tear_down()
 
-    assert len(teller.phones) >= 6
+    assert len(teller.scenes.phones) >= 6
     logged = "".join(capfd.readouterr())
     assert "web.ready" in logged
     assert "jobs.ready" in logged
     assert all(len(export.splitlines()) > 1 for export in exports)
-    for phone in teller.phones:
+    for phone in teller.scenes.phones:
         assert phone not in logged
         assert not any(phone in export for export in exports)
     files = _files(tmp_path)
     assert any(path.suffix == ".db" for path in files)
     for path in files:
         content = path.read_bytes()
-        for phone in teller.phones:
+        for phone in teller.scenes.phones:
             assert phone.encode() not in content, path
     assert not re.search(r"\b17[0-2]\d{8}\b", "\n".join(said))
 
