@@ -75,6 +75,41 @@ async def jobs(settings: Settings) -> AsyncIterator[int]:
         await _end(process)
 
 
+class Drain:
+    """``livehub.bench.drain`` on a database."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def take(self, count: int) -> tuple[int, float]:
+        """Take so many messages through; how many it were, and the seconds it took."""
+        process = self._process
+        assert process.stdin is not None  # noqa: S101 -- piped below
+        assert process.stdout is not None  # noqa: S101 -- as above
+        process.stdin.write(f"{count}\n".encode())
+        told = (await process.stdout.readline()).split()
+        if not told:
+            raise BenchBroken("the drain ended")
+        return int(told[0]), float(told[1])
+
+
+@asynccontextmanager
+async def drain(settings: Settings, *options: str) -> AsyncIterator[Drain]:
+    """Intake by itself, as fast as it can."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "livehub.bench.drain", *options),
+        env=knobs.environment(settings),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Drain(process)
+    finally:
+        assert process.stdin is not None  # noqa: S101 -- piped above
+        process.stdin.close()
+        await _end(process)
+
+
 @asynccontextmanager
 async def peer(name: str, settings: Settings) -> AsyncIterator[Service]:
     """One of ``livehub.bench.peers``."""

@@ -134,14 +134,17 @@ async def rebuild(*, now: datetime) -> dict[str, int]:
         if database.dialect() == "postgres":
             # In the order in which book() touches them: else the two wait for each other.
             await database.execute("LOCK TABLE rollup_minute, rollup_bucket IN EXCLUSIVE MODE")
-        differing = len(await differing_buckets())
+        temporary = "CREATE TEMPORARY TABLE bucket_anew AS"  # summed once: to compare, and to replace by
+        await database.execute(f"{temporary} SELECT {keys}, {sums} FROM contribution_entry GROUP BY {keys}")
+        differing = len(await differing_buckets("bucket_anew"))
         newest = await database.fetch_one("SELECT coalesce(max(revision), 0) AS n FROM rollup_bucket")
         revision = int(newest["n"]) + 1 if newest else 1  # of no bucket does it go back
         await database.execute("DELETE FROM rollup_bucket")
         await database.execute(
             f"INSERT INTO rollup_bucket ({keys}, {', '.join(MEASURES)}, revision)"
-            f" SELECT {keys}, {sums}, {revision} FROM contribution_entry GROUP BY {keys}"
+            f" SELECT {keys}, {', '.join(MEASURES)}, {revision} FROM bucket_anew"
         )
+        await database.execute("DROP TABLE bucket_anew")
         await _rebuild_minutes(now=now)
         count = await database.fetch_one("SELECT count(*) AS n FROM rollup_bucket")
     return {"buckets": int(count["n"]) if count else 0, "differed": differing}
@@ -166,14 +169,19 @@ async def prune_minutes(*, now: datetime) -> int:
     )
 
 
-async def differing_buckets() -> list[dict[str, Any]]:
-    """Buckets that are not the sum of their entries, and sums without a bucket."""
+async def differing_buckets(summed: str = "") -> list[dict[str, Any]]:
+    """Buckets that are not the sum of their entries, and sums without a bucket.
+
+    ``summed`` is a table in which the entries are summed already.
+    """
     keys = ", ".join(BUCKET)
     sums = ", ".join(f"sum({m}) AS {m}" for m in MEASURES)
     join = " AND ".join(f"e.{k} = b.{k}" for k in BUCKET)
     nonzero = " OR ".join(f"coalesce(e.{m}, 0) <> b.{m}" for m in MEASURES)
     some = " OR ".join(f"e.{m} <> 0" for m in MEASURES)
-    entries = f"(SELECT {keys}, {sums} FROM contribution_entry GROUP BY {keys}) e"
+    entries = (
+        f"{summed} e" if summed else f"(SELECT {keys}, {sums} FROM contribution_entry GROUP BY {keys}) e"
+    )
     qualified_b = ", ".join(f"b.{k} AS {k}" for k in BUCKET)
     qualified_e = ", ".join(f"e.{k} AS {k}" for k in BUCKET)
     return await database.fetch(

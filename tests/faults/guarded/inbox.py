@@ -28,7 +28,7 @@ GUARDS = (
     ),
     Guard(
         of="the lock of who leases messages",
-        out=(Cut("livehub.inbox.queue:lease", "FOR UPDATE SKIP LOCKED"),),
+        out=(Cut("livehub.inbox.queue:due", "FOR UPDATE SKIP LOCKED"),),
         race=race(test_leases.test_two_workers_hold_different_messages_and_do_not_wait),
     ),
     Guard(
