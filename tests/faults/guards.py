@@ -48,3 +48,25 @@ NOT_TAKEN_OUT: dict[str, str] = {
     "claim_link (slug)": RANDOM,
     "voucher (code_index)": RANDOM,
 }
+
+CALLERS = "cut where it is called"
+UPSERT = "adds up, or the last one wins; its unique columns are its guard"
+
+LOCKS_NOT_TAKEN_OUT: dict[str, str] = {
+    "jobs.loops:beat": UPSERT,
+    "livehub.inbox.failures:_UPSERT": UPSERT,
+    "livehub.inbox.receiving:_count_duplicates": UPSERT,
+    "livehub.merchants.registry:map_product": UPSERT,
+    "livehub.orders.ledger:_store": "lines are written under their order's lock",
+    "livehub.vouchers.failed_codes:add": UPSERT,
+    "livehub.vouchers.refusals:add": UPSERT,
+    "livehub.accounts.users:_give": "its unique columns are its guard, and have a row",
+    "livehub.vouchers.enrolments:enrol": "its unique columns are its guard, and have a row",
+    "livehub.database.migrate:_migrate_postgres": "a matter of two processes, each of which migrates",
+    "livehub.inbox.barrier:enter": CALLERS,
+    "livehub.inbox.barrier:outwait": CALLERS,
+    "livehub.orders.ledger:_hold": CALLERS,
+    "livehub.vouchers.locks:hold": CALLERS,
+    "rooms.claims:_stand_in_line": CALLERS,
+    "rooms.locks:hold": CALLERS,
+}

@@ -67,15 +67,24 @@ class Cut(Struct, frozen=True):
         return f"{self.where}: {' '.join(self.text.split())[:60]}"
 
     async def __call__(self, patch: pytest.MonkeyPatch) -> None:
+        target = self.target()
+        patch.setattr(target, "__code__", _compiled(self.changed(), target))
+
+    def target(self) -> FunctionType:
+        """The function itself, without its decorators."""
         found = _named(self.where)
         target = inspect.unwrap(found.fget if isinstance(found, property) else found)
         assert isinstance(target, FunctionType), self.where
-        source = dedent(inspect.getsource(target))
+        return target
+
+    def changed(self) -> str:
+        """Its source without the guard; LookupError when the guard is not where the table says."""
+        source = dedent(inspect.getsource(self.target()))
         for text, by in ((self.text, self.by), *self.also):
             if source.count(text) != 1:
                 raise LookupError(f"{self.where} has {source.count(text)} times {text!r}")
             source = source.replace(text, by)
-        patch.setattr(target, "__code__", _compiled(source, target))
+        return source
 
 
 class CutText(Struct, frozen=True):
@@ -90,12 +99,14 @@ class CutText(Struct, frozen=True):
         return f"{self.where}: {self.pattern[:60]}"
 
     async def __call__(self, patch: pytest.MonkeyPatch) -> None:
-        module, _, constant = self.where.partition(":")
-        text = getattr(import_module(module), constant)
-        changed, count = re.subn(self.pattern, self.by, text)
+        patch.setattr(self.where.replace(":", "."), self.changed())
+
+    def changed(self) -> str:
+        """The text without the guard; LookupError when the guard is not where the table says."""
+        changed, count = re.subn(self.pattern, self.by, _named(self.where))
         if not count:
             raise LookupError(f"{self.where} has no {self.pattern!r}")
-        patch.setattr(f"{module}.{constant}", changed)
+        return changed
 
 
 class Changed(Struct, frozen=True):

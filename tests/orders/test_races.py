@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -33,6 +33,7 @@ from tests.orders.test_reattribution import a_show, booked, sell, sound
 ROOM = "7300000000000000001"
 OTHER_ROOM = "7300000000000000002"
 PAID = clock.to_ms(local(2, 20, 30))
+MINUTE, DAY = 60_000, 86_400_000
 
 
 def order_fact(
@@ -82,6 +83,15 @@ async def booking(facts: list[OwnFact]) -> AsyncIterator[None]:
         await working
 
 
+async def overtaking(db: Settings, facts: list[OwnFact], work: Callable[[], Awaitable[object]]) -> object:
+    """How a work ends that begins while facts are booked, which are committed when it waits or has ended."""
+    async with booking(facts), held(db) as others:
+        working = asyncio.ensure_future(work())
+        await others.until_waiting(1, tasks=[working])
+    (answer,) = await asyncio.gather(working, return_exceptions=True)
+    return answer
+
+
 async def hand_out() -> None:
     while await outbox.hand_out(now=clock.now()):
         pass
@@ -108,10 +118,7 @@ async def test_an_order_booked_while_its_room_becomes_known_still_finds_it(db: S
         await hand_out()
 
     fact = order_fact(shop.centre_id, shop.shop_ref, "o1", platform=shop.platform, room=ROOM)
-    async with booking([fact]):
-        knowing = asyncio.create_task(become_known())
-        await asyncio.sleep(0.5)
-    await knowing
+    await overtaking(db, [fact], become_known)
 
     assert await booked() == [(show, "A", 5000)]
     await sound()
@@ -130,10 +137,7 @@ async def test_an_order_booked_while_its_show_goes_on_air_still_finds_it(db: Set
         await hand_out()
 
     fact = order_fact(shop.centre_id, shop.shop_ref, "o1", platform=shop.platform, author=account)
-    async with booking([fact]):
-        starting = asyncio.create_task(start())
-        await asyncio.sleep(0.5)
-    await starting
+    await overtaking(db, [fact], start)
 
     assert await booked() == [(show.id, "A", 5000)]
     await sound()
@@ -152,10 +156,7 @@ async def test_an_order_booked_while_the_shows_end_becomes_known_is_not_its(db: 
         await hand_out()
 
     fact = order_fact(shop.centre_id, shop.shop_ref, "o1", platform=shop.platform, author=account)
-    async with booking([fact]):
-        ending = asyncio.create_task(end())
-        await asyncio.sleep(0.5)
-    await ending
+    await overtaking(db, [fact], end)
 
     assert await booked() == [(0, "U", 5000)]
     await sound()
@@ -175,10 +176,7 @@ async def test_an_order_booked_while_its_product_is_mapped_still_finds_it(db: Se
         await hand_out()
 
     fact = order_fact(shop.centre_id, shop.shop_ref, "o1", platform=shop.platform, product="p1")
-    async with booking([fact]):
-        mapping = asyncio.create_task(map_it())
-        await asyncio.sleep(0.5)
-    await mapping
+    await overtaking(db, [fact], map_it)
 
     rows = await database.fetch("SELECT product_id FROM rollup_bucket WHERE buyer_paid > 0")
     assert rows == [{"product_id": product.id}]
@@ -196,10 +194,7 @@ async def test_a_message_parked_while_its_shop_is_added_is_opened_again(db: Sett
         )  # fmt: skip
         await hand_out()
 
-    async with booking([order_fact(house.centre.id, "new", "o1", platform=endpoint.platform)]):
-        adding = asyncio.create_task(be_added())
-        await asyncio.sleep(0.5)
-    await adding
+    await overtaking(db, [order_fact(house.centre.id, "new", "o1", platform=endpoint.platform)], be_added)
     while await intake.run_once(now=clock.now(), lease_seconds=30):
         pass
 
@@ -409,22 +404,21 @@ async def test_the_voucher_of_an_order_is_told_once(db: Settings) -> None:
     assert len(told) == 1
 
 
-async def test_two_orders_of_one_bucket_at_once_are_both_counted(db: Settings) -> None:
+async def test_two_orders_of_one_bucket_and_minute_at_once_are_both_counted(db: Settings) -> None:
     shop = await a_shop((await a_house()).bureaus[1])
-    one, other = await batches([a_version(shop, "o1")], [a_version(shop, "o2")])
+    now = clock.to_ms(clock.now()) - 5 * MINUTE
+    one, other = await batches(*([a_version(shop, order_ref, paid_at=now)] for order_ref in ("o1", "o2")))
 
     await meet(
         db,
-        "LOCK TABLE rollup_bucket IN EXCLUSIVE MODE",
+        "LOCK TABLE rollup_bucket, rollup_minute IN EXCLUSIVE MODE",
         lambda: applied(one),
         lambda: applied(other),
     )
 
     assert await booked() == [(0, "U", 12_000)]
+    assert await database.fetch("SELECT g2, orders FROM rollup_minute") == [{"g2": 12_000, "orders": 2}]
     await sound()
-
-
-MINUTE, DAY = 60_000, 86_400_000
 
 
 @pytest.mark.parametrize("what", ["orders", "days", "minutes"])
@@ -462,10 +456,7 @@ async def test_two_batches_in_opposite_sequence_do_not_wait_in_a_ring(db: Settin
 
 async def test_a_rebuild_waits_for_what_is_being_booked(db: Settings) -> None:
     shop = await a_shop((await a_house()).bureaus[1])
-    async with booking([a_version(shop, "o1")]):
-        rebuilding = asyncio.create_task(rollup.rebuild(now=clock.now()))
-        await asyncio.sleep(0.3)
-    (rebuilt,) = await asyncio.gather(rebuilding, return_exceptions=True)
+    rebuilt = await overtaking(db, [a_version(shop, "o1")], lambda: rollup.rebuild(now=clock.now()))
 
     assert rebuilt == {"buckets": 1, "differed": 0}
     await sound()

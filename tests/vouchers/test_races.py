@@ -11,9 +11,22 @@ import pytest
 
 from livehub import database
 from livehub.accounts.models import AuditEntry, Role
+from livehub.kit import clock
+from livehub.orders.facts import OrderVoucherSeen
 from livehub.platforms.models import Shop
 from livehub.settings import Settings
-from livehub.vouchers import campaigns, drops, enrolments, identity, latch, ledger, links, rounds
+from livehub.vouchers import (
+    campaigns,
+    drops,
+    enrolments,
+    hot,
+    identity,
+    latch,
+    ledger,
+    links,
+    matching,
+    rounds,
+)
 from livehub.vouchers.claims import ClaimDesk
 from livehub.vouchers.models import (
     Account,
@@ -25,7 +38,7 @@ from livehub.vouchers.models import (
     Round,
     Voucher,
 )
-from tests.contention import kinds, meet
+from tests.contention import held, kinds, meet
 from tests.factories.accounts import a_bureau, an_actor
 from tests.factories.vouchers import NOW, World, a_broadcast, a_claimant, a_kind, a_merchant, a_world, warm
 from tests.vouchers.test_drops import the_link
@@ -245,7 +258,7 @@ async def test_two_drops_of_two_kinds_opened_at_once_are_one_open_drop(db: Setti
     assert await Drop.filter(state="open").count() == 1
 
 
-async def test_a_link_leads_to_the_next_drop_although_the_last_is_remembered(db: Settings) -> None:
+async def test_a_link_leads_to_the_next_drop_although_the_last_is_remembered_sold_out(db: Settings) -> None:
     world = await a_world()
     broadcast = await a_broadcast(world)
     link = await the_link(world, broadcast)
@@ -253,14 +266,129 @@ async def test_a_link_leads_to_the_next_drop_although_the_last_is_remembered(db:
 
     async with two_desks(db) as (desk, _):
         for _ in range(2):
-            drop = await planning(world, broadcast.id, 0)()
+            drop = await planning(world, broadcast.id, 0, quantity=1)()
             await drops.open_drop(drop.id, actor=world.staff, now=NOW)
-            claim = desk.claim(link.slug, claimant=await a_claimant(world), key="k", now=NOW)
-            answers += await asyncio.gather(claim, return_exceptions=True)
+            for _ in range(2):
+                claim = desk.claim(link.slug, claimant=await a_claimant(world), key="k", now=NOW)
+                answers += await asyncio.gather(claim, return_exceptions=True)
             await drops.close_drop(drop.id, actor=world.staff, now=NOW)
 
-    assert kinds(answers) == ["Claimed", "Claimed"]
+    assert [type(each).__name__ for each in answers] == ["Claimed", "SoldOut"] * 2
     assert sorted(each.claimed for each in await Drop.all()) == [1, 1]
+
+
+async def test_a_drop_closed_during_a_claim_counts_it(db: Settings) -> None:
+    world = await a_world()
+    broadcast = await a_broadcast(world)
+    link = await the_link(world, broadcast)
+    drop = await planning(world, broadcast.id, 0)()
+    await drops.open_drop(drop.id, actor=world.staff, now=NOW)
+    person = await a_claimant(world)
+
+    async with two_desks(db) as (desk, _):
+        answers = await meet(
+            db,
+            "SELECT 1 FROM ledger_account FOR UPDATE",
+            lambda: desk.claim(link.slug, claimant=person, key="k", now=NOW),
+            lambda: drops.close_drop(drop.id, actor=world.staff, now=NOW),
+        )
+
+    assert kinds(answers) == ["Claimed", "Drop"]
+    (closed,) = await AuditEntry.filter(action="drop.closed")
+    assert '"claimed":1' in closed.detail
+
+
+async def test_a_part_of_a_drop_opened_twice_at_once_leaves_the_rest_planned(db: Settings) -> None:
+    world = await a_world()
+    broadcast = await a_broadcast(world)
+    drop = await planning(world, broadcast.id, 0, quantity=100)()
+
+    answers = await meet(
+        db,
+        "SELECT 1 FROM voucher_drop FOR UPDATE",
+        *[lambda: drops.open_drop(drop.id, actor=world.staff, now=NOW, quantity=30)] * 2,
+    )
+
+    assert kinds(answers) == ["Drop", "DropAlreadyOpen"]
+    assert sorted((each.state, each.quantity) for each in await Drop.all()) == [("open", 30), ("planned", 70)]
+
+
+async def test_a_voucher_at_the_till_and_on_an_order_at_once_is_used_once(db: Settings) -> None:
+    async with a_till(db) as till:
+        voucher = await till.voucher(await a_claimant(till.world))
+        fact = OrderVoucherSeen(
+            order_id=1,
+            centre_id=till.world.bureau.centre_id,
+            shop_id=1,
+            platform="doudian",
+            order_ref="o1",
+            voucher_index=voucher.code_index.hex(),
+            paid_at_ms=clock.to_ms(NOW),
+            order_fen=32_600,
+            subsidy_fen=2000,
+            message_id=1,
+        )
+        answers = await meet(
+            db,
+            "SELECT 1 FROM voucher_template FOR UPDATE",
+            lambda: till.redeem(voucher),
+            lambda: database.unit(lambda: matching.on_order_voucher_seen(fact, NOW)),
+        )
+
+    assert kinds(answers) == ["NoneType", "Redeemed"]
+    assert await Redemption.all().count() == 1
+    assert await AuditEntry.filter(action="voucher.redeemed", result="refused").count() == 1
+
+
+async def test_clicks_are_added_in_the_order_in_which_claims_lock_links(db: Settings) -> None:
+    world = await a_world()
+    await links.create(world.round.id, actor=world.officer, now=NOW)
+    one, other = await ClaimLink.all().order_by("id")
+    await ClaimLink.filter(id=other.id).update(slug="a")  # so that it lies first, and comes first
+    await ClaimLink.filter(id=one.id).update(slug="z")
+    clicks = links.Clicks()
+    for slug in ("z", "a"):
+        clicks.count(slug)
+
+    async with held(db, f"SELECT 1 FROM claim_link WHERE id = {one.id} FOR UPDATE") as holder:
+        flushing = asyncio.ensure_future(clicks.flush())
+        await holder.until_waiting(1)
+        has_nothing = await holder.gets(f"SELECT 1 FROM claim_link WHERE id = {other.id} FOR UPDATE")
+    await flushing
+
+    assert has_nothing
+    assert [each.clicks for each in await ClaimLink.all()] == [1, 1]
+
+
+async def test_a_batch_counts_in_the_order_of_ids(db: Settings) -> None:
+    world = await a_world(*(a_kind(face_fen=1000 + n) for n in range(9)))
+    numbers = [each.id for each in world.templates]
+    step = hot.count("stock", "voucher_template", "issued", per="template_id")
+
+    async def run() -> None:
+        await hot.prefer_indexes()
+        await hot.run({"template_id": "bigint"}, [{"template_id": each} for each in numbers[::-1]], [step])
+
+    async with held(db, f"SELECT 1 FROM voucher_template WHERE id = {numbers[0]} FOR UPDATE") as holder:
+        running = asyncio.ensure_future(database.unit(run))
+        await holder.until_waiting(1)
+        has_nothing = await holder.gets(f"SELECT 1 FROM voucher_template WHERE id > {numbers[0]} FOR UPDATE")
+    await running
+
+    assert has_nothing
+
+
+async def test_one_tap_at_two_desks_is_answered_alike(db: Settings) -> None:
+    async with a_till(db, workers=2) as till:
+        voucher = await till.voucher(await a_claimant(till.world))
+        answers = await meet(
+            db,
+            "SELECT 1 FROM voucher FOR UPDATE",
+            *(lambda n=n: till.redeem(voucher, desk=n) for n in range(2)),
+        )
+
+    assert kinds(answers) == ["Redeemed", "Redeemed"]
+    assert await Redemption.all().count() == 1
 
 
 async def test_a_phone_verified_at_two_doors_is_one_person(db: Settings) -> None:

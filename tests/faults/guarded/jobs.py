@@ -68,7 +68,7 @@ GUARDS = (
             of="the lease's token when a fact was heard",
             out=(
                 Cut(
-                    "livehub.kit.outbox:_deliver",
+                    "livehub.kit.outbox:_hand_over",
                     " AND lease_token = $3",
                     " AND CAST($3 AS bigint) IS NOT NULL",
                 ),
@@ -86,6 +86,12 @@ GUARDS = (
             ),
         ),
         race=race(test_outbox.test_a_failure_of_who_lost_its_lease_is_nobodys_failure),
+    ),
+    Guard(
+        of="the one transaction of a listener and the mark that it has heard",
+        out=(Cut("livehub.kit.outbox:_hand_over", "async with database.transaction():", "if True:"),),
+        race=race(test_outbox.test_a_listener_that_always_fails_is_given_up_and_wrote_nothing),
+        engine="sqlite",
     ),
     Guard(
         of="the attempt counted before a listener is called",

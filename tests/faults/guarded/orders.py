@@ -49,7 +49,16 @@ GUARDS = (
     Guard(
         of="the adding of buckets",
         out=(BUCKETS_ADD,),
-        race=race(test_races.test_two_orders_of_one_bucket_at_once_are_both_counted),
+        race=race(test_races.test_two_orders_of_one_bucket_and_minute_at_once_are_both_counted),
+    ),
+    Guard(
+        of="the adding of minutes",
+        out=(
+            CutText(
+                "livehub.orders.rollup:_UPSERT_MINUTE", r"= rollup_minute\.\w+ \+ excluded", "= excluded"
+            ),
+        ),
+        race=race(test_races.test_two_orders_of_one_bucket_and_minute_at_once_are_both_counted),
     ),
     Guard(
         of="the order in which new orders are inserted",

@@ -294,7 +294,7 @@ GUARDS = (
     Guard(
         of="a drop that is closed although it is remembered",
         out=(Cut("livehub.vouchers.claims:ClaimDesk._forget_closed", "raise StalePlace", "pass"),),
-        race=race(test_races.test_a_link_leads_to_the_next_drop_although_the_last_is_remembered),
+        race=race(test_races.test_a_link_leads_to_the_next_drop_although_the_last_is_remembered_sold_out),
     ),
     Guard(
         of="the one person of a phone",
@@ -344,5 +344,89 @@ GUARDS = (
             ),
         ),
         race=race(test_matching.test_orders_of_a_broadcasts_vouchers_are_attributed_to_it),
+    ),
+    Guard(
+        of="a drop opened where the last was sold out a moment ago",
+        out=(
+            Cut("livehub.vouchers.drops:open_drop", "latch.clear()", "pass"),
+            Cut("livehub.vouchers.drops:_close", "latch.clear()", "pass"),
+        ),
+        race=race(test_races.test_a_link_leads_to_the_next_drop_although_the_last_is_remembered_sold_out),
+    ),
+    Guard(
+        of="the lock of a template whose drop is closed",
+        out=(
+            Cut(
+                "livehub.vouchers.drops:close_drop",
+                'await locks.hold("voucher_template", [drop.template_id])',
+                "pass",
+            ),
+        ),
+        race=race(test_races.test_a_drop_closed_during_a_claim_counts_it),
+    ),
+    Guard(
+        of="the lock of a template whose drop is opened",
+        out=(
+            Cut(
+                "livehub.vouchers.drops:open_drop",
+                'await locks.hold("voucher_template", await _templates_of(planned))',
+                "pass",
+            ),
+        ),
+        race=race(test_races.test_a_part_of_a_drop_opened_twice_at_once_leaves_the_rest_planned),
+    ),
+    Guard(
+        of="the voucher's lock, for a till and an order",
+        out=(VOUCHER_LOCKS, ONE_LIVE_USE),
+        behind=USE_CHECKS,
+        race=race(test_races.test_a_voucher_at_the_till_and_on_an_order_at_once_is_used_once),
+    ),
+    Guard(
+        of="the order in which clicks are added",
+        out=(Cut("livehub.vouchers.links:_add", 'if database.dialect() == "postgres":', "if False:"),),
+        race=race(test_races.test_clicks_are_added_in_the_order_in_which_claims_lock_links),
+    ),
+    Guard(
+        of="the order in which a batch counts",
+        out=(
+            Cut(
+                "livehub.vouchers.hot:_one_statement",
+                'step.sql.format(held=lock, same=f" AND {held}.id = g.id") if table',
+                'step.sql.format(held="", same="") if table',
+            ),
+        ),
+        race=race(test_races.test_a_batch_counts_in_the_order_of_ids),
+    ),
+    Guard(
+        of="the quota of a link, within a batch",
+        out=(Cut("livehub.vouchers.claims:_Settling._require_stock", "if place.quota and", "if False and"),),
+        behind=(Dropped("claim_link_quota"),),
+        race=race(test_claims.test_a_link_gives_no_more_than_its_quota),
+    ),
+    Guard(
+        of="the quantity of a drop",
+        out=(
+            Cut(
+                "livehub.vouchers.claims:_Settling._require_stock",
+                'if place.drop_id and prior.drop_left <= self._given["drop", place.drop_id]:',
+                "if False:",
+            ),
+        ),
+        behind=(Dropped("voucher_drop_stock"),),
+        race=race(test_drops.test_a_drop_gives_exactly_its_quantity_to_a_crowd_at_two_desks),
+    ),
+    Guard(
+        of="the answer kept for a tap",
+        out=(
+            Cut("livehub.vouchers.redemptions:_Settling.answer", "prior.answer is not None:", "False:"),
+            Unique("idempotency_record", "kind, key"),
+        ),
+        race=race(test_races.test_one_tap_at_two_desks_is_answered_alike),
+    ),
+    Guard(
+        of="the end of an older code",
+        out=(Cut("livehub.vouchers.identity:_store", " AND used_at IS NULL", " AND 1 = 0"),),
+        race=race(test_identity.test_a_code_is_used_once_and_ends_with_the_next_one),
+        engine="sqlite",
     ),
 )
