@@ -15,8 +15,7 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from livehub import database
 from livehub.settings import Settings
-from tests.conftest import KEYS
-from tests.conftest import _run as run_beside
+from tests.conftest import KEYS, Server
 from tests.conftest import _url as url_of
 from tests.database.test_constraints import REFUSED, outcome, something_of_everything
 from tests.faults.guarding import LOST, Guard, Race
@@ -45,16 +44,15 @@ _DEFINITIONS = """
           AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = c.oid)
     UNION ALL SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
 """
-pytestmark = pytest.mark.faults
 
 
 @pytest.fixture(scope="module")
-def shared(postgres_template: str) -> Iterator[Shared]:
+def shared(postgres: Server) -> Iterator[Shared]:
     """One PostgreSQL database for all: a new one takes longer than most races."""
     name = f"livehub_{uuid.uuid4().hex[:12]}"
-    asyncio.run(run_beside(f'CREATE DATABASE "{name}" TEMPLATE "{postgres_template}"'))
+    postgres.run(f'CREATE DATABASE "{name}" TEMPLATE "{postgres.template}"')
     yield Shared(url_of(name), asyncio.run(_definitions(url_of(name))))
-    asyncio.run(run_beside(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    postgres.run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 class Shared(Struct, frozen=True):
@@ -99,7 +97,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
 
 
 def _mark(engine: str, *, slow: bool) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.postgres] * (engine == "postgres") + [pytest.mark.long] * slow
+    return [pytest.mark.postgres] * (engine == "postgres") + [pytest.mark.faults, pytest.mark.long] * slow
 
 
 def _races() -> Sequence[object]:

@@ -13,7 +13,7 @@ from livehub.kit import clock
 from livehub.platforms import registry
 from livehub.platforms.contract import Event, EventType
 from livehub.settings import Settings
-from tests.contention import kinds
+from tests.contention import kinds, meet
 from tests.factories.orders import World
 
 
@@ -43,6 +43,31 @@ async def test_two_workers_store_the_same_batch_in_opposite_orders(db: Settings)
 
     row = await database.fetch_one("SELECT count(*) AS n FROM inbox_message")
     assert row == {"n": 2000}
+
+
+async def test_two_workers_with_the_same_messages_do_not_wait_in_a_ring(db: Settings) -> None:
+    """The middle one is held until both want it: one has what comes before it, the other what comes after."""
+    forth, back = ([arrival(n) for n in numbers] for numbers in (range(9), reversed(range(9))))
+    (middle,) = forth[4].digests
+    async with database.transaction():
+        await receiving.store([arrival(99)])
+    row = await database.fetch_one("SELECT * FROM inbox_message")
+    assert row is not None
+    copied = {name: name for name in row} | {"id": "id + 1", "digest": f"decode('{middle.hex()}', 'hex')"}
+
+    async def store(batch: list[Arrival]) -> None:
+        async with database.transaction():
+            await receiving.store(batch)
+
+    answers = await meet(
+        db,
+        f"INSERT INTO inbox_message ({', '.join(copied)}) SELECT {', '.join(copied.values())} FROM inbox_message",
+        lambda: store(forth),
+        lambda: store(back),
+    )
+
+    assert kinds(answers) == ["NoneType", "NoneType"]
+    assert await database.fetch_one("SELECT count(*) AS n FROM inbox_message") == {"n": 10}
 
 
 async def test_a_fact_of_our_own_told_at_two_places_is_one_message(world: World) -> None:

@@ -24,7 +24,7 @@ GUARDS = (
     Guard(
         of="the order in which messages are inserted",
         out=(Cut("livehub.inbox.receiving:store", "messages.sort(key=_digest_of)", "pass"),),
-        race=race(test_receiving.test_two_workers_store_the_same_batch_in_opposite_orders),
+        race=race(test_receiving.test_two_workers_with_the_same_messages_do_not_wait_in_a_ring),
     ),
     Guard(
         of="the lock of who leases messages",
