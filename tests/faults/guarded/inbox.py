@@ -46,8 +46,7 @@ GUARDS = (
         out=(
             Cut(
                 "livehub.inbox.queue:settle",
-                " AND inbox_message.status = '{MessageStatus.PROCESSING}' RETURNING",
-                " RETURNING",
+                " AND inbox_message.status = '{MessageStatus.PROCESSING}'",
             ),
         ),
         race=race(test_leases.test_what_is_settled_is_not_settled_again),
