@@ -58,7 +58,7 @@ LOCKS_NOT_TAKEN_OUT: dict[str, str] = {
     "livehub.inbox.receiving:_count_duplicates": UPSERT,
     "livehub.merchants.registry:map_product": UPSERT,
     "livehub.orders.ledger:_store": "lines are written under their order's lock",
-    "livehub.vouchers.failed_codes:add": UPSERT,
+    "livehub.kit.limits:add": UPSERT,
     "livehub.vouchers.refusals:add": UPSERT,
     "livehub.accounts.users:_give": "its unique columns are its guard, and have a row",
     "livehub.vouchers.enrolments:enrol": "its unique columns are its guard, and have a row",
