@@ -50,6 +50,13 @@ def dialect() -> Literal["sqlite", "postgres"]:
     return get_connection("default").capabilities.dialect  # type: ignore[return-value]  # the two we configure
 
 
+def now_ms() -> str:
+    """SQL for the database's clock, milliseconds since the epoch: what all processes agree on."""
+    if dialect() == "postgres":
+        return "(extract(epoch from statement_timestamp()) * 1000)::bigint"  # an index can be asked by it
+    return "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"  # cut, it is often 1 ms behind
+
+
 @asynccontextmanager
 async def transaction() -> AsyncIterator[None]:
     """One transaction, or a savepoint inside the current one. SQLite takes its write lock at once."""

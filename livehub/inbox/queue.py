@@ -63,11 +63,7 @@ _FIELDS = (
 )
 
 
-def database_now() -> str:
-    """SQL for the database's clock, milliseconds since the epoch."""
-    if database.dialect() == "postgres":
-        return "(extract(epoch from statement_timestamp()) * 1000)::bigint"  # an index can be asked by it
-    return "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"  # cut, it is often 1 ms behind
+database_now = database.now_ms
 
 
 async def lease(*, limit: int, seconds: int) -> list[Leased]:
@@ -186,13 +182,12 @@ async def bodies(delivery_ids: Collection[int]) -> dict[int, tuple[bytes, str]]:
     }
 
 
-async def reopen_shop(*, platform: str, shop_ref: str, now: datetime) -> int:
+async def reopen_shop(*, platform: str, shop_ref: str) -> int:
     """Put what was parked for an unknown shop back into the queue."""
     return await database.execute(
         f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}', reason = '', attempts = 0,"
-        " next_attempt_at = $1"
-        f" WHERE status = '{MessageStatus.PARKED}' AND reason = 'shop' AND platform = $2 AND shop_ref = $3",
-        clock.to_ms(now),
+        f" next_attempt_at = {database_now()}"
+        f" WHERE status = '{MessageStatus.PARKED}' AND reason = 'shop' AND platform = $1 AND shop_ref = $2",
         platform,
         shop_ref,
     )
@@ -205,9 +200,9 @@ async def replay(message_id: int, *, actor: Actor, why: str, now: datetime) -> N
     """
     moved = await database.execute(
         f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}', attempts = 0,"
-        " reason = CASE WHEN reason = 'identity' THEN reason ELSE '' END, next_attempt_at = $1"
-        f" WHERE id = $2 AND status IN ('{MessageStatus.PARKED}', '{MessageStatus.DEAD}')",
-        clock.to_ms(now),
+        " reason = CASE WHEN reason = 'identity' THEN reason ELSE '' END,"
+        f" next_attempt_at = {database_now()}"
+        f" WHERE id = $1 AND status IN ('{MessageStatus.PARKED}', '{MessageStatus.DEAD}')",
         message_id,
     )
     if moved != 1:

@@ -61,12 +61,16 @@ _MESSAGE = {
     "received_at": "bigint",
 }
 _INSERT_DELIVERY = f"INSERT INTO inbox_delivery ({', '.join(_DELIVERY)}) SELECT {', '.join(_DELIVERY)} FROM v"
-_INSERT_MESSAGE = (
-    f"INSERT INTO inbox_message ({', '.join(_MESSAGE)},"
-    " status, reason, attempts, next_attempt_at, lease_until, lease_token, last_error)"
-    f" SELECT {', '.join(_MESSAGE)}, '{MessageStatus.RECEIVED}', '', 0, received_at, 0, 0, '' FROM v"
-    " WHERE true ON CONFLICT (digest) DO NOTHING RETURNING id"
-)
+
+
+def _insert_message() -> str:
+    """Due at once by the database's clock, however wrong that of this machine is."""
+    return (
+        f"INSERT INTO inbox_message ({', '.join(_MESSAGE)},"
+        " status, reason, attempts, next_attempt_at, lease_until, lease_token, last_error)"
+        f" SELECT {', '.join(_MESSAGE)}, '{MessageStatus.RECEIVED}', '', 0, {database.now_ms()}, 0, 0, ''"
+        " FROM v WHERE true ON CONFLICT (digest) DO NOTHING RETURNING id"
+    )
 
 
 DELIVERY_COLUMNS, MESSAGE_COLUMNS = tuple(_DELIVERY), tuple(_MESSAGE)  # of the rows of an Arrival
@@ -206,7 +210,7 @@ async def store(arrivals: Sequence[Arrival]) -> list[Stored | Exception]:
         answers.append(Stored(len(fresh), len(arrival.digests) - len(fresh)))
     await database.with_rows(_DELIVERY, deliveries, _INSERT_DELIVERY)
     messages.sort(key=_digest_of)  # two workers with the same messages insert them in the same order
-    await database.with_rows(_MESSAGE, messages, _INSERT_MESSAGE)
+    await database.with_rows(_MESSAGE, messages, _insert_message())
     await _count_duplicates(arrivals, answers)
     return answers
 
@@ -230,7 +234,7 @@ async def record_pull(
         element=body_hash + event.covers_until.to_bytes(8, "big"),
         at=at,
     )
-    new = await database.with_rows(_MESSAGE, [message], _INSERT_MESSAGE)
+    new = await database.with_rows(_MESSAGE, [message], _insert_message())
     if not new:
         return False
     row = _delivery_row(
@@ -297,7 +301,7 @@ async def record_own(facts: Sequence[OwnFact], *, now: datetime) -> list[int]:
         )
         for own in facts
     ]
-    return [row["id"] for row in await database.with_rows(_MESSAGE, rows, _INSERT_MESSAGE)]
+    return [row["id"] for row in await database.with_rows(_MESSAGE, rows, _insert_message())]
 
 
 def encode_fact(events: Sequence[Event]) -> str:

@@ -8,7 +8,7 @@ from livehub.inbox import barrier, queue
 from livehub.platforms.facts import ShopAdded
 
 
-async def on_shop_added(fact: ShopAdded, now: datetime) -> None:
+async def on_shop_added(fact: ShopAdded, _now: datetime) -> None:
     """Re-open what waited for the shop."""
     await barrier.outwait()
-    await queue.reopen_shop(platform=fact.platform, shop_ref=fact.shop_ref, now=now)
+    await queue.reopen_shop(platform=fact.platform, shop_ref=fact.shop_ref)

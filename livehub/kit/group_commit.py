@@ -46,6 +46,7 @@ FALLBACKS = Counter(
 )
 
 ATTEMPTS = 5
+LONG_OUTAGE_SECONDS = 1.0
 
 
 class Waiting(NamedTuple, Generic[Item, Answer]):
@@ -135,9 +136,13 @@ class GroupCommit(Generic[Item, Answer]):
             self._seconds.observe(time.monotonic() - began)
 
     async def _flush(self, batch: list[Waiting[Item, Answer]]) -> None:
+        began = time.monotonic()
         try:
             answers = await self._commit([each.item for each in batch])
         except Unavailable as error:
+            if time.monotonic() - began >= LONG_OUTAGE_SECONDS:  # who waits would wait as long for the same
+                batch = [*batch, *self._waiting]
+                self._waiting.clear()
             log.warning("group_commit.unavailable", queue=self.name, size=len(batch), error=repr(error))
             for each in batch:
                 _resolve(each.future, error)

@@ -73,30 +73,30 @@ async def record(fact: msgspec.Struct, *, now: datetime) -> None:
         "INSERT INTO outbox_message"
         " (kind, listener, payload, status, attempts, next_attempt_at, lease_until, lease_token, last_error,"
         " created_at)"
-        " SELECT kind, listener, payload, 'waiting', 0, at, 0, 0, '', at FROM v",
+        f" SELECT kind, listener, payload, 'waiting', 0, {database.now_ms()}, 0, 0, '', at FROM v",
     )
 
 
 async def hand_out(*, now: datetime, limit: int = 50, lease: timedelta = LEASE) -> int:
     """Give waiting facts to their listeners; returns how many were tried."""
-    taken = await _lease(now=now, limit=limit, lease=lease)
+    taken = await _lease(limit=limit, lease=lease)
     for row in taken:
         await _deliver(row, now=now)
     return len(taken)
 
 
-async def _lease(*, now: datetime, limit: int, lease: timedelta = LEASE) -> Sequence[dict[str, Any]]:
-    at, until, token = clock.to_ms(now), clock.to_ms(now + lease), secrets.randbits(62)
+async def _lease(*, limit: int, lease: timedelta = LEASE) -> Sequence[dict[str, Any]]:
+    now, token = database.now_ms(), secrets.randbits(62)
     skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
     async with database.transaction():
         taken = await database.fetch(
-            "UPDATE outbox_message SET lease_until = $1, lease_token = $2, attempts = attempts + 1"
-            " WHERE id IN (SELECT id FROM outbox_message WHERE status = 'waiting' AND next_attempt_at <= $3"
-            f" AND lease_until < $3 ORDER BY id LIMIT {int(limit)} {skip_locked})"
+            f"UPDATE outbox_message SET lease_until = {now} + $1, lease_token = $2, attempts = attempts + 1"
+            " WHERE id IN (SELECT id FROM outbox_message"
+            f" WHERE status = 'waiting' AND next_attempt_at <= {now} AND lease_until < {now}"
+            f" ORDER BY id LIMIT {int(limit)} {skip_locked})"
             " RETURNING id, kind, listener, payload, attempts, lease_token",
-            until,
+            lease // timedelta(milliseconds=1),
             token,
-            at,
         )
     return sorted(taken, key=lambda row: row["id"])  # PostgreSQL returns them in any order
 
@@ -126,17 +126,17 @@ async def _hand_over(row: Mapping[str, Any], *, now: datetime) -> None:
         log.warning("outbox.lease_lost")
     except Exception as error:
         log.exception("outbox.listener_failed")
-        await _postpone(row, error=error, now=now)
+        await _postpone(row, error=error)
 
 
-async def _postpone(row: Mapping[str, Any], *, error: Exception, now: datetime) -> None:
+async def _postpone(row: Mapping[str, Any], *, error: Exception) -> None:
     dead = row["attempts"] >= MAX_ATTEMPTS
-    wait = timedelta(seconds=min(2 ** row["attempts"], 3600) * (0.5 + secrets.randbelow(1000) / 2000))
+    wait = min(2 ** row["attempts"], 3600) * (500 + secrets.randbelow(500))
     await database.execute(
-        "UPDATE outbox_message SET status = $1, next_attempt_at = $2, lease_until = 0, last_error = $3"
-        " WHERE id = $4 AND lease_token = $5",
+        f"UPDATE outbox_message SET status = $1, next_attempt_at = {database.now_ms()} + $2,"
+        " lease_until = 0, last_error = $3 WHERE id = $4 AND lease_token = $5",
         "dead" if dead else "waiting",
-        clock.to_ms(now + wait),
+        wait,
         repr(error)[:500],
         row["id"],
         row["lease_token"],

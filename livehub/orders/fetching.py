@@ -52,7 +52,7 @@ async def want(facts: Sequence[Applicable], applied: Applied, *, now: datetime) 
                     fact.shop_id, str(fetch.kind), fetch.shop_ref, fetch.order_ref, fetch.ref, wanted,
                     fact.message_id, at,
                 )  # fmt: skip
-    await database.write_rows(_WANT, list(rows.values()), _UPSERT)
+    await database.write_rows(_WANT, list(rows.values()), _upsert())
 
 
 _WANT = {
@@ -65,21 +65,25 @@ _WANT = {
     "message_id": "bigint",
     "at": "bigint",
 }
-_UPSERT = (
-    "INSERT INTO fetch_job (endpoint_id, shop_id, kind, shop_ref, order_ref, ref, wanted_at, message_id,"
-    " status,"
-    " due_at, attempts, lease_until, lease_token, last_error, created_at)"
-    " SELECT s.endpoint_id, v.shop_id, v.kind, v.shop_ref, v.order_ref, v.ref, v.wanted_at, v.message_id,"
-    " 'waiting',"
-    " v.at, 0, 0, 0, '', v.at FROM v JOIN shop s ON s.id = v.shop_id WHERE s.endpoint_id IS NOT NULL ORDER"
-    " BY v.shop_id, v.kind, v.ref"
-    " ON CONFLICT (shop_id, kind, ref) DO UPDATE SET message_id = excluded.message_id, status = 'waiting',"
-    " wanted_at = CASE WHEN excluded.wanted_at > fetch_job.wanted_at THEN excluded.wanted_at"
-    " ELSE fetch_job.wanted_at END,"
-    " attempts = CASE WHEN fetch_job.status = 'waiting' THEN fetch_job.attempts ELSE 0 END,"
-    " due_at = CASE WHEN fetch_job.status = 'waiting' THEN fetch_job.due_at ELSE excluded.due_at +"
-    f" {COALESCE_MS} END"
-)
+
+
+def _upsert() -> str:
+    """Due at once, or a moment later when it was asked before: by the database's clock."""
+    now = database.now_ms()
+    return (
+        "INSERT INTO fetch_job (endpoint_id, shop_id, kind, shop_ref, order_ref, ref, wanted_at, message_id,"
+        " status, due_at, attempts, lease_until, lease_token, last_error, created_at)"
+        " SELECT s.endpoint_id, v.shop_id, v.kind, v.shop_ref, v.order_ref, v.ref, v.wanted_at,"
+        f" v.message_id, 'waiting', {now}, 0, 0, 0, '', v.at FROM v JOIN shop s ON s.id = v.shop_id"
+        " WHERE s.endpoint_id IS NOT NULL ORDER BY v.shop_id, v.kind, v.ref"
+        " ON CONFLICT (shop_id, kind, ref) DO UPDATE SET message_id = excluded.message_id,"
+        " status = 'waiting',"
+        " wanted_at = CASE WHEN excluded.wanted_at > fetch_job.wanted_at THEN excluded.wanted_at"
+        " ELSE fetch_job.wanted_at END,"
+        " attempts = CASE WHEN fetch_job.status = 'waiting' THEN fetch_job.attempts ELSE 0 END,"
+        " due_at = CASE WHEN fetch_job.status = 'waiting' THEN fetch_job.due_at"
+        f" ELSE excluded.due_at + {COALESCE_MS} END"
+    )
 
 
 class Job(Struct, frozen=True):
@@ -247,7 +251,7 @@ async def _record(answers: Sequence[Answered], *, now: datetime) -> None:
         log.exception("fetch.not_recorded", answers=len(ordered))
         if len(ordered) == 1:
             broken = msgspec.structs.replace(ordered[0], error=repr(error))
-            await database.unit(lambda: _postpone(broken, now=now))
+            await database.unit(lambda: _postpone(broken))
             return
         for answer in ordered:
             await _record([answer], now=now)
@@ -275,45 +279,42 @@ async def _record_one(answer: Answered, *, now: datetime) -> None:
             error=answer.error,
             now=now,
         )
-    await _postpone(answer, now=now)
+    await _postpone(answer)
 
 
 async def _close(job: Job, *, now: datetime) -> None:
     """Done, unless a newer thin message asked meanwhile: then it is asked again soon."""
-    at = clock.to_ms(now)
     await database.execute(
-        "UPDATE fetch_job SET status = CASE WHEN wanted_at = $1 THEN 'done' ELSE 'waiting' END,"
-        " attempts = 0, lease_until = 0, due_at = $2, last_error = '', fetched_at = $3"
-        " WHERE id = $4 AND lease_token = $5",
+        "UPDATE fetch_job SET status = CASE WHEN wanted_at = $1 THEN 'done' ELSE 'waiting' END, attempts = 0,"
+        f" lease_until = 0, due_at = {database.now_ms()} + {COALESCE_MS}, last_error = '', fetched_at = $2"
+        " WHERE id = $3 AND lease_token = $4",
         job.wanted_at,
-        at + COALESCE_MS,
-        at,
+        clock.to_ms(now),
         job.id,
         job.token,
     )
 
 
-async def _postpone(answer: Answered, *, now: datetime) -> None:
+async def _postpone(answer: Answered) -> None:
     dead = answer.give_up or answer.job.attempts >= MAX_ATTEMPTS
     wait = min(2**answer.job.attempts, 3600) * (500 + secrets.randbelow(500))
     log.warning("fetch.failed", ref=answer.job.ref, kind=answer.job.kind, error=answer.error, dead=dead)
     await database.execute(
-        "UPDATE fetch_job SET status = $1, due_at = $2, lease_until = 0, last_error = $3"
-        " WHERE id = $4 AND lease_token = $5",
+        f"UPDATE fetch_job SET status = $1, due_at = {database.now_ms()} + $2, lease_until = 0,"
+        " last_error = $3 WHERE id = $4 AND lease_token = $5",
         "dead" if dead else "waiting",
-        clock.to_ms(now) + wait,
+        wait,
         answer.error[:500],
         answer.job.id,
         answer.job.token,
     )
 
 
-async def ask_again(shop_id: int, order_ref: str, *, now: datetime) -> int:
+async def ask_again(shop_id: int, order_ref: str) -> int:
     """Put an order's given-up fetches back into the queue; returns how many there were."""
     return await database.execute(
-        "UPDATE fetch_job SET status = 'waiting', attempts = 0, due_at = $1"
-        " WHERE shop_id = $2 AND order_ref = $3 AND status = 'dead'",
-        clock.to_ms(now),
+        f"UPDATE fetch_job SET status = 'waiting', attempts = 0, due_at = {database.now_ms()}"
+        " WHERE shop_id = $1 AND order_ref = $2 AND status = 'dead'",
         shop_id,
         order_ref,
     )

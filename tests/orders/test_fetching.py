@@ -202,7 +202,7 @@ async def test_a_wrong_token_is_given_up_and_can_be_asked_again(wire: Wire) -> N
 
     await database.execute("UPDATE endpoint SET app_key = $1", APP)
     await database.execute("UPDATE fetch_job SET status = 'dead'")
-    assert await fetching.ask_again(job["shop_id"], order_ref, now=clock.now()) == 1
+    assert await fetching.ask_again(job["shop_id"], order_ref) == 1
     await wire.fetch()
     assert (await total())["paid"] == 7500
 
@@ -329,7 +329,7 @@ async def test_who_lost_its_fetch_neither_closes_nor_postpones_it(db: Settings) 
 
     await database.unit(lambda: fetching._close(slept, now=clock.now()))
     failed = msgspec.structs.replace(answered(slept, origin), event=None, error="late")
-    await database.unit(lambda: fetching._postpone(failed, now=clock.now()))
+    await database.unit(lambda: fetching._postpone(failed))
 
     assert await database.fetch("SELECT * FROM fetch_job") == before
 
