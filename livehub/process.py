@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from livehub import database, wiring
+from livehub.accounts import anchors
 from livehub.kit import outbox, sealing
 from livehub.settings import Settings
 
@@ -10,6 +11,7 @@ from livehub.settings import Settings
 async def start(settings: Settings) -> None:
     """Install the keys and the wiring, open the database; DatabaseUnavailable when it is not there."""
     sealing.install(settings.keyring())
+    anchors.install(settings.anchors)
     outbox.connect(wiring.LISTENERS)
     await database.connect(settings)
 

@@ -24,6 +24,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     )
     host: str = "127.0.0.1"
     port: int = 8000
+    anchor_dir: str = ""  # where the audit chains are anchored; empty: <data_dir>/anchors
     keys: str = ""  # id:base64 of 32 bytes, comma-separated, newest first; empty: <data_dir>/keys is made
     public_url: str = ""  # how people reach us, for links and QR codes; empty: http://host:port
     proxies_count: int = 0  # how many trusted proxies stand before us
@@ -54,6 +55,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     def file(self) -> Path | None:
         """The SQLite file; None when the engine is PostgreSQL."""
         return Path(self.database.removeprefix("sqlite://")) if self.is_sqlite else None
+
+    @property
+    def anchors(self) -> Path:
+        """Where the heads of the audit chains are written each day."""
+        return Path(self.anchor_dir) if self.anchor_dir else self.data_dir / "anchors"
 
     @property
     def url(self) -> str:

@@ -9,7 +9,7 @@ come late by a few ids only, and those are looked through each time. On SQLite w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from livehub import database
+from livehub.kit import clock
 
 GENESIS = bytes(32)
 LATE_IDS = 2000  # how far behind the newest linked id an entry that committed late is still looked for
@@ -77,6 +78,23 @@ async def verify(bureau_id: int) -> list[str]:
                 return [f"bureau {bureau_id}: entry {row['id']} of link {expected} was changed"]
             expected += 1
     return []
+
+
+async def trail(*, after: int = 0) -> AsyncIterator[dict[str, Any]]:
+    """Every entry of this node by id, its instant with its offset, and its link where it has one."""
+    while True:
+        rows = await database.fetch(
+            f"SELECT {_SELECTED}, l.seq, l.hash FROM audit_entry AS e LEFT JOIN audit_link AS l"
+            f" ON l.entry_id = e.id WHERE e.id > $1 ORDER BY e.id LIMIT {PAGE}",
+            after,
+        )
+        for row in rows:
+            at = clock.local(clock.from_ms(row["at"])).isoformat(timespec="milliseconds")
+            linked = bytes(row["hash"]).hex() if row["hash"] is not None else None
+            yield {**row, "at": at, "detail": msgspec.json.decode(row["detail"]), "hash": linked}
+            after = row["id"]
+        if not rows:
+            return
 
 
 async def heads() -> list[Head]:

@@ -24,6 +24,7 @@ COMMANDS = {
     "replay": "replay",
     "rebuild": "rebuild",
     "audit": "audit",
+    "trail": "trail",
     "backup": "backup",
     "restore": "restore",
     "bench": "bench",
