@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.guarding import Guard, race
-from tests.faults.removing import Cut, CutText, Unique
+from tests.faults.removing import Cut, Unique
 from tests.inbox import test_leases, test_receiving
 from tests.orders import test_intake, test_races
 
@@ -17,7 +17,7 @@ GUARDS = (
         of="the digest of a message",
         out=(
             Unique("inbox_message", "digest"),
-            CutText("livehub.inbox.receiving:_INSERT_MESSAGE", r" ON CONFLICT \(digest\) DO NOTHING"),
+            Cut("livehub.inbox.receiving:_insert_message", " ON CONFLICT (digest) DO NOTHING"),
         ),
         race=race(test_receiving.test_a_fact_of_our_own_told_at_two_places_is_one_message),
     ),

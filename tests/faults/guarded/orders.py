@@ -43,7 +43,7 @@ GUARDS = (
     ),
     Guard(
         of="the order in which fetches are wanted",
-        out=(CutText("livehub.orders.fetching:_UPSERT", r" ORDER BY v.shop_id, v.kind, v.ref"),),
+        out=(Cut("livehub.orders.fetching:_upsert", " ORDER BY v.shop_id, v.kind, v.ref"),),
         race=race(test_fetching.test_fetches_are_wanted_in_one_order),
     ),
     Guard(
@@ -149,8 +149,8 @@ GUARDS = (
         out=(
             Cut(
                 "livehub.orders.fetching:_close",
-                " AND lease_token = $5",
-                " AND CAST($5 AS bigint) IS NOT NULL",
+                " AND lease_token = $4",
+                " AND CAST($4 AS bigint) IS NOT NULL",
             ),
         ),
         race=race(test_fetching.test_who_lost_its_fetch_neither_closes_nor_postpones_it),
