@@ -41,6 +41,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     log_format: str = "json"  # json or text
     log_level: str = "INFO"
 
+    def __repr__(self) -> str:
+        """Without what opens anything, for logs and tracebacks."""
+        engine = "sqlite" if self.is_sqlite else "postgres"
+        return f"Settings({engine}, data_dir={str(self.data_dir)!r}, {self.host}:{self.port})"
+
     @property
     def database(self) -> str:
         """The database URL in force."""

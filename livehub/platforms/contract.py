@@ -174,6 +174,10 @@ class Credential(Struct, frozen=True):
     secrets: tuple[str, ...]
     access_token: str = ""
 
+    def __repr__(self) -> str:
+        """Without the secrets, for logs and tracebacks."""
+        return f"Credential({self.app_key!r})"
+
 
 class FetchKind(enum.StrEnum):
     """What a thin message makes us ask for."""

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from sanic import Blueprint, Request
 from sanic.response import HTTPResponse, redirect
 
+from livehub import database
 from livehub.accounts import devices, forms, logins, queries
 from livehub.accounts.actors import Actor
 from livehub.kit import clock, ids
@@ -72,12 +73,23 @@ async def leave(request: Request, actor: Actor) -> HTTPResponse:
     return answer
 
 
+@bp.post("/logout/everywhere")
+@doors.signed_in()
+async def leave_everywhere(_request: Request, actor: Actor) -> HTTPResponse:
+    """End this login and every other one of the same person: a lost phone, a desk left open."""
+    now = clock.now()
+    await database.unit(lambda: logins.log_out_everywhere(actor.id, actor=actor, now=now))
+    answer = redirect("/login", status=303)
+    doors.drop_cookie(answer, doors.SESSION)
+    return answer
+
+
 def local_path(text: str) -> str:
     """The path if it is one of our own pages; empty for other hosts, schemes and the login itself."""
     if not text.startswith("/") or text.startswith("//") or "\\" in text or not text.isprintable():
         return ""
     parts = urlsplit(text)
-    if parts.scheme or parts.netloc or parts.path in {"/login", "/logout"}:
+    if parts.scheme or parts.netloc or parts.path in {"/login", "/logout", "/logout/everywhere"}:
         return ""
     return text
 

@@ -87,7 +87,7 @@ async def test_log_in_be_refused_and_log_out(client: Site, scripts: bool) -> Non
         await page.keyboard.press("Enter")
         await expect(page).to_have_url(f"{client.url}/desk/sales")
         assert await fits(page)
-        await page.get_by_role("button", name="退出").click()
+        await page.get_by_role("button", name="退出", exact=True).click()
         await expect(page).to_have_url(f"{client.url}/login")
 
 

@@ -26,7 +26,10 @@ from tests.web.api.town import (
     push,
 )
 
-CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
+    "response_headers_conformance,unsupported_method,ignored_auth"
+)
 
 
 async def existing(town: Town) -> dict[str, list[str]]:
@@ -68,7 +71,15 @@ def with_names(names: dict[str, list[str]]) -> dict[str, Any]:
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("role", "examples", "known"),
-    [(Role.MANAGER, 8, False), (Role.MANAGER, 25, True), (Role.FINANCE, 8, True), (Role.MERCHANT, 8, True)],
+    [
+        (Role.MANAGER, 8, False),
+        (Role.MANAGER, 25, True),
+        (Role.FINANCE, 8, True),
+        (Role.MERCHANT, 8, True),
+        (Role.BUREAU, 12, True),
+        (Role.STAFF, 5, True),
+        (Role.AUDITOR, 5, True),
+    ],
 )
 async def test_schemathesis_finds_nothing(
     db: Settings, role: Role, examples: int, known: bool, tmp_path: Path
@@ -78,7 +89,10 @@ async def test_schemathesis_finds_nothing(
         spec = with_names(await existing(town)) if known else document()
         (tmp_path / "openapi.json").write_text(json.dumps(spec))
         merchant_id = town.merchant.id if role is Role.MERCHANT else 0
-        token = await a_token(role, centre_id=town.house.centre.id, merchant_id=merchant_id)
+        bureau_id = town.bureau.id if role is Role.BUREAU else 0
+        token = await a_token(
+            role, centre_id=town.house.centre.id, merchant_id=merchant_id, bureau_id=bureau_id
+        )
         run = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("schemathesis")), "run", "openapi.json", "--url", str(site.url).rstrip("/") + ROOT,
             "--checks", CHECKS, "--header", f"Authorization: Bearer {token}", "--max-examples", str(examples),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from livehub.accounts import forms, logins
 from livehub.accounts.actors import Grant
 from livehub.accounts.models import AuditEntry, Role, Session
+from livehub.kit import clock
+from livehub.web import doors
 from livehub.web.login import local_path
 from tests.factories.accounts import PASSWORD, a_bureau, a_centre, a_user
 from tests.site import Site
@@ -162,3 +165,21 @@ def test_what_is_not_a_page_of_ours_is_no_next(text: str) -> None:
 
 def test_a_page_of_ours_is() -> None:
     assert local_path("/desk/orders/a/b%2Fc?x=1") == "/desk/orders/a/b%2Fc?x=1"
+
+
+async def test_logging_out_everywhere_ends_every_login_of_this_person_only(client: Site) -> None:
+    centre = await a_centre()
+    mine, other = [await a_user(Grant(Role.MANAGER), centre=centre) for _ in range(2)]
+    tokens = []
+    for user in (mine, mine, other):
+        token, _ = await logins.log_in(
+            user.login, PASSWORD, ip="198.51.100.7", agent="tests", now=clock.now()
+        )
+        tokens.append(token)
+    cookie, given = {"Cookie": f"{doors.SESSION}={tokens[0]}"}, {"csrf": forms.form_token(tokens[0])}
+    async with client.post("/logout/everywhere", data=given, headers=cookie) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "/login")
+
+    found = [await logins.actor_of(token, now=clock.now()) for token in tokens]
+
+    assert [actor.id if actor else None for actor in found] == [None, None, other.id]

@@ -32,7 +32,7 @@ PHONE = "13900007788"
 DOORS = ("/desk", "/bureau", "/api/v1", "/m", "/wall")  # for logins and machines
 PHONES = ("/c", "/s")
 STANDING = {  # neither a login's nor anybody's own
-    "/", "/login", "/logout", "/healthz", "/readyz", "/metrics", "/favicon.ico",
+    "/", "/login", "/logout", "/logout/everywhere", "/healthz", "/readyz", "/metrics", "/favicon.ico",
     "/static/<version:str>/<name:path>", "/hooks/<platform:str>/<endpoint_key:str>",
     "/api/v1/docs", "/api/v1/openapi.json", "/m/redeem",
 }  # fmt: skip
