@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 ABSOLUTE = timedelta(hours=12)  # a login ends
 IDLE = timedelta(hours=2)  # and ends sooner when nobody uses it
+FRESH = timedelta(minutes=15)  # how long ago a password may have been typed for money and exports
 SEEN_EVERY = timedelta(minutes=1)  # how often use is written down
 
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{1,39}")
@@ -92,6 +93,14 @@ async def actor_of(token: str, *, now: datetime, ip: str = "", request_id: str =
         ip=ip[:45],
         request_id=request_id,
     )
+
+
+async def is_fresh(token: str, *, now: datetime) -> bool:
+    """Whether the password of this login was typed a short while ago."""
+    row = await database.fetch_one(
+        "SELECT created_at FROM session WHERE token_hash = $1", sealing.token_hash(token)
+    )
+    return row is not None and clock.from_ms(row["created_at"]) > now - FRESH
 
 
 async def log_out(token: str, *, actor: Actor, now: datetime) -> None:

@@ -71,10 +71,18 @@ async def answer(request: Request, error: Exception) -> HTTPResponse:
     if wants_json(request):
         return json_refusal(request, meant, headers)
     if meant.status == 401 and _below(request.path, _WITH_LOGIN):
-        asked = f"{request.path}?{request.query_string}" if request.query_string else request.path
-        back = quote(asked if request.method == "GET" else "", safe="/")
-        return redirect(f"/login?next={back}" if back else "/login", status=303)
+        return redirect(_login_for(request, again=meant.code == "SIGN_IN_AGAIN"), status=303)
     return html_refusal(request, meant, headers)
+
+
+def _login_for(request: Request, *, again: bool) -> str:
+    """The login's address with the way back: to the page that was asked for, or the one a form stood on."""
+    asked = f"{request.path}?{request.query_string}" if request.query_string else request.path
+    if request.method != "GET":
+        asked = request.path.rsplit("/", 1)[0] if again else ""
+    query = [f"next={quote(asked, safe='/')}"] if asked else []
+    query += ["again=1"] if again else []
+    return "&".join(["/login?" + query[0], *query[1:]]) if query else "/login"
 
 
 def wants_json(request: Request) -> bool:

@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 SESSION = "__Host-session"
 DEVICE = "__Host-device"
-POLICY = "__policy__"  # what tests read from every route's handler
+POLICY, FRESHLY = "__policy__", "__freshly__"  # what tests read from every route's handler
 
 ROLE_NAMES = {
     Role.BUREAU: "主管部门",
@@ -53,6 +53,12 @@ class SignInNeeded(LivehubError):
     """请先登录。"""
 
     code, status = "SIGN_IN_NEEDED", 401
+
+
+class SignInAgain(LivehubError):
+    """为了资金和数据安全，这一步需要您重新登录后再做。"""
+
+    code, status = "SIGN_IN_AGAIN", 401
 
 
 class TokenNeeded(LivehubError):
@@ -73,8 +79,11 @@ def public(handler: Handler) -> Handler:
     return handler
 
 
-def signed_in(*permissions: Permission) -> Callable[[Handler], Handler]:
-    """A page of a login that holds any of the permissions; a form's token is checked on the way in."""
+def signed_in(*permissions: Permission, freshly: bool = False) -> Callable[[Handler], Handler]:
+    """A page of a login that holds any of the permissions; a form's token is checked on the way in.
+
+    ``freshly``: money and exports want a password that was typed a short while ago.
+    """
 
     def declare(handler: Handler) -> Handler:
         @wraps(handler)
@@ -85,15 +94,18 @@ def signed_in(*permissions: Permission) -> Callable[[Handler], Handler]:
                 if request.method not in _SAFE:
                     require_same_site(request)
                     _require_form_token(request)
+                if freshly:
+                    await _require_fresh(request)
                 return await handler(request, actor, **path)
 
         setattr(entered, POLICY, ("session", permissions))
+        setattr(entered, FRESHLY, freshly)
         return entered
 
     return declare
 
 
-def machine(*permissions: Permission) -> Callable[[Handler], Handler]:
+def machine(*permissions: Permission, freshly: bool = False) -> Callable[[Handler], Handler]:
     """A call of /api: a bearer token, or a login's cookie with the form token in ``X-CSRF-Token``."""
 
     def declare(handler: Handler) -> Handler:
@@ -102,9 +114,12 @@ def machine(*permissions: Permission) -> Callable[[Handler], Handler]:
             actor = await actor_of_call(request, now=clock.now())
             async with noting(actor, request):
                 _require_any(actor, permissions)
+                if freshly and actor.kind == "user":  # a token has no password
+                    await _require_fresh(request)
                 return await handler(request, actor, **path)
 
         setattr(entered, POLICY, ("machine", permissions))
+        setattr(entered, FRESHLY, freshly)
         return entered
 
     return declare
@@ -234,6 +249,11 @@ def where(request: Request) -> dict[str, str]:
 def _require_any(actor: Actor, permissions: tuple[Permission, ...]) -> None:
     if permissions and not any(may(actor, each) for each in permissions):
         require(actor, permissions[0])
+
+
+async def _require_fresh(request: Request) -> None:
+    if not await logins.is_fresh(request.cookies.get(SESSION) or "", now=clock.now()):
+        raise SignInAgain
 
 
 def _require_form_token(request: Request) -> None:

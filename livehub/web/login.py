@@ -47,7 +47,7 @@ async def show(request: Request) -> HTTPResponse:
     """The form; who is logged in already goes on."""
     wanted = local_path(str(request.args.get("next", "")))
     actor = await _whoever(request)
-    if actor is not None:
+    if actor is not None and "again" not in request.args:
         return redirect(wanted or doors.home_of(actor), status=303)
     return await _form(request, reading.blank(), wanted=wanted)
 

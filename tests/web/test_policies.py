@@ -83,3 +83,12 @@ def test_an_auditor_opens_sealed_things_and_changes_nothing(routes: list[Route])
     posts = {r.path for r in routes if "POST" in r.methods and rights & set(permissions(r) or ())}
 
     assert posts == {"desk/deliveries/<delivery_id:int>/open"}
+
+
+def test_money_and_exports_ask_for_a_fresh_password(routes: list[Route]) -> None:
+    fresh = {r.path for r in routes if getattr(r.handler, doors.FRESHLY, False)}
+
+    money = {r.path for r in routes if Permission.CAMPAIGN_COUNTERSIGN in (permissions(r) or ())}
+    exports = {r.path for r in routes if r.path.endswith(".csv")}
+    assert fresh == money | exports
+    assert len(fresh) > 4

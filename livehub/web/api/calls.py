@@ -32,7 +32,7 @@ YEARS = range(2000, 2200)  # what calendars and both databases can reckon with
 def entrance(operation: Operation) -> Entrance:
     """The handler of an operation as the router wants it, with its policy."""
 
-    @doors.machine(*operation.needs)
+    @doors.machine(*operation.needs, freshly=operation.freshly)
     async def called(request: Request, actor: Actor, **path: str) -> HTTPResponse:
         asked: Asked[Any, Any] = Asked(
             actor=actor,

@@ -17,6 +17,7 @@ from livehub.web.api import campaign_answers, named
 from livehub.web.api.campaign_answers import Campaign, Ratio
 from livehub.web.api.declared import Asked, Section
 from livehub.web.api.shapes import AsOf, Fen, Instant, Nothing, Paging, Unit, Words
+from livehub.web.doors import SignInAgain
 
 calls = Section("消费券")
 
@@ -171,7 +172,7 @@ async def submit(asked: Asked[None, Nothing], campaign_id: str) -> Campaign:
     needs=(Permission.CAMPAIGN_COUNTERSIGN,),
     body=Nothing,
     answer=Campaign,
-    refusals=(WrongState, SecondPersonNeeded),
+    refusals=(WrongState, SecondPersonNeeded, SignInAgain),
     versioned=True,
 )
 async def countersign(asked: Asked[None, Nothing], campaign_id: str) -> Campaign:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission
 from livehub.kit.errors import LivehubError
+from livehub.web.doors import SignInAgain
 
 ROOT = "/api/v1"
 
@@ -57,6 +58,11 @@ class Operation(Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """The operation's id, unique in the document."""
         return f"{self.method.lower()}{re.sub(r'[^a-z]+', '_', self.path.lower()).rstrip('_')}"
+
+    @property
+    def freshly(self) -> bool:
+        """Whether a login must have typed its password a short while ago."""
+        return SignInAgain in self.refusals
 
     @property
     def names_in_path(self) -> list[str]:

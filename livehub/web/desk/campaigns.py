@@ -63,7 +63,7 @@ async def show_one(request: Request, actor: Actor, public_id: str) -> HTTPRespon
 
 
 @bp.post("/<public_id:str>/countersign")
-@doors.signed_in(Permission.CAMPAIGN_COUNTERSIGN)
+@doors.signed_in(Permission.CAMPAIGN_COUNTERSIGN, freshly=True)
 async def countersign(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
     """Approve and fund; refused to whoever drafted or submitted it."""
     seen = await _read(public_id, actor)

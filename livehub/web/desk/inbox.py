@@ -88,7 +88,7 @@ async def show(request: Request, actor: Actor) -> HTTPResponse:
 
 
 @bp.get("/export.csv")
-@doors.signed_in(Permission.INBOX_READ)
+@doors.signed_in(Permission.INBOX_READ, freshly=True)
 async def export(request: Request, actor: Actor) -> HTTPResponse:
     """The list as a file."""
     query = reading.query(request, Query)

@@ -134,7 +134,7 @@ async def show(request: Request, actor: Actor) -> HTTPResponse:
 
 
 @bp.get("/export.csv")
-@doors.signed_in(Permission.SALES_READ)
+@doors.signed_in(Permission.SALES_READ, freshly=True)
 async def export(request: Request, actor: Actor) -> HTTPResponse:
     """The table as a file, every basis in a column of its own."""
     query = _with_days(reading.query(request, Query), now=clock.now())
@@ -191,7 +191,7 @@ async def show_lines(request: Request, actor: Actor) -> HTTPResponse:
 
 
 @bp.get("/lines.csv")
-@doors.signed_in(Permission.SALES_READ)
+@doors.signed_in(Permission.SALES_READ, freshly=True)
 async def export_lines(request: Request, actor: Actor) -> HTTPResponse:
     """The lines of a number as a file."""
     query = _with_days(reading.query(request, Query), now=clock.now())

@@ -19,7 +19,7 @@ async def enter(
     site: Site, login: str, password: str = PASSWORD, **fields: str
 ) -> tuple[int, str, str, object]:
     """Open the form and send it."""
-    page = await site.text("/login")
+    page = await site.text("/login?again=1")
     given = {"account": login, "password": password, "csrf": hidden(page, "csrf"), **fields}
     async with site.post("/login", data=given) as answer:
         return answer.status, await answer.text(), answer.headers.get("Location", ""), answer.cookies
@@ -183,3 +183,25 @@ async def test_logging_out_everywhere_ends_every_login_of_this_person_only(clien
     found = [await logins.actor_of(token, now=clock.now()) for token in tokens]
 
     assert [actor.id if actor else None for actor in found] == [None, None, other.id]
+
+
+async def test_money_and_exports_ask_for_the_password_anew_after_a_while(client: Site) -> None:
+    centre = await a_centre()
+    user = await a_user(Grant(Role.FINANCE), centre=centre)
+    await enter(client, user.login)
+    assert (await client.text("/desk/sales/export.csv")).startswith("\ufeff")
+    await Session.all().update(created_at=clock.now() - logins.FRESH)
+
+    async with client.get("/desk/sales/export.csv?by=shop") as answer:
+        asked = answer.status, answer.headers["Location"]
+    async with client.get(asked[1]) as answer:  # a form, although somebody is logged in
+        assert answer.status == 200
+    given = {"csrf": hidden(await client.text("/desk/"), "csrf"), "version": "1"}
+    async with client.post("/desk/campaigns/xyz/countersign", data=given) as answer:
+        sent = answer.status, answer.headers["Location"]
+    await client.text("/desk/sales/")  # only looking goes on
+
+    assert asked == (303, "/login?next=/desk/sales/export.csv%3Fby%3Dshop&again=1")
+    assert sent == (303, "/login?next=/desk/campaigns/xyz&again=1")
+    await enter(client, user.login)
+    await client.text("/desk/sales/export.csv")
