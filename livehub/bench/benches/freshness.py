@@ -1,0 +1,172 @@
+"""From a webhook's arrival to the number on the wall: steady load with a burst, read by a probe."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from random import Random
+from statistics import median
+from time import perf_counter, time
+
+import aiohttp
+from msgspec import Struct
+
+from livehub import database
+from livehub.accounts import logins, users
+from livehub.accounts.actors import Grant, system
+from livehub.accounts.models import Role
+from livehub.bench import sales, started, wire
+from livehub.bench.contract import Plan, Report, percentile
+from livehub.bench.places import inside, places
+from livehub.kit import clock, ids
+from livehub.orders.invariants import buckets
+from livehub.sandbox import erp
+from livehub.web.wall import EVERY_SECONDS
+
+RATE, BURST = 300, 5  # messages a second; how many times as many in the burst
+BURST_SHARE = 1 / 12  # of the time
+POLL_SECONDS = 0.03  # of intake
+SETTLE_SECONDS = 30
+WARM_SECONDS = 3  # until the jobs process has begun
+_ORDERS = re.compile(r'data-live="orders".*?<div class="v">([\d,]+)', re.DOTALL)
+
+
+class Screen(Struct):
+    """What a manager's wall showed: when, and how many orders."""
+
+    at_ms: array[float]
+    orders: array[int]
+
+
+class Freshness:
+    """See docs/performance.md."""
+
+    summary = "from a webhook's arrival to the number on the wall"
+
+    async def run(self, plan: Plan) -> Report:
+        """One stretch of load with a burst in the middle, every message a new paid order."""
+        report = Report(correct=True)
+        burst_seconds = plan.seconds * BURST_SHARE
+        async with places(plan) as made:
+            settings = await made.empty("livehub")
+            endpoint_key, token = await inside(settings, _seeded)
+            commit_ms = await inside(settings, _commit_ms)
+            steady, burst = (made.folder / name for name in ("steady", "burst"))
+            wanted = (int(RATE * plan.seconds), int(RATE * (BURST - 1) * burst_seconds))
+            _write(steady, endpoint_key, first=0, count=wanted[0], seed=plan.seed)
+            _write(burst, endpoint_key, first=10**6, count=wanted[1], seed=plan.seed + 1)
+            screen = Screen(array("d"), array("q"))
+            async with started.livehub(settings) as service, started.jobs(settings):
+                watching = asyncio.create_task(_watch(f"{service.url}/wall/events", token, screen))
+                await asyncio.sleep(WARM_SECONDS)
+                send = partial(started.send, service, connections=plan.connections, seed=plan.seed)
+                sending = asyncio.create_task(send(file=steady, count=wanted[0], rate=RATE))
+                await asyncio.sleep(plan.seconds / 2)
+                more = await send(file=burst, count=wanted[1], rate=RATE * (BURST - 1))
+                burst_ended_ms = time() * 1000
+                sent = await sending
+                answers = [*sent.statuses, *more.statuses]
+                await _until(screen, len(answers))
+                watching.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watching
+            report.correct = set(answers) == {200} and bool(screen.orders)
+            await inside(settings, partial(_judge, report, screen, len(answers), burst_ended_ms))
+        limit_ms = 2 * commit_ms + 1000 * (POLL_SECONDS + EVERY_SECONDS) / 2
+        report.ratio = {"limit": round(report.value.get("p50_ms", 0) / limit_ms, 2)}
+        report.value |= {"commit_ms": round(commit_ms, 2), "limit_ms": round(limit_ms, 1)}
+        return report
+
+
+async def _seeded() -> tuple[str, str]:
+    town = await sales.seed()
+    now, password = clock.now(), ids.token()
+    await users.create_user(
+        "manager",
+        password,
+        name="基准",
+        centre_id=town.centre_id,
+        actor=system("bench", centre_id=town.centre_id),
+        now=now,
+        grants=[Grant(Role.MANAGER)],
+    )
+    token, _ = await logins.log_in("manager", password, ip="127.0.0.1", agent="bench", now=now)
+    return town.endpoint_key, token
+
+
+async def _commit_ms() -> float:
+    await database.execute("CREATE TABLE bench_commit (n int)")
+    took = []
+    for number in range(50):
+        began = perf_counter()
+        await database.execute("INSERT INTO bench_commit VALUES ($1)", number)
+        took.append((perf_counter() - began) * 1000)
+    return median(took)
+
+
+def _write(file: Path, endpoint_key: str, *, first: int, count: int, seed: int) -> None:
+    dice = Random(seed)
+
+    def requests() -> Iterator[bytes]:
+        for number in range(first, first + count):
+            now = clock.now()
+            body = sales.paid_now(number, dice, at=now)
+            headers = erp.headers(body, message_id=str(number), secret=sales.SECRET, now_ms=clock.to_ms(now))
+            yield wire.post(f"/hooks/{sales.PLATFORM}/{endpoint_key}", body, headers)
+
+    wire.write(file, requests())
+
+
+async def _watch(url: str, token: str, screen: Screen) -> None:
+    timeout = aiohttp.ClientTimeout(total=None)
+    cookie = {"Cookie": f"__Host-session={token}"}
+    async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, headers=cookie) as stream:
+        event = b""
+        async for chunk in stream.content.iter_any():
+            event += chunk
+            *whole, event = event.split(b"\n\n")
+            for each in whole:
+                if found := _ORDERS.search(each.decode()):
+                    screen.at_ms.append(time() * 1000)
+                    screen.orders.append(int(found[1].replace(",", "")))
+
+
+async def _until(screen: Screen, orders: int) -> None:
+    for _ in range(SETTLE_SECONDS * 20):
+        if screen.orders and screen.orders[-1] >= orders:
+            return
+        await asyncio.sleep(0.05)
+
+
+async def _judge(report: Report, screen: Screen, sent: int, burst_ended_ms: float) -> None:
+    """The n-th order to arrive counts as seen when the wall first shows n; then whether all is booked."""
+    rows = await database.fetch("SELECT received_at FROM inbox_delivery ORDER BY received_at")
+    arrived = [row["received_at"] for row in rows]
+    waits = [
+        screen.at_ms[at] - arrived[n]
+        for n in range(len(arrived))
+        if (at := bisect_left(screen.orders, n + 1)) < len(screen.orders)
+    ]
+    due = bisect_left(arrived, burst_ended_ms)
+    at = bisect_left(screen.orders, due)
+    gone_s = (screen.at_ms[at] - burst_ended_ms) / 1000 if at < len(screen.orders) else -1.0
+    report.correct &= len(waits) == len(arrived) == sent and await buckets.check() == []
+    report.value |= {
+        "p50_ms": round(percentile(waits, 0.5), 1),
+        "p99_ms": round(percentile(waits, 0.99), 1),
+        "backlog_gone_s": round(gone_s, 2),
+        "messages": sent,
+    }
+    report.notes.append(
+        f"{sent:,} messages: p50 {report.value['p50_ms']} ms, p99 {report.value['p99_ms']} ms,"
+        f" the burst's backlog gone after {gone_s:.2f} s"
+    )
+
+
+BENCH = Freshness()
