@@ -207,11 +207,11 @@ async def test_refused_accesses_are_written_down_and_other_errors_are_not(db):
     assert [
         (row.result, row.actor_id, row.ip, row.detail) for row in await AuditEntry.all().order_by("id")
     ] == [
-        ("refused", officer.id, "198.51.100.7", '{"asked":"desk.inbox","why":"OutOfScope"}'),
+        ("refused", officer.id, "198.51.100.7", '{"asked":"desk.inbox","why":"OutOfScope","named":{}}'),
         (
             "refused",
             officer.id,
             "198.51.100.7",
-            '{"asked":"desk.inbox","why":"PermissionMissing","permission":"inbox.read"}',
+            '{"asked":"desk.inbox","why":"PermissionMissing","named":{},"permission":"inbox.read"}',
         ),
     ]

@@ -136,11 +136,11 @@ async def test_a_lease_in_force_is_left_alone(db: Settings) -> None:
 
 async def test_a_long_run_keeps_its_lease(db: Settings) -> None:
     calls: list[str] = []
-    slow = Runner({"count": counted("count", calls, seconds=1.2)}, lease_seconds=0.6)
-    other = Runner({"count": counted("count", calls)}, lease_seconds=0.6)
+    slow = Runner({"count": counted("count", calls, seconds=2.1)}, lease_seconds=1.5)
+    other = Runner({"count": counted("count", calls)}, lease_seconds=1.5)
 
     await slow.tick()
-    for _ in range(10):
+    for _ in range(19):
         await asyncio.sleep(0.1)
         await other.tick()
     await asyncio.gather(slow.idle(), other.idle())
