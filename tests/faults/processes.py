@@ -132,6 +132,13 @@ def memory_mib(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether SIGSTOP holds the process."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    return False
+
+
 async def becomes(true: Callable[[], Awaitable[T] | T], *, seconds: float) -> T:
     """Wait until the condition holds and return it; fails when it does not in time."""
     until = asyncio.get_running_loop().time() + seconds

@@ -29,8 +29,8 @@ GUARDS = {
         Cut(
             "livehub.inbox.queue:settle",
             ' AND inbox_message.lease_token = v.token"\n'
-            "        f\" AND inbox_message.status = '{MessageStatus.PROCESSING}' RETURNING",
-            " RETURNING",
+            "        f\" AND inbox_message.status = '{MessageStatus.PROCESSING}'\"",
+            '"',
         ),
     ),
     "the attempt counted before the work": (

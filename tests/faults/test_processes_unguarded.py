@@ -23,7 +23,7 @@ def alone(test: Callable[[Settings], Awaitable[None]]) -> Test:
 NOTICED: dict[str, tuple[Test, str]] = {  # by which test, and in which words
     "the lease's token and status": (
         killed.test_jobs_that_slept_through_their_lease_are_fenced_off,
-        "not so within 5 s",
+        "never fenced off",
     ),
     "the attempt counted before the work": (
         alone(killed.test_an_order_that_ends_its_process_is_parked_and_harms_no_other),
