@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sanic import Sanic
+from sanic.server.protocols.http_protocol import HttpProtocol
 
 from livehub.connections import Connection
 
@@ -33,10 +34,12 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
 
 
 @asynccontextmanager
-async def serving(app: Sanic[Any, Any], *, sock: socket.socket) -> AsyncIterator[None]:
+async def serving(
+    app: Sanic[Any, Any], *, sock: socket.socket, protocol: type[HttpProtocol] = Connection
+) -> AsyncIterator[None]:
     """Answer on the socket while the block runs; at its end drain, then close the database."""
     server: Any = await app.create_server(  # its methods are not typed
-        sock=sock, backlog=BACKLOG, protocol=Connection, asyncio_server_kwargs={"start_serving": False}
+        sock=sock, backlog=BACKLOG, protocol=protocol, asyncio_server_kwargs={"start_serving": False}
     )
     await server.startup()
     await server.before_start()

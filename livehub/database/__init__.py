@@ -4,6 +4,8 @@ from livehub.database.config import LABEL, MODEL_MODULES, tortoise_config
 from livehub.database.connections import (
     atomic,
     close,
+    commit_statement,
+    commit_work,
     connect,
     dialect,
     execute,
@@ -29,6 +31,8 @@ __all__ = [
     "InstantField",
     "atomic",
     "close",
+    "commit_statement",
+    "commit_work",
     "connect",
     "dialect",
     "execute",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import wraps
@@ -12,7 +13,7 @@ from tortoise import Tortoise
 from tortoise.connection import get_connection
 from tortoise.transactions import in_transaction
 
-from livehub.database.config import tortoise_config
+from livehub.database.config import HOT, tortoise_config
 from livehub.database.errors import Contention, DatabaseUnavailable, translate
 from livehub.settings import Settings
 
@@ -120,6 +121,20 @@ async def fetch_one(sql: str, *args: Any) -> dict[str, Any] | None:
     """The first row, or None."""
     rows = await fetch(sql, *args)
     return rows[0] if rows else None
+
+
+async def commit_statement(sql: str, *args: Any) -> list[dict[str, Any]]:
+    """PostgreSQL only: one statement that is a transaction of its own, one round trip, planned by index."""
+    return await get_connection(HOT).execute_query_dict(sql, list(args))
+
+
+async def commit_work(work: Callable[[sqlite3.Connection], T]) -> T:
+    """SQLite only: ``work`` as a transaction of its own, in one visit to the connection's thread.
+
+    It uses ``?`` placeholders, and nothing in it may wait for anything but this database.
+    """
+    whole: T = await get_connection("default").commit_work(work)  # type: ignore[attr-defined]  # our client's
+    return whole
 
 
 async def execute(sql: str, *args: Any) -> int:

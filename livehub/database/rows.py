@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -26,8 +26,7 @@ async def with_rows(
     if not rows:
         return []
     if dialect() == "postgres":
-        head = _postgres_head(tuple(columns.items()))
-        return await fetch(f"{head} {statement}", *map(list, zip(*rows, strict=True)))
+        return await fetch(f"{_head(columns)} {statement}", *arrays(columns, rows))
     answers: list[dict[str, Any]] = []
     step = SQLITE_VARIABLES // len(columns)
     for start in range(0, len(rows), step):
@@ -48,19 +47,50 @@ async def write_rows(columns: Mapping[str, str], rows: Sequence[Sequence[Any]], 
         return 0
     connection: Any = get_connection("default")
     if dialect() == "postgres":
-        head = _postgres_head(tuple(columns.items()))
-        columns_of_rows = map(list, zip(*rows, strict=True))
-        written: int = await connection.execute_counted(f"{head} {statement}", [*columns_of_rows])
+        written: int = await connection.execute_counted(
+            f"{_head(columns)} {statement}", arrays(columns, rows)
+        )
     else:
         written = await connection.execute_for_each(_sqlite_each(statement, tuple(columns)), rows)
     return written
 
 
+def _head(columns: Mapping[str, str]) -> str:
+    return f"WITH v({', '.join(columns)}) AS (SELECT * FROM {unnest(columns)})"
+
+
+def unnest(columns: Mapping[str, str], *, first: int = 1) -> str:
+    """PostgreSQL's ``unnest`` over the parameters that ``arrays`` makes, counted from ``first``."""
+    return _unnest(tuple(columns.values()), first)
+
+
+def arrays(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """Rows as one parameter for each column.
+
+    asyncpg asks of each element of an array whether it is a list itself, half a microsecond each time; so
+    numbers go as one text, which PostgreSQL reads as fast.
+    """
+    by_column = zip(*rows, strict=True) if rows else ([] for _ in columns)
+    return [
+        _as_text(values) if kind in _NUMBERS else list(values)
+        for values, kind in zip(by_column, columns.values(), strict=True)
+    ]
+
+
+_NUMBERS = frozenset({"bigint", "int"})
+
+
+def _as_text(numbers: Iterable[int | None]) -> str:
+    return f"{{{','.join(['NULL' if each is None else str(int(each)) for each in numbers])}}}"
+
+
 @lru_cache(maxsize=256)
-def _postgres_head(columns: tuple[tuple[str, str], ...]) -> str:
-    names = ", ".join(name for name, _ in columns)
-    arrays = ", ".join(f"${i}::{kind}[]" for i, (_, kind) in enumerate(columns, start=1))
-    return f"WITH v({names}) AS (SELECT * FROM unnest({arrays}))"
+def _unnest(kinds: tuple[str, ...], first: int) -> str:
+    parts = [
+        f"${i}::text::{kind}[]" if kind in _NUMBERS else f"${i}::{kind}[]"
+        for i, kind in enumerate(kinds, start=first)
+    ]
+    return f"unnest({', '.join(parts)})"
 
 
 @lru_cache(maxsize=1024)

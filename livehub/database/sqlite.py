@@ -247,6 +247,16 @@ class Client(SqliteClient):
             written: int = await transaction.execute_for_each(query, rows)
             return written
 
+    @_translated
+    async def commit_work(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """``work`` in a transaction of its own, all of it in one visit to the connection's thread.
+
+        It cannot be cut: whoever waits for it may go, the thread goes on to the commit.
+        """
+        async with self.acquire_connection() as connection:
+            whole: T = await connection._execute(_committed, connection._conn, work)  # noqa: SLF001 -- its thread
+            return whole
+
     async def _read(self, query: str, values: list[Any] | None) -> list[sqlite3.Row]:
         async with self._reader_lock:
             if self._reader is None:
@@ -260,6 +270,17 @@ class Client(SqliteClient):
         for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "query_only=ON"):
             await reader.execute(f"PRAGMA {pragma}")
         return reader
+
+
+def _committed(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        done = work(connection)
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    return done
 
 
 def _is_read(query: str) -> bool:

@@ -12,8 +12,8 @@ from msgspec import Struct
 from livehub import database
 from livehub.accounts import audit
 from livehub.accounts.actors import Actor
+from livehub.inbox.layout import BODY_PLACE
 from livehub.inbox.models import MessageStatus, ReplayRecord
-from livehub.inbox.receiving import BODY_PLACE
 from livehub.kit import clock, sealing
 from livehub.kit.errors import Conflict
 

@@ -16,7 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from livehub.inbox import receiving
-from livehub.inbox.receiving import Origin, ReceiveDesk
+from livehub.inbox.layout import Origin
+from livehub.inbox.receiving import ReceiveDesk
 from livehub.kit import clock
 from livehub.platforms import queries, registry
 from livehub.platforms.contract import BadSignature

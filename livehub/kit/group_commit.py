@@ -66,6 +66,7 @@ class QueueFull(Unavailable):
 class GroupCommit(Generic[Item, Answer]):
     """A queue of one worker; ``settle`` gets the batch inside a transaction.
 
+    One with ``own_transaction`` gets it outside any, and returns only when it has committed by itself.
     ``settle`` answers one value per item, in order. An exception as a value refuses that item alone; an
     exception raised fails the batch, which is then settled item by item, each in its own transaction.
     """
@@ -77,10 +78,12 @@ class GroupCommit(Generic[Item, Answer]):
         *,
         queue_limit: int,
         batch_limit: int,
+        own_transaction: bool = False,
     ) -> None:
         self.name = name
         self.fallbacks = 0
-        self._settle = settle
+        self._given = settle
+        self._settle = self._whole if own_transaction else database.atomic(self._whole)
         self._queue_limit = queue_limit
         self._batch_limit = batch_limit
         self._waiting: deque[Waiting[Item, Answer]] = deque()
@@ -160,14 +163,16 @@ class GroupCommit(Generic[Item, Answer]):
             for each, answer in zip(batch, answers, strict=True):
                 _resolve(each.future, answer)
 
+    async def _whole(self, items: list[Item]) -> Sequence[Answer | Exception]:
+        answers = await self._given(items)
+        if len(answers) != len(items):  # else the flusher would die of it
+            raise RuntimeError(f"{len(answers)} answers to {len(items)} items")
+        return answers
+
     async def _commit(self, items: list[Item]) -> Sequence[Answer | Exception]:
         for attempt in range(ATTEMPTS):
             try:
-                async with database.transaction():
-                    answers = await self._settle(items)
-                    if len(answers) != len(items):  # else the flusher would die of it
-                        raise RuntimeError(f"{len(answers)} answers to {len(items)} items")
-                    return answers
+                return await self._settle(items)
             except database.Contention:
                 if attempt == ATTEMPTS - 1:
                     raise

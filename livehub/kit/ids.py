@@ -58,6 +58,9 @@ def row_id(now_ms: int) -> int:
     (the primary key would refuse a collision, and the batch is tried again).
     """
     global _last_row_id  # noqa: PLW0603 -- one counter per process is the point
-    fresh = (now_ms - _EPOCH_MS) << 21 | secrets.randbits(20)
-    _last_row_id = fresh if fresh > _last_row_id else _last_row_id + 1
+    if _last_row_id >> 21 == now_ms - _EPOCH_MS:
+        _last_row_id += 1
+    else:
+        fresh = (now_ms - _EPOCH_MS) << 21 | secrets.randbits(20)
+        _last_row_id = fresh if fresh > _last_row_id else _last_row_id + 1
     return _last_row_id

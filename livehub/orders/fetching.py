@@ -16,8 +16,8 @@ from msgspec import Struct
 from prometheus_client import Counter
 
 from livehub import database
-from livehub.inbox import queue, receiving
-from livehub.inbox.receiving import Origin
+from livehub.inbox import queue, recording
+from livehub.inbox.layout import Origin
 from livehub.kit import clock, outgoing
 from livehub.orders.ledger import Applicable, Applied
 from livehub.orders.redaction import redacted
@@ -259,7 +259,7 @@ async def _record(answers: Sequence[Answered], *, now: datetime) -> None:
 
 async def _record_one(answer: Answered, *, now: datetime) -> None:
     if answer.event is not None:
-        await receiving.record_pull(
+        await recording.record_pull(
             answer.event,
             origin=answer.origin,
             raw=answer.raw,
@@ -271,7 +271,7 @@ async def _record_one(answer: Answered, *, now: datetime) -> None:
         await _close(answer.job, now=now)
         return
     if answer.raw:
-        await receiving.record_unreadable_pull(
+        await recording.record_unreadable_pull(
             origin=answer.origin,
             raw=answer.raw,
             host=answer.host,

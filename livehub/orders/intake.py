@@ -13,7 +13,7 @@ from msgspec import Struct
 from prometheus_client import Histogram
 
 from livehub import database
-from livehub.inbox import barrier, queue, receiving
+from livehub.inbox import barrier, layout, queue
 from livehub.inbox.models import MessageStatus
 from livehub.inbox.queue import Leased, Outcome
 from livehub.kit import clock
@@ -60,7 +60,7 @@ class Understood(Struct, frozen=True):
     @property
     def fact(self) -> str:
         """The normalised events as stored; '' when there are none."""
-        return receiving.encode_fact(self.events) if self.events else ""
+        return layout.encode_fact(self.events) if self.events else ""
 
 
 async def run_once(*, now: datetime, lease_seconds: int, limit: int = BATCH) -> int:
@@ -172,7 +172,7 @@ def _outcome(each: Understood, status: MessageStatus, *, reason: str = "", error
     key = ""
     if each.events:
         first = each.events[0]
-        key = receiving.order_key(each.message.platform, first.shop_ref, first.order_ref)
+        key = layout.order_key(each.message.platform, first.shop_ref, first.order_ref)
     unread = reason == "shop" and each.parked  # nothing of it is booked yet: read anew when the shop is there
     return Outcome(
         each.message, status, reason=reason, error=error, fact="" if unread else each.fact, order_key=key
@@ -190,7 +190,7 @@ async def understand(batch: Sequence[Leased], *, now: datetime) -> list[Understo
             if message.fact and message.reason == IDENTITY:
                 found.append(_judged_anew(message, bodies, natives, now=now))
             elif message.fact:
-                found.append(_checked(message, tuple(receiving.decode_fact(message.fact)), now=now))
+                found.append(_checked(message, tuple(layout.decode_fact(message.fact)), now=now))
             else:
                 found.append(_checked(message, _read(message, bodies, natives), now=now))
         except Malformed as malformed:
@@ -202,7 +202,7 @@ def _judged_anew(
     message: Leased, bodies: Bodies, natives: dict[int, Sequence[object]], *, now: datetime
 ) -> Understood:
     """A replay of parked(identity), from the bytes; what was merged when it was parked stays in its fact."""
-    merged = tuple(receiving.decode_fact(message.fact))
+    merged = tuple(layout.decode_fact(message.fact))
     try:
         if message.source == "pull":
             events = _read_pull(message, bodies, about=merged[0])

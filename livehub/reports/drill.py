@@ -13,7 +13,7 @@ from livehub import database
 from livehub.accounts import audit
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, bureau_scope, require
-from livehub.inbox import receiving
+from livehub.inbox import layout
 from livehub.kit import clock, paging, sealing
 from livehub.kit.errors import LivehubError, NotFound
 from livehub.kit.paging import Page
@@ -159,7 +159,7 @@ async def order(shop: str, order_ref: str, *, actor: Actor) -> OrderView:
     if scope is not None and not await _visible(row, scope):
         raise NotFound
     merged = states.decode(row["state"])
-    key = receiving.order_key(row["platform"], row["shop_ref"], order_ref)
+    key = layout.order_key(row["platform"], row["shop_ref"], order_ref)
     return OrderView(
         id=row["id"],
         order_ref=order_ref,
@@ -282,7 +282,7 @@ async def message(message_id: int, *, actor: Actor) -> MessageView:
         message_id,
         row["platform"],
         row["shop_ref"],
-        row["order_key"].removeprefix(receiving.order_key(row["platform"], row["shop_ref"], "")),
+        row["order_key"].removeprefix(layout.order_key(row["platform"], row["shop_ref"], "")),
     )
     replays = await database.fetch(
         "SELECT at, actor_name, why FROM replay_record WHERE message_id = $1 ORDER BY id", message_id
@@ -300,7 +300,7 @@ async def message(message_id: int, *, actor: Actor) -> MessageView:
         platform=row["platform"],
         shop_ref=row["shop_ref"],
         order_key=row["order_key"],
-        facts=receiving.decode_fact(row["fact"]) if row["fact"] else (),
+        facts=layout.decode_fact(row["fact"]) if row["fact"] else (),
         fetched_because=because,
         entries=int(entries["n"]) if entries else 0,
         replays=[Replayed(clock.from_ms(each["at"]), each["actor_name"], each["why"]) for each in replays],
@@ -381,7 +381,7 @@ async def open_evidence(delivery_id: int, *, actor: Actor, why: str, now: dateti
     await audit.write(
         "evidence.opened", actor=actor, now=now, about=("delivery", str(delivery_id)), detail={"why": why}
     )
-    return sealing.ring().open(bytes(row["body_sealed"]), place=receiving.BODY_PLACE)
+    return sealing.ring().open(bytes(row["body_sealed"]), place=layout.BODY_PLACE)
 
 
 def _require_row_id(number: int) -> None:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from livehub.accounts import audit, permissions
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission
-from livehub.inbox import receiving
+from livehub.inbox import recording
 from livehub.kit import clock, ids, signing
 from livehub.kit.errors import Detail, Invalid
 from livehub.kit.group_commit import GroupCommit
@@ -203,7 +203,7 @@ class _Settling:
         self._orders: set[tuple[int, str]] = set()
         self._uses: Counter[tuple[int, int]] = Counter()  # claimant, merchant
         self._rows: list[dict[str, Any]] = []
-        self._facts: list[receiving.OwnFact] = []
+        self._facts: list[recording.OwnFact] = []
         self._entries: list[audit.Entry] = []
         self._refused: Counter[refusals.Counted] = Counter()
 
@@ -229,7 +229,7 @@ class _Settling:
 
     async def write(self, *, now: datetime) -> None:
         """Everything the batch decided, the hot rows last."""
-        messages = await receiving.record_own(self._facts, now=now)
+        messages = await recording.record_own(self._facts, now=now)
         for row, message_id in zip(self._rows, messages, strict=True):
             row["message_id"] = message_id
         await refusals.add(self._refused)
@@ -340,7 +340,7 @@ def _is_theirs(tap: Tap, prior: redeem_rows.Prior, holding: Holding) -> bool:
     return signing.matches(phone[-4:], tap.phone_tail)
 
 
-def _order_fact(redeemed: Redeemed, holding: Holding, *, shop_ref: str) -> receiving.OwnFact:
+def _order_fact(redeemed: Redeemed, holding: Holding, *, shop_ref: str) -> recording.OwnFact:
     """The order behind a redemption, so that sales and leverage agree."""
     at = clock.to_ms(redeemed.at)
     line = Line(
@@ -360,7 +360,7 @@ def _order_fact(redeemed: Redeemed, holding: Holding, *, shop_ref: str) -> recei
         updated_at=at,
         voucher_code=holding.code_index.hex(),
     )
-    return receiving.OwnFact(
+    return recording.OwnFact(
         centre_id=holding.centre_id,
         platform=OFFLINE,
         shop_ref=shop_ref,

@@ -10,13 +10,14 @@ from sanic.response import HTTPResponse
 
 from livehub.inbox import receiving
 from livehub.inbox.failures import SignatureFailures
-from livehub.inbox.receiving import Origin
+from livehub.inbox.layout import Origin
 from livehub.kit import clock, ids
 from livehub.kit.errors import LivehubError
 from livehub.platforms import registry
 from livehub.platforms.contract import Adapter, BadSignature, Credential, Reply
 from livehub.platforms.queries import EndpointBook, EndpointView
 from livehub.web.doors import public
+from livehub.web.headers import Ready
 from livehub.web.shielding import committed_in_groups
 
 bp = Blueprint("hooks", url_prefix="/hooks")
@@ -100,4 +101,4 @@ def _authenticated(
 
 
 def _answer(reply: Reply) -> HTTPResponse:
-    return HTTPResponse(reply.body, status=reply.status, content_type=reply.content_type)
+    return Ready(reply.body, status=reply.status, content_type=reply.content_type)

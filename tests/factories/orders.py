@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from livehub import database
 from livehub.accounts.models import Bureau, Centre
-from livehub.inbox import receiving
-from livehub.inbox.receiving import OwnFact
+from livehub.inbox import recording
+from livehub.inbox.recording import OwnFact
 from livehub.kit import clock
 from livehub.platforms.contract import Event
 from livehub.platforms.models import Shop
@@ -25,7 +25,7 @@ class World(Struct):
     async def tell(self, *events: Event, source: str = "own", now: datetime | None = None) -> None:
         """Put facts into the inbox as if they had arrived."""
         async with database.transaction():
-            await receiving.record_own(
+            await recording.record_own(
                 [
                     OwnFact(
                         centre_id=self.centre.id,

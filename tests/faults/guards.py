@@ -55,7 +55,9 @@ UPSERT = "adds up, or the last one wins; its unique columns are its guard"
 LOCKS_NOT_TAKEN_OUT: dict[str, str] = {
     "jobs.loops:beat": UPSERT,
     "livehub.inbox.failures:_UPSERT": UPSERT,
-    "livehub.inbox.receiving:_count_duplicates": UPSERT,
+    "livehub.inbox.receiving:_DUPLICATES": UPSERT,
+    "livehub.inbox.receiving:_STORE": "the digest's unique index is its guard, and has a row",
+    "livehub.inbox.receiving:_SQLITE_MESSAGE": "the digest's unique index is its guard, and has a row",
     "livehub.merchants.registry:map_product": UPSERT,
     "livehub.orders.ledger:_store": "lines are written under their order's lock",
     "livehub.kit.limits:add": UPSERT,

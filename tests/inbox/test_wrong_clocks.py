@@ -34,12 +34,10 @@ async def test_what_a_machine_with_a_wrong_clock_received_is_taken_in_at_once(
     world: World, jump: timedelta
 ) -> None:
     with shifted(jump):
-        async with database.transaction():
-            await receiving.store([arrival(world, "o", 1, told("paid", PAID), now=clock.now())])
+        await receiving.store([arrival(world, "o", 1, told("paid", PAID), now=clock.now())])
     assert await intake.run_once(now=clock.now(), lease_seconds=30) == 1
 
-    async with database.transaction():
-        await receiving.store([arrival(world, "p", 1, told("paid", PAID), now=clock.now())])
+    await receiving.store([arrival(world, "p", 1, told("paid", PAID), now=clock.now())])
     with shifted(jump):
         assert await intake.run_once(now=clock.now(), lease_seconds=30) == 1
 
@@ -49,8 +47,7 @@ async def test_what_a_machine_with_a_wrong_clock_received_is_taken_in_at_once(
 
 @wrong
 async def test_a_lease_ends_when_the_database_says_so(world: World, jump: timedelta) -> None:
-    async with database.transaction():
-        await receiving.store([arrival(world, "o", 1, told("paid", PAID))])
+    await receiving.store([arrival(world, "o", 1, told("paid", PAID))])
     with shifted(jump):
         (message,) = await queue.lease(limit=1, seconds=30)
         assert await queue.take_back_expired() == 0
@@ -107,8 +104,7 @@ async def test_midnight_passes_between_two_messages_of_an_order(world: World) ->
     for number, at in enumerate((midnight - timedelta(seconds=1), midnight)):
         with time_machine.travel(at, tick=True):
             order = told("paid", at) | {"paid_at": at.isoformat()}
-            async with database.transaction():
-                await receiving.store([arrival(world, f"o{number}", 1, order)])
+            await receiving.store([arrival(world, f"o{number}", 1, order)])
             await intake.run_once(now=clock.now(), lease_seconds=30)
 
     rows = await database.fetch(

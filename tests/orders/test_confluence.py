@@ -10,7 +10,7 @@ import msgspec
 
 from livehub import database
 from livehub.inbox import receiving
-from livehub.inbox.receiving import Origin
+from livehub.inbox.layout import Origin
 from livehub.kit import clock
 from livehub.orders import intake
 from livehub.orders.contribution import MEASURES
@@ -66,8 +66,7 @@ async def receive(world: World, chosen: list[tuple[str, bytes]]) -> None:
         )
         for name, raw in chosen
     ]
-    async with database.transaction():
-        await receiving.store(arrivals)
+    await receiving.store(arrivals)
 
 
 async def books() -> dict[str, Any]:

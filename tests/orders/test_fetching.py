@@ -12,7 +12,8 @@ import pytest
 
 from livehub import database, sandbox
 from livehub.inbox import queue, receiving
-from livehub.inbox.receiving import Arrival, Origin
+from livehub.inbox.layout import Origin
+from livehub.inbox.receiving import Arrival
 from livehub.kit import clock
 from livehub.orders import fetching, intake
 from livehub.orders.fetching import Fetcher
@@ -73,8 +74,7 @@ class Wire:
         arrival = receiving.read_push(
             registry.get("doudian"), origin=origin, raw=raw, plaintext=raw, headers={}, now=clock.now()
         )
-        async with database.transaction():
-            await receiving.store([arrival])
+        await receiving.store([arrival])
         await self.work()
 
     async def work(self) -> None:
@@ -245,8 +245,7 @@ async def asked(endpoint: Endpoint, ref: str, *, seconds: int) -> None:
 
 
 async def store(*arrivals: Arrival) -> None:
-    async with database.transaction():
-        await receiving.store(arrivals)
+    await receiving.store(arrivals)
 
 
 def thin(endpoint: Endpoint, ref: str, *, seconds: int) -> Arrival:

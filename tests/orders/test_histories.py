@@ -17,7 +17,8 @@ import pytest
 
 from livehub import database
 from livehub.inbox import receiving
-from livehub.inbox.receiving import Arrival, Origin
+from livehub.inbox.layout import Origin
+from livehub.inbox.receiving import Arrival
 from livehub.kit import clock
 from livehub.orders import intake
 from livehub.orders.contribution import MEASURES
@@ -110,8 +111,7 @@ def arrival(world: World, order: str, number: int, data: Mapping[str, Any], *, n
 
 
 async def receive(arrivals: list[Arrival]) -> None:
-    async with database.transaction():
-        await receiving.store(arrivals)
+    await receiving.store(arrivals)
 
 
 async def work(*, limit: int = 500, now: datetime | None = None) -> None:

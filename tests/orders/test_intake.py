@@ -11,8 +11,8 @@ import pytest
 from livehub import database
 from livehub.accounts.models import Role
 from livehub.inbox import queue, receiving
+from livehub.inbox.layout import Origin
 from livehub.inbox.models import InboxMessage
-from livehub.inbox.receiving import Origin
 from livehub.kit import clock, outbox
 from livehub.orders import intake
 from livehub.orders.invariants import buckets, contributions, folds
@@ -42,8 +42,7 @@ async def push(world: World, order_ref: str, *, shop: str = "s", at: datetime = 
         headers={"webhook-id": f"{order_ref}-{at.isoformat()}"},
         now=clock.now(),
     )
-    async with database.transaction():
-        await receiving.store([arrival])
+    await receiving.store([arrival])
 
 
 async def work() -> None:

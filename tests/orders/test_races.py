@@ -12,8 +12,8 @@ import pytest
 from livehub import database
 from livehub.accounts.actors import Actor
 from livehub.accounts.models import Role
-from livehub.inbox import queue, receiving
-from livehub.inbox.receiving import OwnFact
+from livehub.inbox import queue, recording
+from livehub.inbox.recording import OwnFact
 from livehub.kit import clock, outbox
 from livehub.merchants import registry as merchants
 from livehub.orders import intake, ledger, reattribution, rollup
@@ -64,7 +64,7 @@ def order_fact(
 async def booking(facts: list[OwnFact]) -> AsyncIterator[None]:
     """Intake that has booked facts and not committed yet; it commits at the end."""
     async with database.transaction():
-        await receiving.record_own(facts, now=clock.now())
+        await recording.record_own(facts, now=clock.now())
     understood = await intake.understand(await queue.lease(limit=500, seconds=30), now=clock.now())
     booked_, go = asyncio.Event(), asyncio.Event()
 
@@ -358,7 +358,7 @@ async def batches(*batches_: list[OwnFact]) -> list[list[intake.Understood]]:
     understood = []
     for facts in batches_:
         async with database.transaction():
-            await receiving.record_own(facts, now=clock.now())
+            await recording.record_own(facts, now=clock.now())
         understood.append(
             await intake.understand(await queue.lease(limit=len(facts), seconds=30), now=clock.now())
         )

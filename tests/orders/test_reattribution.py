@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from livehub import database
 from livehub.accounts.models import Role
-from livehub.inbox import receiving
-from livehub.inbox.receiving import OwnFact
+from livehub.inbox import recording
+from livehub.inbox.recording import OwnFact
 from livehub.kit import clock, outbox
 from livehub.merchants import registry as merchants
 from livehub.orders import intake, reattribution
@@ -47,7 +47,7 @@ async def sell(
         native_type="order.paid", native_id=order_ref, event=event,
     )  # fmt: skip
     async with database.transaction():
-        await receiving.record_own([fact], now=clock.now())
+        await recording.record_own([fact], now=clock.now())
     await intake.run_once(now=clock.now(), lease_seconds=30)
 
 

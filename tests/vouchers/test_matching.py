@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from livehub import database
-from livehub.inbox import receiving
+from livehub.inbox import recording
 from livehub.kit import clock, ids, invariants, outbox
 from livehub.orders import intake, redaction
 from livehub.platforms.contract import Event, EventType, Line, OrderSnapshot, OrderStatus
@@ -70,9 +70,9 @@ async def an_order(
         order=order,
     )
     async with database.transaction():
-        await receiving.record_own(
+        await recording.record_own(
             [
-                receiving.OwnFact(
+                recording.OwnFact(
                     centre_id=shop.centre_id,
                     platform=shop.platform,
                     shop_ref=shop.shop_ref,

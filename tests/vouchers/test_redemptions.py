@@ -14,7 +14,7 @@ import pytest
 from livehub import database
 from livehub.accounts.actors import Actor
 from livehub.accounts.models import Role
-from livehub.inbox import receiving
+from livehub.inbox import layout
 from livehub.kit.errors import Invalid
 from livehub.merchants.models import Merchant, MerchantStatus, Store
 from livehub.settings import Settings
@@ -120,7 +120,7 @@ async def test_a_redemption_moves_the_money_and_becomes_an_order(db: Settings) -
     (message,) = await database.fetch("SELECT id, platform, shop_ref, fact, source FROM inbox_message")
     assert (message["id"], message["platform"], message["source"]) == (row.message_id, "offline", "own")
     assert message["shop_ref"] == till.merchant.public_id
-    (event,) = receiving.decode_fact(message["fact"])
+    (event,) = layout.decode_fact(message["fact"])
     assert event.order is not None
     (line,) = event.order.lines
     assert (line.list_fen, line.voucher_subsidy_fen, line.buyer_paid_fen) == (32_600, 2000, 30_600)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import median
-from time import perf_counter, time
+from time import perf_counter
 
 import aiohttp
 from msgspec import Struct
@@ -69,7 +69,7 @@ class Freshness:
                 sending = asyncio.create_task(send(file=steady, count=wanted[0], rate=RATE))
                 await asyncio.sleep(plan.seconds / 2)
                 more = await send(file=burst, count=wanted[1], rate=RATE * (BURST - 1))
-                burst_ended_ms = time() * 1000
+                burst_ended_ms = clock.to_ms(clock.now())
                 sent = await sending
                 answers = [*sent.statuses, *more.statuses]
                 await _until(screen, len(answers))
@@ -133,7 +133,7 @@ async def _watch(url: str, token: str, screen: Screen) -> None:
             *whole, event = event.split(b"\n\n")
             for each in whole:
                 if found := _ORDERS.search(each.decode()):
-                    screen.at_ms.append(time() * 1000)
+                    screen.at_ms.append(clock.to_ms(clock.now()))
                     screen.orders.append(int(found[1].replace(",", "")))
 
 

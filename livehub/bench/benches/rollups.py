@@ -14,7 +14,7 @@ from livehub.bench import sales, started
 from livehub.bench.contract import Plan, Report, ratio
 from livehub.bench.places import inside, places
 from livehub.inbox import receiving
-from livehub.inbox.receiving import Origin
+from livehub.inbox.layout import Origin
 from livehub.kit import clock
 from livehub.orders import intake, ledger, rollup
 from livehub.orders.contribution import MEASURES

@@ -6,6 +6,7 @@ import importlib
 import sys
 
 import uvloop
+from sanic.server.protocols.http_protocol import HttpProtocol
 
 from livehub import settings as knobs
 from livehub.kit import logging
@@ -18,7 +19,7 @@ async def _serve(settings: Settings, name: str) -> None:
     app = importlib.import_module(f"livehub.bench.peers.{name}").create_app(settings)
     sock = listen(settings.host, settings.port)
     stop = stopping(None)
-    async with serving(app, sock=sock):
+    async with serving(app, sock=sock, protocol=HttpProtocol):  # stock Sanic
         sys.stdout.write(f"{name}: http://{settings.host}:{sock.getsockname()[1]}\n")
         sys.stdout.flush()
         await stop.wait()

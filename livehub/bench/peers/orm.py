@@ -9,13 +9,15 @@ from sanic.response import HTTPResponse
 from tortoise.transactions import in_transaction
 
 from livehub import process
-from livehub.inbox import receiving
+from livehub.inbox import layout, receiving
+from livehub.inbox.layout import Origin
 from livehub.inbox.models import InboxDelivery, InboxMessage, MessageStatus
-from livehub.inbox.receiving import Origin
 from livehub.kit import clock
 from livehub.platforms import registry
 from livehub.platforms.queries import EndpointBook
 from livehub.settings import Settings
+
+DIGEST = list(layout.MESSAGE).index("digest")
 
 
 def create_app(settings: Settings) -> Sanic[Any, Any]:
@@ -60,15 +62,17 @@ async def _receive(request: Request, platform: str, endpoint_key: str) -> HTTPRe
     )
     async with in_transaction():
         known = set(
-            await InboxMessage.filter(digest__in=list(arrival.digests)).values_list("digest", flat=True)
+            await InboxMessage.filter(digest__in=[row[DIGEST] for row in arrival.messages]).values_list(
+                "digest", flat=True
+            )
         )
-        fresh = {row[6]: row for row in arrival.messages if row[6] not in known}
+        fresh = {row[DIGEST]: row for row in arrival.messages if row[DIGEST] not in known}
         if fresh:
-            await InboxDelivery.create(**dict(zip(receiving.DELIVERY_COLUMNS, arrival.delivery, strict=True)))
+            await InboxDelivery.create(**dict(zip(layout.DELIVERY, arrival.delivery, strict=True)))
             await InboxMessage.bulk_create(
                 [
                     InboxMessage(
-                        **dict(zip(receiving.MESSAGE_COLUMNS, row, strict=True)),
+                        **dict(zip(layout.MESSAGE, row, strict=True)),
                         status=MessageStatus.RECEIVED,
                         next_attempt_at=now,
                     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from livehub import database
-from livehub.inbox import receiving
+from livehub.inbox import layout
 from livehub.inbox.models import MessageStatus
 from livehub.kit.invariants import Invariant
 from livehub.orders import state
@@ -25,9 +25,7 @@ async def check() -> list[str]:
         if not orders:
             return found
         last = orders[-1]["id"]
-        keys = {
-            receiving.order_key(row["platform"], row["shop_ref"], row["order_ref"]): row for row in orders
-        }
+        keys = {layout.order_key(row["platform"], row["shop_ref"], row["order_ref"]): row for row in orders}
         folded = await _fold(sorted(keys))
         found += [
             f"order {key}: its state is not the fold of its facts"
@@ -47,7 +45,7 @@ async def _fold(keys: list[str]) -> dict[str, OrderState]:
     )
     folded: dict[str, OrderState] = {}
     for row in rows:
-        for event in receiving.decode_fact(row["fact"]) if row["fact"] else ():
+        for event in layout.decode_fact(row["fact"]) if row["fact"] else ():
             merged = folded.setdefault(row["order_key"], OrderState())
             state.merge(merged, event, Stamp(row["source"], bytes(row["digest"]).hex()))
     return folded

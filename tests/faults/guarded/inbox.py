@@ -17,7 +17,7 @@ GUARDS = (
         of="the digest of a message",
         out=(
             Unique("inbox_message", "digest"),
-            Cut("livehub.inbox.receiving:_insert_message", " ON CONFLICT (digest) DO NOTHING"),
+            Cut("livehub.inbox.layout:insert_message", " ON CONFLICT (digest) DO NOTHING"),
         ),
         race=race(test_receiving.test_a_fact_of_our_own_told_at_two_places_is_one_message),
     ),

@@ -1,0 +1,190 @@
+"""How deliveries and messages lie in their tables: columns, and facts, headers and bytes as written there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from livehub import database
+from livehub.inbox.digest import digest
+from livehub.inbox.models import MessageStatus
+from livehub.kit import ids, sealing
+from livehub.platforms.contract import Event
+
+BODY_PLACE = "inbox_delivery.body"
+
+_KEPT_HEADERS = 12
+_KEPT_LENGTH = 200
+
+DELIVERY = {
+    "id": "bigint",
+    "received_at": "bigint",
+    "centre_id": "bigint",
+    "platform": "text",
+    "endpoint_id": "bigint",
+    "source": "text",
+    "verdict": "text",
+    "status": "text",
+    "error": "text",
+    "size": "int",
+    "sha256": "bytea",
+    "body_sealed": "bytea",
+    "headers": "text",
+    "host": "text",
+    "request_id": "text",
+}
+MESSAGE = {
+    "id": "bigint",
+    "delivery_id": "bigint",
+    "centre_id": "bigint",
+    "platform": "text",
+    "endpoint_id": "bigint",
+    "shop_ref": "text",
+    "digest": "bytea",
+    "native_type": "text",
+    "native_id": "text",
+    "source": "text",
+    "position": "int",
+    "fact": "text",
+    "order_key": "text",
+    "provider_ts": "bigint",
+    "received_at": "bigint",
+}
+INSERT_DELIVERY = f"INSERT INTO inbox_delivery ({', '.join(DELIVERY)}) SELECT {', '.join(DELIVERY)} FROM v"
+_AS_NEW = {
+    "status": f"'{MessageStatus.RECEIVED}'",
+    "reason": "''",
+    "attempts": "0",
+    "next_attempt_at": "{now}",
+    "lease_until": "0",
+    "lease_token": "0",
+    "last_error": "''",
+}
+NEW_MESSAGE = f"INSERT INTO inbox_message ({', '.join((*MESSAGE, *_AS_NEW))})"
+
+
+def message_values() -> str:
+    """What NEW_MESSAGE wants, of columns named alike: due at once by the database's clock, not by ours."""
+    return ", ".join((*MESSAGE, *_AS_NEW.values())).format(now=database.now_ms())
+
+
+def insert_message() -> str:
+    """Insert messages that nobody has told yet."""
+    return (
+        f"{NEW_MESSAGE} SELECT {message_values()} FROM v WHERE true"
+        " ON CONFLICT (digest) DO NOTHING RETURNING id"
+    )
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a delivery came in: the endpoint's id, its centre and platform."""
+
+    endpoint_id: int
+    centre_id: int
+    platform: str
+
+
+def order_key(platform: str, shop_ref: str, order_ref: str) -> str:
+    """How messages of one order are found."""
+    return f"{platform}:{shop_ref}:{order_ref}"
+
+
+def encode_fact(events: Sequence[Event]) -> str:
+    """Events as they are stored and folded anew."""
+    return msgspec.json.encode(events).decode()
+
+
+def decode_fact(fact: str) -> list[Event]:
+    """The events of a stored fact."""
+    return _EVENTS.decode(fact)
+
+
+_EVENTS = msgspec.json.Decoder(list[Event])
+
+
+def fact_row(
+    fact: str,
+    *,
+    event: Event,
+    origin: Origin,
+    delivery_id: int,
+    source: str,
+    native_type: str,
+    native_id: str,
+    element: bytes,
+    at: int,
+) -> tuple[Any, ...]:
+    """A message that carries its normalised fact: a fetched reply, or a fact of our own."""
+    key = digest(
+        platform=origin.platform,
+        endpoint_id=origin.endpoint_id,
+        shop_ref=event.shop_ref,
+        native_id=f"{source}:{native_type}:{native_id}" if native_id else "",
+        element=f"{source}:{native_type}:{event.order_ref}:".encode() + element,
+        signed_ms=event.status_at,
+    )
+    return (
+        ids.row_id(at),
+        delivery_id,
+        origin.centre_id,
+        origin.platform,
+        origin.endpoint_id,
+        event.shop_ref,
+        key,
+        native_type,
+        native_id,
+        source,
+        0,
+        fact,
+        order_key(origin.platform, event.shop_ref, event.order_ref),
+        event.status_at,
+        at,
+    )
+
+
+def delivery_row(  # noqa: PLR0913 -- the columns of a delivery
+    delivery_id: int,
+    origin: Origin,
+    raw: bytes,
+    at: int,
+    *,
+    source: str,
+    verdict: str,
+    status: str,
+    error: str = "",
+    headers: str = "{}",
+    host: str = "",
+    request_id: str = "",
+) -> tuple[Any, ...]:
+    """A delivery with its bytes sealed."""
+    return (
+        delivery_id,
+        at,
+        origin.centre_id,
+        origin.platform,
+        origin.endpoint_id,
+        source,
+        verdict,
+        str(status),
+        error,
+        len(raw),
+        sha256(raw).digest(),
+        sealing.ring().seal(raw, place=BODY_PLACE),
+        headers,
+        host,
+        request_id,
+    )
+
+
+_DROPPED = frozenset(
+    {"cookie", "authorization", "host", "connection", "accept", "accept-encoding", "content-length"}
+)
+
+
+def kept_headers(headers: Mapping[str, str]) -> str:
+    """The headers worth keeping, as JSON: nothing secret, and of bounded length."""
+    kept = [(name, value[:_KEPT_LENGTH]) for name, value in headers.items() if name not in _DROPPED]
+    return msgspec.json.encode(dict(kept[:_KEPT_HEADERS])).decode()
