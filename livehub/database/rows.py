@@ -9,15 +9,18 @@ from typing import Any
 
 from tortoise.connection import get_connection
 
-from livehub.database.connections import dialect, fetch
+from livehub.database.connections import commit_statement, dialect, fetch
 
 SQLITE_VARIABLES = 32_000  # SQLite 3.32 and later allow 32,766 in one statement
 
 
 async def with_rows(
-    columns: Mapping[str, str], rows: Sequence[Sequence[Any]], statement: str
+    columns: Mapping[str, str], rows: Sequence[Sequence[Any]], statement: str, *, by_index: bool = False
 ) -> list[dict[str, Any]]:
     """Run ``WITH v(columns) AS (rows) statement`` and return what it returns.
+
+    ``by_index``: on a connection that plans by index whatever size the tables had, and outside the current
+    transaction.
 
     ``columns`` is name -> PostgreSQL type (bigint, int, text, bytea, boolean). The statement must treat
     each row of ``v`` on its own, because SQLite gets them in chunks; ``INSERT … SELECT … FROM v`` needs a
@@ -26,7 +29,8 @@ async def with_rows(
     if not rows:
         return []
     if dialect() == "postgres":
-        return await fetch(f"{_head(columns)} {statement}", *arrays(columns, rows))
+        ask = commit_statement if by_index else fetch
+        return await ask(f"{_head(columns)} {statement}", *arrays(columns, rows))
     answers: list[dict[str, Any]] = []
     step = SQLITE_VARIABLES // len(columns)
     for start in range(0, len(rows), step):

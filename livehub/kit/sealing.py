@@ -30,6 +30,7 @@ class Keyring:
         if not keys or any(len(key) != 32 or not (0 < len(name) <= 16) for name, key in keys.items()):
             raise ValueError("keys must be id -> 32 bytes, and at least one")
         pepper = keys.get("pepper") or list(keys.values())[-1]
+        self._secrets: dict[str, bytes] = {}  # by purpose, of which there are a few
         self._pepper = hmac.digest(pepper, b"livehub blind index", "sha256")
         sealing = {name: key for name, key in keys.items() if name != "pepper"} or keys
         self._boxes = {name: AESGCM(key) for name, key in sealing.items()}
@@ -68,7 +69,12 @@ class Keyring:
 
     def secret(self, purpose: str) -> bytes:
         """A 32-byte secret derived for one purpose, such as signing rotating codes."""
-        return hmac.digest(self._pepper, b"secret\x00" + purpose.encode(), "sha256")
+        secret = self._secrets.get(purpose)
+        if secret is None:
+            secret = self._secrets[purpose] = hmac.digest(
+                self._pepper, b"secret\x00" + purpose.encode(), "sha256"
+            )
+        return secret
 
 
 def token_hash(token: str) -> bytes:

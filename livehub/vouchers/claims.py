@@ -124,10 +124,18 @@ class ClaimDesk:
         )
         return await self._commits.submit(wish)
 
+    async def centre_of(self, slug: str) -> int:
+        """The centre whose vouchers a link gives; LinkUnknown when there is no such link."""
+        found = await self._find({(slug, "")})
+        if not found:
+            raise LinkUnknown
+        return found[slug, ""].centre_id
+
     async def _settle(self, wishes: Sequence[Wish]) -> list[Claimed | Exception]:
-        await hot.prefer_indexes()
         found = await self._find({wish.name for wish in wishes})
         shut = {name: round_id for name in found if (round_id := latch.round_of(name)) is not None}
+        if len(shut) < len(found):
+            await hot.prefer_indexes()
         stocks = await places.hold(
             {place.template_id for name, place in found.items() if place.template_id and name not in shut}
         )

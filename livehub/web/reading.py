@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -113,9 +114,7 @@ def _submitted(request: Request) -> dict[str, list[str]]:
 def _typed_text(raw: Mapping[str, list[str]], shape: type[T]) -> T:
     details: list[Detail] = []
     values: dict[str, Any] = {}
-    kinds = get_type_hints(shape, include_extras=True)
-    for field in fields(shape):
-        kind = kinds[field.name]
+    for field, kind in _fields(shape):
         texts = [text.strip() for text in raw.get(field.encode_name, ())]
         if _is_list(kind):
             _take(field, [text for text in texts if text], values=values, details=details, strict=False)
@@ -129,6 +128,13 @@ def _typed_text(raw: Mapping[str, list[str]], shape: type[T]) -> T:
         if value is not None:
             _take(field, value, values=values, details=details, strict=False)
     return _made(shape, values, details)
+
+
+@cache
+def _fields(shape: type[Struct]) -> tuple[tuple[FieldInfo, Any], ...]:
+    """The fields of a form with their annotations: looking them up is dearer than reading a form."""
+    kinds = get_type_hints(shape, include_extras=True)
+    return tuple((field, kinds[field.name]) for field in fields(shape))
 
 
 def _as_meant(text: str, kind: Any, name: str, details: list[Detail]) -> Any:

@@ -16,12 +16,12 @@ from sanic.response import HTTPResponse
 from livehub.web import assets, show
 
 TEMPLATES = Path(__file__).parent / "templates"
-_HTML = "text/html; charset=utf-8"
+HTML = "text/html; charset=utf-8"
 
 
 def page(template: str, *, status: int = 200, **context: object) -> HTTPResponse:
     """A whole page; what the template needs and does not get is an error, not an empty place."""
-    return HTTPResponse(fragment(template, **context), status=status, content_type=_HTML)
+    return HTTPResponse(fragment(template, **context), status=status, content_type=HTML)
 
 
 def fragment(template: str, **context: object) -> str:

@@ -9,6 +9,7 @@ from sanic.response import HTTPResponse
 from tortoise.transactions import in_transaction
 
 from livehub import process
+from livehub.bench.peers import orm_claim
 from livehub.inbox import layout, receiving
 from livehub.inbox.layout import Origin
 from livehub.inbox.models import InboxDelivery, InboxMessage, MessageStatus
@@ -36,6 +37,7 @@ def create_app(settings: Settings) -> Sanic[Any, Any]:
         await process.stop()
 
     app.add_route(_receive, "/hooks/<platform:str>/<endpoint_key:str>", methods=["POST"])
+    app.add_route(orm_claim.claim, "/c/<slug:str>/claim", methods=["POST"])
     app.add_route(_ready, "/readyz")
     return app
 
@@ -60,7 +62,7 @@ async def _receive(request: Request, platform: str, endpoint_key: str) -> HTTPRe
         headers=headers,
         now=now,
     )
-    async with in_transaction():
+    async with in_transaction("default"):
         known = set(
             await InboxMessage.filter(digest__in=[row[DIGEST] for row in arrival.messages]).values_list(
                 "digest", flat=True

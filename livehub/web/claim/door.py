@@ -5,19 +5,19 @@ Web-views of other apps may ignore SameSite, so a form without the token is refu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sanic import Request
+from sanic import Request, Sanic
 from sanic.response import HTTPResponse
 
 from livehub.accounts import forms
 from livehub.kit import clock, ids
+from livehub.kit.group_read import GroupRead
 from livehub.vouchers import identity
-from livehub.vouchers.errors import ClaimantUnknown
 from livehub.vouchers.identity import ClaimantRef
 from livehub.web import doors
 
@@ -32,9 +32,14 @@ Handler = Callable[..., Awaitable[HTTPResponse]]
 class Visitor(Struct, frozen=True, kw_only=True):
     """Who holds the phone: perhaps somebody whose number was verified here before."""
 
-    csrf: str
+    mark: str
     claimant: ClaimantRef | None = None
     token: str = ""
+
+    @property
+    def csrf(self) -> str:
+        """The hidden token of this visitor's forms."""
+        return forms.form_token(self.mark)
 
     def of(self, centre_id: int) -> ClaimantRef | None:
         """The claimant, where she is one of this centre."""
@@ -59,7 +64,7 @@ def visitor(handler: Handler) -> Handler:
         token = request.cookies.get(CLAIMANT) or ""
         answer = await handler(
             request,
-            Visitor(csrf=forms.form_token(mark or fresh), claimant=await _claimant(token), token=token),
+            Visitor(mark=mark or fresh, claimant=await _claimant(request, token), token=token),
             **path,
         )
         if fresh:
@@ -77,10 +82,15 @@ def remember(answer: HTTPResponse, session: identity.Session | None) -> HTTPResp
     return answer
 
 
-async def _claimant(token: str) -> ClaimantRef | None:
-    if not token:
-        return None
-    try:
-        return await identity.claimant_of(token, now=clock.now())
-    except ClaimantUnknown:
-        return None
+def open_door(app: Sanic[Any, Any]) -> None:
+    """Look up cookies with one question for all that come at a time."""
+
+    async def fetch(tokens: Sequence[str]) -> dict[str, ClaimantRef]:
+        return await identity.claimants_of(tokens, now=clock.now())
+
+    app.ctx.claimants = GroupRead(fetch)
+
+
+async def _claimant(request: Request, token: str) -> ClaimantRef | None:
+    claimants: GroupRead[str, ClaimantRef] = request.app.ctx.claimants
+    return await claimants.get(token) if token else None

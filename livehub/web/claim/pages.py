@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -10,16 +11,24 @@ from sanic.response import HTTPResponse, redirect
 
 from livehub.kit import clock, ids
 from livehub.kit.errors import Invalid, LivehubError, TooMany
-from livehub.vouchers import codes, identity, link_pages, queries, tills
+from livehub.vouchers import codes, identity, latch, link_pages, queries, tills
 from livehub.vouchers.claims import ClaimDesk
-from livehub.vouchers.errors import ClaimantUnknown, CodeWrong, LimitPerson, LinkUnknown, VoucherRefused
+from livehub.vouchers.errors import (
+    ClaimantUnknown,
+    CodeWrong,
+    LimitPerson,
+    LinkUnknown,
+    SoldOut,
+    VoucherRefused,
+)
 from livehub.vouchers.kinds import Kind
 from livehub.vouchers.link_pages import LinkPage
 from livehub.web import doors, reading, show
 from livehub.web.claim import door, words
 from livehub.web.claim.door import Visitor
+from livehub.web.headers import Ready
 from livehub.web.reading import Form
-from livehub.web.rendering import page
+from livehub.web.rendering import HTML, page
 from streamers import queries as streamer_queries
 
 bp = Blueprint("claim", url_prefix="/c")
@@ -51,6 +60,7 @@ class Wish(Struct):
 
 @bp.before_server_start
 async def _open(app: Sanic[Any, Any]) -> None:
+    door.open_door(app)
     app.ctx.claim_desk = ClaimDesk(app.ctx.settings)
     app.ctx.claim_desk.start()
 
@@ -104,15 +114,15 @@ async def send_code(request: Request, visitor: Visitor, slug: str) -> HTTPRespon
 @door.visitor
 async def claim(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     """Verify the phone where it is not known, then claim; a refusal is a state of the same page."""
-    link = await _link(slug)
     now = clock.now()
     session: identity.Session | None = None
     desk: ClaimDesk = request.app.ctx.claim_desk
+    centre_id = await desk.centre_of(slug)
     try:
-        claimant = visitor.of(link.centre_id)
+        claimant = visitor.of(centre_id)
         if claimant is None:
             proof = reading.form(request, Proof)
-            session = await _verified(request, visitor, proof, centre_id=link.centre_id)
+            session = await _verified(request, visitor, proof, centre_id=centre_id)
             claimant = session.claimant
         wish = reading.form(request, Wish)
         await desk.claim(
@@ -121,7 +131,8 @@ async def claim(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     except (Invalid, CodeWrong, VoucherRefused, TooMany) as refusal:
         who = visitor.now_known(session.claimant) if session else visitor
         return door.remember(await _refused(request, who, slug, refusal), session)
-    return door.remember(redirect(f"/c/{slug}/mine?claimed=1", status=303), session)
+    mine = Ready(b"", status=303, content_type=HTML, untold=True, location=f"/c/{slug}/mine?claimed=1")
+    return door.remember(mine, session)
 
 
 @bp.get("/<slug:str>/code", name="back_from_code")
@@ -195,10 +206,24 @@ async def _link(slug: str) -> LinkPage:
     return link
 
 
-async def _refused(
-    request: Request, visitor: Visitor, slug: str, refusal: Invalid | CodeWrong | VoucherRefused | TooMany
-) -> HTTPResponse:
-    return await _page(request, visitor, await _link(slug), refusal=refusal)
+async def _refused(request: Request, visitor: Visitor, slug: str, refusal: LivehubError) -> HTTPResponse:
+    """A refusal as a state of the page; in a rush most are told the same: nothing is left."""
+    template = reading.typed(request).get("template", "")
+    if not isinstance(refusal, SoldOut) or latch.round_of((slug, template)) is None:
+        return await _page(request, visitor, await _link(slug), refusal=refusal)
+    name = (slug, template, visitor.claimant is not None)
+    until, kept = _sold_out.get(name, (0.0, b""))
+    if until <= time.monotonic():
+        answer = await _page(request, visitor, await _link(slug), refusal=refusal)
+        kept = answer.body or b""
+        if len(_sold_out) > 1000:
+            _sold_out.clear()
+        _sold_out[name] = (time.monotonic() + latch.SECONDS, kept)
+    return Ready(kept, status=refusal.status, content_type=HTML, untold=True)
+
+
+# The page that a link shows while its latch is shut; it names nobody.
+_sold_out: dict[tuple[str, str, bool], tuple[float, bytes]] = {}
 
 
 async def _page(
