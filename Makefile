@@ -68,6 +68,15 @@ faults: setup ## kill, stop and starve a running installation and see that nothi
 faults-short: setup ## those of the fault tests that CI runs
 	@$(PYTEST) -m "faults and not long"
 
+.PHONY: bench-smoke
+bench-smoke: setup ## run every benchmark for a moment, to see that it works and is correct
+	@for file in livehub/bench/benches/[a-z]*.py; do name=$$(basename "$$file" .py); \
+		for engine in sqlite $${LIVEHUB_TEST_POSTGRES:+postgres}; do \
+			$(BIN)/livehub bench "$$name" --engine "$$engine" --seconds 0.5 --repetitions 1 \
+				$${LIVEHUB_TEST_POSTGRES:+--server "$$LIVEHUB_TEST_POSTGRES"}; \
+		done; \
+	done
+
 .PHONY: story
 story: setup ## tell the demo's story once and compare every figure with the sandbox's books
 	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; LIVEHUB_DATA_DIR="$$scratch" $(BIN)/livehub demo --check

@@ -7,7 +7,6 @@ import asyncio
 import asyncpg
 import pytest
 
-from livehub import database
 from livehub.inbox import receiving
 from livehub.kit import clock
 from livehub.orders import intake
@@ -21,8 +20,7 @@ from tests.orders.test_histories import LATER, PAID, arrival, sound, told
 @pytest.mark.parametrize("settings", ["postgres"], indirect=True)
 async def test_intake_that_loses_a_deadlock_is_tried_again(world: World, db: Settings) -> None:
     async def receive(number: int, **order: object) -> None:
-        async with database.transaction():
-            await receiving.store([arrival(world, name, number, order) for name in ("a", "b")])
+        await receiving.store([arrival(world, name, number, order) for name in ("a", "b")])
 
     await receive(1, **told("paid", PAID))
     assert await intake.run_once(now=clock.now(), lease_seconds=30) == 2

@@ -73,7 +73,7 @@ async def _fill(orders: int, seed: int) -> int:
             )
             for message_id, body in told[at : at + intake.BATCH]
         ]
-        await database.unit(partial(receiving.store, arrivals))
+        await receiving.store(arrivals)
     return len(told)
 
 
