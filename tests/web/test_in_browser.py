@@ -59,9 +59,12 @@ async def test_the_wall_follows_its_stream_and_draws_its_chart() -> None:
         async def _wall(_: Request) -> HTTPResponse:
             return rendering.page("wall.html", stream="/wall/live", **board)
 
+        async def anybody() -> bool:
+            return True
+
         @app.get("/wall/live")
         async def _live(request: Request) -> None:
-            await sse.stream(request, shared.watch())
+            await sse.stream(request, shared.watch(), may_stay=anybody)
 
     async with served(routes) as client, browsing(f"{address(client)}wall") as page:
         figure = page.locator("[data-live=g3] .v")

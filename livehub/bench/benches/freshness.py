@@ -59,8 +59,8 @@ class Freshness:
             commit_ms = await inside(settings, _commit_ms)
             steady, burst = (made.folder / name for name in ("steady", "burst"))
             wanted = (int(RATE * plan.seconds), int(RATE * (BURST - 1) * burst_seconds))
-            _write(steady, endpoint_key, first=0, count=wanted[0], seed=plan.seed)
-            _write(burst, endpoint_key, first=10**6, count=wanted[1], seed=plan.seed + 1)
+            write_paid(steady, endpoint_key, first=0, count=wanted[0], seed=plan.seed)
+            write_paid(burst, endpoint_key, first=10**6, count=wanted[1], seed=plan.seed + 1)
             screen = Screen(array("d"), array("q"))
             async with started.livehub(settings) as service, started.jobs(settings):
                 watching = asyncio.create_task(_watch(f"{service.url}/wall/events", token, screen))
@@ -110,7 +110,8 @@ async def _commit_ms() -> float:
     return median(took)
 
 
-def _write(file: Path, endpoint_key: str, *, first: int, count: int, seed: int) -> None:
+def write_paid(file: Path, endpoint_key: str, *, first: int, count: int, seed: int) -> None:
+    """Ready-made deliveries, each of a new paid order; a signature is good for five minutes."""
     dice = Random(seed)
 
     def requests() -> Iterator[bytes]:
