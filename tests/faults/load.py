@@ -31,6 +31,8 @@ from tests.faults.recorder import Claimed, Delivered, Held, Recorder, Redeemed
 from tests.faults.town import FACE_FEN, THRESHOLD_FEN, Shopper, Town
 
 WINDOW_SECONDS = 0.5
+# Of the pace before a fault. What shares its cores with other tests is held to less: a timed test is no benchmark.
+BACK = 0.95 if os.environ.get("LIVEHUB_FAULTS_LONG") else 0.75
 IN_FLIGHT = 64
 WAITING = 2000  # as many senders may be waiting for an answer; more would be no outage but a siege
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.1, 1.0
@@ -160,7 +162,7 @@ class Load:
         await asyncio.sleep(seconds)
         return self.per_second(since)
 
-    async def reaches(self, rate: float, *, share: float = 0.95, within_seconds: float = 3.0) -> None:
+    async def reaches(self, rate: float, *, share: float = BACK, within_seconds: float = 3.0) -> None:
         """The pace is back within so many seconds from now: the median of the windows after them has it.
 
         More than is begun in that time cannot be acknowledged in it, so a lucky second before the fault does not
