@@ -14,7 +14,7 @@ from livehub.connections import Crowd
 from livehub.database import DatabaseUnavailable
 from livehub.inbox.receiving import ReceiveDesk
 from livehub.settings import Settings
-from livehub.web import answers, assets, headers, numbering, rendering
+from livehub.web import answers, assets, doors, headers, numbering, rendering
 from livehub.web.blueprints import BLUEPRINTS
 from livehub.web.shielding import Unfinished
 
@@ -45,6 +45,7 @@ def create_app(settings: Settings, *, name: str = NAME) -> Sanic[Any, Any]:
     headers.install(app)
     answers.install(app)
     assets.install(app)
+    doors.install(app)
     for blueprint in BLUEPRINTS:
         app.blueprint(blueprint)
     app.ctx.unfinished.install(app)

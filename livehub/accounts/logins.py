@@ -7,8 +7,11 @@ session each on their own, so that a refusal stays counted and audited.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
+import msgspec
 import structlog
 
 from livehub import database
@@ -26,10 +29,12 @@ FRESH = timedelta(minutes=15)  # how long ago a password may have been typed for
 SEEN_EVERY = timedelta(minutes=1)  # how often use is written down
 
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{1,39}")
-_ACTOR = """
-    SELECT s.id AS session_id, s.seen_at, u.id, u.name, u.centre_id, m.role, m.bureau_id, m.merchant_id
-    FROM session AS s JOIN user_account AS u ON u.id = s.user_id LEFT JOIN membership AS m ON m.user_id = u.id
-    WHERE s.token_hash = $1 AND s.expires_at > $2 AND s.seen_at > $3 AND u.active ORDER BY m.id
+_ACTORS = """
+    SELECT s.token_hash, s.id AS session_id, s.seen_at, u.id, u.name, u.centre_id,
+        m.role, m.bureau_id, m.merchant_id
+    FROM v JOIN session AS s ON s.token_hash = v.token_hash JOIN user_account AS u ON u.id = s.user_id
+        LEFT JOIN membership AS m ON m.user_id = u.id
+    WHERE s.expires_at > v.now AND s.seen_at > v.idle_since AND u.active ORDER BY m.id
 """
 
 
@@ -77,11 +82,37 @@ async def log_in(
 
 async def actor_of(token: str, *, now: datetime, ip: str = "", request_id: str = "") -> Actor | None:
     """Who a session's token stands for; None when it is unknown, too old or was idle for too long."""
-    rows = await database.fetch(_ACTOR, sealing.token_hash(token), clock.to_ms(now), clock.to_ms(now - IDLE))
-    if not rows:
-        return None
-    if clock.from_ms(rows[0]["seen_at"]) <= now - SEEN_EVERY:
-        await _write_seen(rows[0]["session_id"], now=now)
+    actor = (await actors_of([token], now=now)).get(token)
+    return at_place(actor, ip=ip, request_id=request_id) if actor is not None else None
+
+
+async def actors_of(tokens: Sequence[str], *, now: datetime) -> dict[str, Actor]:
+    """The same of many tokens with one question, not yet said from where they came."""
+    by_hash = {sealing.token_hash(token): token for token in tokens}
+    at, idle_since = clock.to_ms(now), clock.to_ms(now - IDLE)
+    rows = await database.with_rows(
+        {"token_hash": "bytea", "now": "bigint", "idle_since": "bigint"},
+        [(each, at, idle_since) for each in sorted(by_hash)],
+        _ACTORS,
+        by_index=True,
+    )
+    unseen_since = clock.to_ms(now - SEEN_EVERY)
+    unseen = {row["session_id"] for row in rows if row["seen_at"] <= unseen_since}
+    if unseen:
+        await _write_seen(sorted(unseen), now=now)
+    of_token: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        of_token.setdefault(by_hash[bytes(row["token_hash"])], []).append(row)
+    return {token: _actor(roles) for token, roles in of_token.items()}
+
+
+def at_place(actor: Actor, *, ip: str, request_id: str) -> Actor:
+    """The actor with where the request came from."""
+    return msgspec.structs.replace(actor, ip=ip[:45], request_id=request_id)
+
+
+def _actor(rows: Sequence[Mapping[str, Any]]) -> Actor:
+    """A session's user, of one row for each role."""
     return Actor(
         kind="user",
         id=rows[0]["id"],
@@ -90,8 +121,6 @@ async def actor_of(token: str, *, now: datetime, ip: str = "", request_id: str =
         grants=tuple(
             Grant(Role(row["role"]), row["bureau_id"], row["merchant_id"]) for row in rows if row["role"]
         ),
-        ip=ip[:45],
-        request_id=request_id,
     )
 
 
@@ -186,18 +215,20 @@ async def _note_refusal(action: str, login: str, visitor: Actor, now: datetime) 
     await database.unit(work)
 
 
-async def _write_seen(session_id: int, *, now: datetime) -> None:
+async def _write_seen(sessions: Sequence[int], *, now: datetime) -> None:
     at = clock.to_ms(now)
 
     async def work() -> None:
-        await database.execute(
-            "UPDATE session SET seen_at = $1 WHERE id = $2 AND seen_at < $1", at, session_id
+        await database.with_rows(
+            {"id": "bigint", "at": "bigint"},
+            [(each, at) for each in sessions],
+            "UPDATE session SET seen_at = v.at FROM v WHERE session.id = v.id AND session.seen_at < v.at",
         )
 
     try:
         await database.unit(work)
     except database.DatabaseUnavailable:  # who they are was read; a busy database must not log people out
-        log.warning("session.seen_not_written", session=session_id)
+        log.warning("session.seen_not_written", sessions=len(sessions))
 
 
 async def _public_id(user_id: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from msgspec import Struct
 
@@ -40,6 +41,13 @@ class StoreView(Struct, frozen=True, kw_only=True):
     merchant_id: int
     name: str
     address: str
+
+
+class CounterView(Struct, frozen=True, kw_only=True):
+    """A merchant with its stores, by name: what its tills start from."""
+
+    merchant: MerchantView
+    stores: tuple[StoreView, ...]
 
 
 _PRODUCT = "p.id, p.public_id, p.name, p.category, p.town, p.price_fen"
@@ -102,3 +110,41 @@ async def stores(merchant_id: int) -> list[StoreView]:
         merchant_id,
     )
     return [StoreView(**row) for row in rows]
+
+
+async def counters(merchant_ids: Collection[int]) -> dict[int, CounterView]:
+    """Merchants with their stores, with one question."""
+    rows = await database.with_rows(
+        {"wanted": "bigint"},
+        [(number,) for number in sorted(set(merchant_ids))],
+        "SELECT m.id, m.public_id, m.name, m.town, m.status, s.id AS store_id, s.public_id AS store_ref,"
+        " s.name AS store_name, s.address FROM v JOIN merchant m ON m.id = v.wanted"
+        " LEFT JOIN store s ON s.merchant_id = m.id ORDER BY s.name, s.id",
+        by_index=True,
+    )
+    stores: dict[int, list[StoreView]] = {row["id"]: [] for row in rows}
+    for row in rows:
+        if row["store_id"] is not None:
+            stores[row["id"]].append(
+                StoreView(
+                    id=row["store_id"],
+                    public_id=row["store_ref"],
+                    merchant_id=row["id"],
+                    name=row["store_name"],
+                    address=row["address"],
+                )
+            )
+    merchants = {row["id"]: _merchant(row) for row in rows}
+    return {
+        number: CounterView(merchant=each, stores=tuple(stores[number])) for number, each in merchants.items()
+    }
+
+
+def _merchant(row: Mapping[str, Any]) -> MerchantView:
+    return MerchantView(
+        id=row["id"],
+        public_id=row["public_id"],
+        name=row["name"],
+        town=row["town"],
+        status=row["status"],
+    )

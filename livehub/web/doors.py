@@ -7,15 +7,14 @@ is checked with the request's origin before the handler runs.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import structlog
-from sanic import Request
+from sanic import Request, Sanic
 from sanic.response import HTTPResponse
 
 from livehub.accounts import forms, logins, refusals, tokens
@@ -25,6 +24,7 @@ from livehub.accounts.permissions import Permission, may, require
 from livehub.database import DatabaseUnavailable
 from livehub.kit import clock
 from livehub.kit.errors import Forbidden, LivehubError
+from livehub.kit.group_read import GroupRead
 from livehub.web.shell import Shell
 
 # (request, **path) as Sanic calls it; (request, actor, **path) as we write it.
@@ -88,7 +88,7 @@ def signed_in(*permissions: Permission, freshly: bool = False) -> Callable[[Hand
     def declare(handler: Handler) -> Handler:
         @wraps(handler)
         async def entered(request: Request, **path: Any) -> HTTPResponse | None:
-            actor = await actor_of_session(request, now=clock.now())
+            actor = await actor_of_session(request)
             async with noting(actor, request):
                 _require_any(actor, permissions)
                 if request.method not in _SAFE:
@@ -125,16 +125,25 @@ def machine(*permissions: Permission, freshly: bool = False) -> Callable[[Handle
     return declare
 
 
-@asynccontextmanager
-async def noting(actor: Actor, request: Request) -> AsyncIterator[None]:
+class noting:  # noqa: N801 -- used like a function
     """Audit what is refused for want of a right, also where an object is said not to exist."""
-    try:
-        yield
-    except LivehubError as error:
-        await _note(error, actor, request)
-        raise
-    for refusal in getattr(request.ctx, "shown", ()):
-        await _note(refusal, actor, request)
+
+    __slots__ = ("_actor", "_request")
+
+    def __init__(self, actor: Actor, request: Request) -> None:
+        self._actor = actor
+        self._request = request
+
+    async def __aenter__(self) -> None:
+        """Nothing yet."""
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Note what became the answer, or what a page showed itself."""
+        if isinstance(error, LivehubError):
+            await _note(error, self._actor, self._request)
+        elif error is None:
+            for refusal in getattr(self._request.ctx, "shown", ()):
+                await _note(refusal, self._actor, self._request)
 
 
 def shown(request: Request, error: Refusal) -> Refusal:
@@ -156,7 +165,7 @@ def still_in(request: Request, permission: Permission) -> Callable[[], Awaitable
 
     async def ask() -> bool:
         try:
-            return may(await actor_of_session(request, now=clock.now()), permission)
+            return may(await actor_of_session(request), permission)
         except SignInNeeded:
             return False
         except DatabaseUnavailable:
@@ -165,13 +174,23 @@ def still_in(request: Request, permission: Permission) -> Callable[[], Awaitable
     return ask
 
 
-async def actor_of_session(request: Request, *, now: datetime) -> Actor:
+def install(app: Sanic[Any, Any]) -> None:
+    """Look up sessions with one question for all that come at a time."""
+
+    async def fetch(tokens: Sequence[str]) -> dict[str, Actor]:
+        return await logins.actors_of(tokens, now=clock.now())
+
+    app.ctx.sessions = GroupRead(fetch)
+
+
+async def actor_of_session(request: Request) -> Actor:
     """Who is logged in; SignInNeeded when nobody is."""
     token = request.cookies.get(SESSION)
-    actor = await logins.actor_of(token, now=now, **where(request)) if token else None
+    sessions: GroupRead[str, Actor] = request.app.ctx.sessions
+    actor = await sessions.get(token) if token else None
     if actor is None:
         raise SignInNeeded
-    return actor
+    return logins.at_place(actor, **where(request))
 
 
 async def actor_of_call(request: Request, *, now: datetime) -> Actor:
@@ -184,7 +203,7 @@ async def actor_of_call(request: Request, *, now: datetime) -> Actor:
         return actor
     if not request.cookies.get(SESSION):
         raise TokenNeeded
-    actor = await actor_of_session(request, now=now)
+    actor = await actor_of_session(request)
     if request.method not in _SAFE:
         require_same_site(request)
         _check(request.headers.get("x-csrf-token", ""), request)

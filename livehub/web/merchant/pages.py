@@ -13,15 +13,17 @@ from livehub.accounts.models import Role
 from livehub.accounts.permissions import Permission
 from livehub.kit import clock, ids
 from livehub.kit.errors import Detail, Invalid, LivehubError, NotFound
+from livehub.kit.group_read import GroupRead
 from livehub.merchants import queries as merchants
-from livehub.merchants.models import Merchant
-from livehub.merchants.queries import StoreView
+from livehub.merchants.queries import CounterView, StoreView
 from livehub.vouchers import queries, tills
 from livehub.vouchers.errors import QrStale, TooManyFailedCodes, VoucherRefused, VoucherUnknown
 from livehub.vouchers.redemptions import RedeemDesk
 from livehub.web import doors, reading
+from livehub.web.headers import Ready
 from livehub.web.reading import Form
-from livehub.web.rendering import page
+from livehub.web.rendering import HTML, page
+from livehub.web.shielding import committed_in_groups
 
 bp = Blueprint("merchant", url_prefix="/m")
 
@@ -37,22 +39,9 @@ class TapForm(Struct):
     store: Annotated[str, Meta(max_length=16)] = ""
 
 
-class Counter(Struct, frozen=True, kw_only=True):
-    """Whose till it is."""
-
-    merchant: Merchant
-    stores: list[StoreView]
-
-    def store(self, public_id: str) -> StoreView:
-        """The store that was chosen; where there is one only, that one."""
-        for each in self.stores:
-            if each.public_id == public_id or len(self.stores) == 1:
-                return each
-        raise Invalid(details=[Detail("store", "请选择门店")])
-
-
 @bp.before_server_start
 async def _open(app: Sanic[Any, Any]) -> None:
+    app.ctx.counters = GroupRead(merchants.counters)
     app.ctx.redeem_desk = RedeemDesk(app.ctx.settings)
     app.ctx.redeem_desk.start()
 
@@ -69,22 +58,23 @@ bp.listener(_close, "after_server_stop", priority=-10)  # of all endings this on
 @doors.signed_in(Permission.VOUCHER_REDEEM)
 async def home(request: Request, actor: Actor) -> HTTPResponse:
     """The till, and the day so far."""
-    counter = await _counter(actor)
+    counter = await _counter(request, actor)
     return await _till(request, actor, counter, form=reading.blank())
 
 
 @bp.post("/redeem")
+@committed_in_groups
 @doors.signed_in(Permission.VOUCHER_REDEEM)
 async def redeem(request: Request, actor: Actor) -> HTTPResponse:
     """Redeem once, however often it is tapped; a refusal keeps what was typed."""
-    counter = await _counter(actor)
+    counter = await _counter(request, actor)
     desk: RedeemDesk = request.app.ctx.redeem_desk
     try:
         tap = reading.form(request, TapForm)
         done = await desk.redeem(
             tap.code,
             merchant_id=counter.merchant.id,
-            store_id=counter.store(tap.store).id,
+            store_id=_store(counter, tap.store).id,
             order_fen=tap.amount,
             key=tap.key,
             actor=actor,
@@ -95,7 +85,7 @@ async def redeem(request: Request, actor: Actor) -> HTTPResponse:
     except (Invalid, VoucherRefused, VoucherUnknown, TooManyFailedCodes) as refusal:
         return await _till(request, actor, counter, form=_kept(request, refusal), refusal=refusal)
     again = "?again=1" if done.hit else ""
-    return redirect(f"/m/redemptions/{done.redemption}{again}", status=303)
+    return Ready(b"", status=303, content_type=HTML, location=f"/m/redemptions/{done.redemption}{again}")
 
 
 @bp.get("/redeem")
@@ -109,21 +99,31 @@ async def back(_request: Request) -> HTTPResponse:
 @doors.signed_in(Permission.VOUCHER_REDEEM)
 async def show(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
     """What the customer pays, and why."""
-    counter = await _counter(actor)
+    counter = await _counter(request, actor)
     use = await tills.use(public_id, merchant_id=counter.merchant.id)
     return page("merchant/result.html", redemption=use, again="again" in request.args)
 
 
-async def _counter(actor: Actor) -> Counter:
+async def _counter(request: Request, actor: Actor) -> CounterView:
+    """Whose till it is."""
     merchant_id = next((each.merchant_id for each in actor.grants if each.role is Role.MERCHANT), 0)
-    merchant = await Merchant.get_or_none(id=merchant_id)
-    if merchant is None:
+    counters: GroupRead[int, CounterView] = request.app.ctx.counters
+    counter = await counters.get(merchant_id)
+    if counter is None:
         raise NotFound
-    return Counter(merchant=merchant, stores=await merchants.stores(merchant.id))
+    return counter
+
+
+def _store(counter: CounterView, public_id: str) -> StoreView:
+    """The store that was chosen; where there is one only, that one."""
+    for each in counter.stores:
+        if each.public_id == public_id or len(counter.stores) == 1:
+            return each
+    raise Invalid(details=[Detail("store", "请选择门店")])
 
 
 async def _till(
-    request: Request, actor: Actor, counter: Counter, *, form: Form, refusal: LivehubError | None = None
+    request: Request, actor: Actor, counter: CounterView, *, form: Form, refusal: LivehubError | None = None
 ) -> HTTPResponse:
     till = await queries.till(counter.merchant.id, now=clock.now())
     answer = page(
@@ -131,7 +131,7 @@ async def _till(
         status=refusal.status if refusal else 200,
         csrf=doors.csrf(request),
         merchant=counter.merchant.name,
-        state=str(counter.merchant.status),
+        state=counter.merchant.status,
         store=counter.stores[0].name if len(counter.stores) == 1 else "",
         who=actor.name,
         key=reading.typed(request).get("key", "") or ids.token(nbytes=18),
