@@ -1,18 +1,21 @@
-"""Fact -> listeners: every arrow that points upwards, in one table."""
+"""What knows all domains: fact -> listeners, every arrow that points upwards, and every sealed column."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from livehub.inbox import reopening
+from livehub.inbox import layout, reopening
 from livehub.kit.outbox import Listener
+from livehub.kit.resealing import Column
 from livehub.merchants.facts import ProductMapped
+from livehub.notices import sending
 from livehub.orders import reattribution
 from livehub.orders.facts import OrderVoucherSeen
+from livehub.platforms import shops
 from livehub.platforms.facts import ShopAdded
-from livehub.vouchers import drops, links, matching
+from livehub.vouchers import codes, drops, identity, links, matching
 from rooms.facts import (
     AccountBound,
     BookingApproved,
@@ -22,6 +25,7 @@ from rooms.facts import (
     BroadcastStarted,
     CueFired,
 )
+from streamers import registry as streamers
 
 LISTENERS: Mapping[type[Struct], Mapping[str, Listener]] = {
     BookingSubmitted: {},
@@ -35,3 +39,12 @@ LISTENERS: Mapping[type[Struct], Mapping[str, Listener]] = {
     ProductMapped: {"orders.reattribution": reattribution.on_product_mapped},
     OrderVoucherSeen: {"vouchers.matching": matching.on_order_voucher_seen},
 }
+
+SEALED: Sequence[Column] = (
+    *shops.SEALED,
+    *sending.SEALED,
+    *streamers.SEALED,
+    *layout.SEALED,
+    *identity.SEALED,
+    *codes.SEALED,
+)

@@ -13,10 +13,12 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, require
 from livehub.kit import ids, sealing
 from livehub.kit.errors import Detail, NotFound
+from livehub.kit.resealing import Column
 from streamers.errors import AccountKnown, PersonKnown, StreamerRefused
 from streamers.models import Person, Streamer, StreamerAccount, StreamerStatus
 
 PHONE_PLACE = "person.phone"
+SEALED = (Column("person", "phone_sealed", PHONE_PLACE),)
 PHONE_PURPOSE = "person.phone"
 NAME_LENGTH = 40
 REF_LENGTH = 64

@@ -27,6 +27,7 @@ COMMANDS = {
     "trail": "trail",
     "backup": "backup",
     "restore": "restore",
+    "reseal": "reseal",
     "bench": "bench",
 }
 

@@ -12,9 +12,11 @@ from livehub import database
 from livehub.inbox.digest import digest
 from livehub.inbox.models import MessageStatus
 from livehub.kit import ids, sealing
+from livehub.kit.resealing import Column
 from livehub.platforms.contract import Event
 
 BODY_PLACE = "inbox_delivery.body"
+SEALED = (Column("inbox_delivery", "body_sealed", BODY_PLACE),)
 
 _KEPT_HEADERS = 12
 _KEPT_LENGTH = 200

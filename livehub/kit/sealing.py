@@ -6,12 +6,15 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE = 12
+_KEY_ID = re.compile(r"[A-Za-z0-9]{1,16}")
+PREFIX_LENGTH = 17  # of sealed bytes: the length of the key's id, and the longest id
 
 
 class KeyMissing(Exception):
@@ -34,21 +37,23 @@ class Keyring:
         self._pepper = hmac.digest(pepper, b"livehub blind index", "sha256")
         sealing = {name: key for name, key in keys.items() if name != "pepper"} or keys
         self._boxes = {name: AESGCM(key) for name, key in sealing.items()}
-        newest = next(iter(self._boxes))
+        self.key_ids = tuple(self._boxes)  # newest first
+        newest = self.key_ids[0]
         self._newest = self._boxes[newest]
-        self._prefix = bytes([len(newest)]) + newest.encode()
+        self.prefix = bytes([len(newest)]) + newest.encode()  # what this ring seals begins so
+        self.is_index_apart = "pepper" in keys  # else taking the last key away changes every index
 
     def seal(self, plain: bytes, *, place: str) -> bytes:
         """Seal bytes for one place (such as ``inbox_delivery.body``); they open only there."""
         nonce = os.urandom(_NONCE)
-        return self._prefix + nonce + self._newest.encrypt(nonce, plain, place.encode())
+        return self.prefix + nonce + self._newest.encrypt(nonce, plain, place.encode())
 
     def open(self, sealed: bytes, *, place: str) -> bytes:
         """Open sealed bytes; KeyMissing when no key of this ring fits."""
-        size = sealed[0]
-        box = self._boxes.get(sealed[1 : 1 + size].decode("ascii", "replace"))
+        size, name = sealed[0], key_of(sealed)
+        box = self._boxes.get(name)
         if box is None:
-            raise KeyMissing(sealed[1 : 1 + size].decode("ascii", "replace"))
+            raise KeyMissing(name)
         nonce, cipher = sealed[1 + size : 1 + size + _NONCE], sealed[1 + size + _NONCE :]
         try:
             return box.decrypt(nonce, cipher, place.encode())
@@ -77,6 +82,11 @@ class Keyring:
         return secret
 
 
+def key_of(sealed: bytes) -> str:
+    """The id of the key that sealed these bytes; their first PREFIX_LENGTH are enough."""
+    return sealed[1 : 1 + sealed[0]].decode("ascii", "replace")
+
+
 def token_hash(token: str) -> bytes:
     """How a random token (at least 128 bits) is stored: SHA-256, since it cannot be guessed."""
     return hashlib.sha256(token.encode()).digest()
@@ -87,6 +97,10 @@ def parse_keys(text: str) -> dict[str, bytes]:
     keys: dict[str, bytes] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, _, encoded = part.partition(":")
+        if not _KEY_ID.fullmatch(name):
+            raise ValueError(f"a key's id is 1 to 16 letters and digits, not {name[:20]!r}")
+        if name in keys:
+            raise ValueError(f"two keys are called {name!r}")
         try:
             keys[name] = base64.b64decode(encoded, validate=True)
         except ValueError:

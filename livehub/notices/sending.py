@@ -12,6 +12,7 @@ from prometheus_client import Counter
 
 from livehub import database
 from livehub.kit import clock, plugins, sealing
+from livehub.kit.resealing import Column
 from livehub.notices import channels
 from livehub.notices.contract import Channel, Message, NotDelivered
 from livehub.notices.recipients import mask
@@ -19,6 +20,10 @@ from livehub.notices.recipients import mask
 log = structlog.get_logger(__name__)
 
 RECIPIENT_PLACE, BODY_PLACE = "notice.recipient", "notice.body"
+SEALED = (
+    Column("notice", "recipient_sealed", RECIPIENT_PLACE),
+    Column("notice", "body_sealed", BODY_PLACE),
+)
 MAX_ATTEMPTS = 6
 LEASE = timedelta(seconds=30)
 

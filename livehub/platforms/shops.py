@@ -13,6 +13,7 @@ from livehub.accounts.models import Bureau
 from livehub.accounts.permissions import Permission, require
 from livehub.kit import ids, outbox, sealing
 from livehub.kit.errors import Detail, Invalid, NotFound
+from livehub.kit.resealing import Column
 from livehub.platforms import registry
 from livehub.platforms.errors import ShopKnown
 from livehub.platforms.facts import ShopAdded
@@ -20,6 +21,10 @@ from livehub.platforms.models import Endpoint, EndpointSecret, Shop
 
 SECRET_PLACE = "endpoint_secret.secret"  # noqa: S105 -- where a secret lies, not one
 TOKEN_PLACE = "endpoint.access_token"  # noqa: S105 -- as above
+SEALED = (
+    Column("endpoint_secret", "secret_sealed", SECRET_PLACE),
+    Column("endpoint", "access_token_sealed", TOKEN_PLACE),
+)
 KEY_BYTES = 24  # 192 random bits in the webhook's path
 REF_LENGTH = 64
 NAME_LENGTH = 80

@@ -1,7 +1,9 @@
 """How many vouchers of a campaign one network took: windows in the database, that all workers share.
 
 An address tells little of a person behind a carrier, so the limit is wide: it stops a room full of phones,
-not a village. The person's own limit is a slot of claim_slot, the device's is where its phones are verified.
+not a village. It is exact for a template, under whose lock it is read; a desk that gives another template of
+the campaign at that moment may pass it by a batch. The person's own limit is a slot of claim_slot, the
+device's is where its phones are verified.
 """
 
 from __future__ import annotations

@@ -7,8 +7,10 @@ from datetime import datetime
 from msgspec import Struct
 
 from livehub.kit import clock, ids, sealing, signing
+from livehub.kit.resealing import Column
 
 STEP_SECONDS = 30
+SEALED = (Column("voucher", "code_sealed", "voucher.code:", by="public_id"),)
 _LENGTH = 17  # 16 random letters and the check letter
 
 
@@ -86,4 +88,4 @@ def _mac(voucher: str, step: str) -> str:
 
 
 def _place(voucher: str) -> str:
-    return f"voucher.code:{voucher}"
+    return f"{SEALED[0].place}{voucher}"

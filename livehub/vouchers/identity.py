@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from livehub import database
 from livehub.kit import clock, ids, limits, sealing, signing
+from livehub.kit.resealing import Column
 from livehub.notices import sending
 from livehub.vouchers.errors import ClaimantUnknown, CodeWrong, TooManyPhones
 
@@ -25,6 +26,7 @@ PER_IP = limits.declare("code.address", 30, seconds=3600)
 PHONES_PER_DEVICE = limits.declare("verify.device", 10, seconds=86_400)
 PHONES_PER_NETWORK = limits.declare("verify.network", 1000, seconds=3600)
 PHONE_PLACE = "claimant.phone"
+SEALED = (Column("claimant", "phone_sealed", PHONE_PLACE),)
 
 Purpose = Literal["claim", "device"]
 

@@ -51,6 +51,18 @@ async def test_a_network_takes_so_many_of_a_campaign_and_others_are_not_shut_out
     assert await Voucher.all().count() == 40
 
 
+async def test_two_desks_give_a_network_no_more_than_its_limit(
+    db: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim_networks, "LIMIT", Limit(10, 3600))
+    world = await a_world()
+    people = await a_crowd(world, 30)
+    async with desks(db, 2) as opened:
+        together = await claims(opened, world, people, "203.0.113.{}")
+
+    assert together == {"claimed": 10, "RISK_BLOCK": 20}
+
+
 async def test_without_its_windows_nothing_is_given(db: Settings) -> None:
     world = await a_world()
     people = await a_crowd(world, 3)

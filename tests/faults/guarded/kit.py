@@ -1,0 +1,46 @@
+"""Guards of what packages share: what is counted in windows, and what is sealed anew beside its writers."""
+
+from __future__ import annotations
+
+from tests.faults.guarded.vouchers import CLAIMS_MEET, LINK_LOCK, TEMPLATE_LOCK
+from tests.faults.guarding import Guard, on_both, race
+from tests.faults.removing import Cut
+from tests.kit import test_resealing
+from tests.vouchers import test_limits
+
+NETWORK = test_limits.test_two_desks_give_a_network_no_more_than_its_limit
+
+GUARDS = (
+    *on_both(
+        Guard(
+            of="the limit of a network, within a batch",
+            out=(Cut("livehub.vouchers.claims:_Settling._give", "self._by_network[network] += 1", "pass"),),
+            race=race(NETWORK),
+        )
+    ),
+    *on_both(
+        Guard(
+            of="the limit of a network, from batch to batch",
+            out=(
+                Cut(
+                    "livehub.vouchers.claim_networks:add",
+                    "await limits.add(given, seconds=LIMIT.seconds, now=now)",
+                    "pass",
+                ),
+            ),
+            race=race(NETWORK),
+        )
+    ),
+    Guard(
+        of="the template's lock, for what a network took at two desks",
+        out=(TEMPLATE_LOCK,),
+        behind=(LINK_LOCK,),
+        meets=(CLAIMS_MEET,),
+        race=race(NETWORK),
+    ),
+    Guard(
+        of="the rows that are sealed anew",
+        out=(Cut("livehub.kit.resealing:_held", " FOR NO KEY UPDATE OF t SKIP LOCKED", ""),),
+        race=race(test_resealing.test_what_is_changed_meanwhile_is_not_undone),
+    ),
+)
