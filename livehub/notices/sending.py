@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -25,7 +25,7 @@ SEALED = (
     Column("notice", "body_sealed", BODY_PLACE),
 )
 MAX_ATTEMPTS = 6
-LEASE = timedelta(seconds=30)
+LEASE_MS = 30_000
 
 SETTLED = Counter("livehub_notices_total", "Messages to people by how they ended", ["channel", "state"])
 
@@ -44,7 +44,7 @@ _INSERT = (
     "INSERT INTO notice (centre_id, channel, kind, dedupe_key, recipient, recipient_sealed, body_sealed,"
     " state, attempts, next_attempt_at, created_at, expires_at)"
     " SELECT centre_id, channel, kind, dedupe_key, recipient, recipient_sealed, body_sealed,"
-    " 'waiting', 0, at, at, expires_at FROM v WHERE true"
+    " 'waiting', 0, {due}, at, expires_at FROM v WHERE true"
     " ON CONFLICT (dedupe_key) DO NOTHING RETURNING id"
 )
 
@@ -84,14 +84,17 @@ async def send(
         clock.to_ms(now),
         clock.to_ms(expires_at) if expires_at else None,
     )
-    return bool(await database.with_rows(_COLUMNS, [row], _INSERT))
+    return bool(await database.with_rows(_COLUMNS, [row], _INSERT.format(due=database.now_ms())))
 
 
 async def deliver_waiting(now: datetime, *, limit: int = 50) -> int:
-    """Hand waiting messages to their channels, outside any transaction; returns how many were tried."""
-    taken = await _lease(now=now, limit=limit)
+    """Hand waiting messages to their channels, outside any transaction; returns how many were tried.
+
+    What is due, held or expired is decided by the database's clock; ``now`` is only noted.
+    """
+    taken = await _lease(limit=limit)
     for row in taken:
-        state = await _deliver(row, now=now)
+        state = await _deliver(row)
         await _settle(row, state=state, now=now)
     return len(taken)
 
@@ -103,25 +106,26 @@ async def forget(*, before: datetime) -> int:
     )
 
 
-async def _lease(*, now: datetime, limit: int) -> list[dict[str, Any]]:
+async def _lease(*, limit: int) -> list[dict[str, Any]]:
+    now = database.now_ms()
     skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
 
     async def work() -> list[dict[str, Any]]:
         return await database.fetch(
-            "UPDATE notice SET attempts = attempts + 1, next_attempt_at = $1 WHERE id IN"
-            " (SELECT id FROM notice WHERE state = 'waiting' AND next_attempt_at <= $2"
+            f"UPDATE notice SET attempts = attempts + 1, next_attempt_at = {now} + $1 WHERE id IN"
+            f" (SELECT id FROM notice WHERE state = 'waiting' AND next_attempt_at <= {now}"
             f" ORDER BY next_attempt_at, id LIMIT {int(limit)} {skip_locked})"
-            " RETURNING id, channel, kind, recipient_sealed, body_sealed, attempts, expires_at",
-            clock.to_ms(now + LEASE),
-            clock.to_ms(now),
+            " RETURNING id, channel, kind, recipient_sealed, body_sealed, attempts,"
+            f" coalesce(expires_at <= {now}, false) AS expired",
+            LEASE_MS,
         )
 
     return await database.unit(work)
 
 
-async def _deliver(row: Mapping[str, Any], *, now: datetime) -> str:
+async def _deliver(row: Mapping[str, Any]) -> str:
     """How it ended: sent, expired, failed for good, or waiting for the next try."""
-    if row["expires_at"] is not None and row["expires_at"] <= clock.to_ms(now):
+    if row["expired"]:
         return "expired"
     channel = known().get(row["channel"])
     ring = sealing.ring()
@@ -144,15 +148,15 @@ async def _deliver(row: Mapping[str, Any], *, now: datetime) -> str:
 
 async def _settle(row: Mapping[str, Any], *, state: str, now: datetime) -> None:
     """Write how it ended, unless another process has taken the message over."""
-    pause = timedelta(seconds=min(5 * 2 ** row["attempts"], 600))
+    pause_ms = 1000 * min(5 * 2 ** row["attempts"], 600)
 
     async def work() -> int:
         return await database.execute(
-            "UPDATE notice SET state = $1, sent_at = $2, next_attempt_at = $3"
+            f"UPDATE notice SET state = $1, sent_at = $2, next_attempt_at = {database.now_ms()} + $3"
             " WHERE id = $4 AND attempts = $5 AND state = 'waiting'",
             state,
             clock.to_ms(now) if state == "sent" else None,
-            clock.to_ms(now + pause),
+            pause_ms,
             row["id"],
             row["attempts"],
         )

@@ -15,6 +15,8 @@ from livehub import database
 from livehub.inbox import queue, receiving
 from livehub.inbox.models import InboxMessage
 from livehub.kit import clock, outbox
+from livehub.notices import sending
+from livehub.notices.models import Notice
 from livehub.orders import intake
 from livehub.settings import Settings
 from tests.factories.orders import World
@@ -79,6 +81,31 @@ async def test_a_fact_of_a_machine_with_a_wrong_clock_is_handed_out_at_once(
         assert await outbox.hand_out(now=clock.now()) == 0
 
     assert heard == [Rang()]
+
+
+@wrong
+async def test_a_message_to_somebody_goes_out_at_once_and_by_one_process(
+    db: Settings, jump: timedelta
+) -> None:
+    async def write(key: str) -> None:
+        until = clock.now() + timedelta(minutes=5)
+        await sending.send(
+            "one_time_code", centre_id=1, recipient="13800000000", body="1", dedupe_key=key, now=clock.now(),
+            expires_at=None if key == "there" else until,
+        )  # fmt: skip
+
+    with shifted(jump):
+        await write("there")
+    assert await sending.deliver_waiting(clock.now()) == 1
+
+    await write("here")
+    taken = await sending._lease(limit=1)
+    with shifted(jump):
+        assert (len(taken), await sending.deliver_waiting(clock.now())) == (1, 0)
+    await database.execute("UPDATE notice SET next_attempt_at = 0")
+    with shifted(jump):
+        assert await sending.deliver_waiting(clock.now()) == 1
+    assert await Notice.filter(state="sent").count() == 2
 
 
 @wrong
