@@ -21,9 +21,9 @@ from livehub import database
 from livehub.accounts import chain
 from livehub.database import DatabaseUnavailable
 from livehub.inbox import queue
-from livehub.kit import clock, outbox
+from livehub.kit import clock, leases, outbox
 from livehub.notices import sending
-from livehub.orders import intake
+from livehub.orders import fetching, intake
 from livehub.orders.fetching import Fetcher
 
 log = structlog.get_logger(__name__)
@@ -141,15 +141,19 @@ async def told_within(stop: asyncio.Event, *, seconds: float) -> bool:
 def every_loop(*, fetcher: Fetcher, lease_seconds: int) -> list[Loop]:
     """The loops of an installation."""
     take_back = _TakeBack(every_seconds=min(TAKE_BACK_SECONDS, lease_seconds / 6))
+    once = _Inheritance()
 
     async def take_in() -> int:
+        await once("intake", queue.inherit)
         await take_back.now_and_then()
         return await intake.run_once(now=clock.now(), lease_seconds=lease_seconds)
 
     async def fetch() -> int:
-        return await fetcher.run_once(now=clock.now())
+        await once("fetch", fetching.inherit)
+        return await fetcher.begin()
 
     async def hand_out() -> int:
+        await once("outbox", outbox.inherit)
         return await outbox.hand_out(now=clock.now(), lease=timedelta(seconds=lease_seconds))
 
     async def deliver() -> int:
@@ -165,6 +169,20 @@ def every_loop(*, fetcher: Fetcher, lease_seconds: int) -> list[Loop]:
         Loop("notices", deliver),
         Loop("audit chain", link, idle_seconds=1.0),
     ]
+
+
+class _Inheritance:
+    """Before a loop takes its first rows: what a dead process held from our seat is free again."""
+
+    def __init__(self) -> None:
+        self._open = {"intake", "fetch", "outbox"} if leases.has_seat() else set()
+
+    async def __call__(self, loop: str, inherit: Callable[[], Awaitable[int]]) -> None:
+        if loop in self._open:
+            count = await inherit()
+            self._open.discard(loop)
+            if count:
+                log.warning("loop.inherited", rows=count)
 
 
 class _TakeBack:

@@ -11,7 +11,7 @@ from jobs import loops, schedule
 from jobs.runner import Runner
 from livehub import process
 from livehub.database import DatabaseUnavailable
-from livehub.kit import logging
+from livehub.kit import leases, logging
 from livehub.kit.lifeline import stopping
 from livehub.orders.fetching import Fetcher
 from livehub.settings import Settings
@@ -29,6 +29,12 @@ def run(settings: Settings, lifeline: int | None = None) -> None:
 
 async def _work(settings: Settings, *, lifeline: int | None) -> None:
     stop = stopping(lifeline)
+    with leases.seated(settings.data_dir / "seats"):
+        await _work_seated(settings, stop)
+    log.info("jobs.stopped")
+
+
+async def _work_seated(settings: Settings, stop: asyncio.Event) -> None:
     try:
         await process.start(settings)
     except DatabaseUnavailable:
@@ -55,4 +61,3 @@ async def _work(settings: Settings, *, lifeline: int | None) -> None:
         await asyncio.gather(*works, return_exceptions=True)
         await fetcher.close()
         await process.stop()
-    log.info("jobs.stopped")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,7 +13,7 @@ from livehub.accounts import audit
 from livehub.accounts.actors import Actor
 from livehub.inbox.layout import BODY_PLACE
 from livehub.inbox.models import MessageStatus, ReplayRecord
-from livehub.kit import clock, sealing
+from livehub.kit import clock, leases, sealing
 from livehub.kit.errors import Conflict
 
 ALONE_AT = 3  # a message leased so often without an outcome is processed alone ...
@@ -71,7 +70,7 @@ async def lease(*, limit: int, seconds: int) -> list[Leased]:
 
     Of a message that is to be processed alone ``begin`` counts it: its turn may never come.
     """
-    token = secrets.randbits(62)
+    token = leases.token()
     async with database.transaction():
         await database.prefer_indexes()
         rows = await database.fetch(
@@ -116,6 +115,15 @@ async def take_back_expired() -> int:
     return await database.execute(
         f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}'"
         f" WHERE status = '{MessageStatus.PROCESSING}' AND lease_until < {database_now()}"
+    )
+
+
+async def inherit() -> int:
+    """Put back what a dead process held from this process's seat; only before its own first lease."""
+    return await database.execute(
+        f"UPDATE inbox_message SET status = '{MessageStatus.RECEIVED}'"
+        f" WHERE status = '{MessageStatus.PROCESSING}' AND lease_token BETWEEN $1 AND $2",
+        *leases.inherited(),
     )
 
 

@@ -18,7 +18,7 @@ from tortoise.models import Model
 
 from livehub import database
 from livehub.database.fields import InstantField
-from livehub.kit import clock
+from livehub.kit import clock, leases
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +86,7 @@ async def hand_out(*, now: datetime, limit: int = 50, lease: timedelta = LEASE) 
 
 
 async def _lease(*, limit: int, lease: timedelta = LEASE) -> Sequence[dict[str, Any]]:
-    now, token = database.now_ms(), secrets.randbits(62)
+    now, token = database.now_ms(), leases.token()
     skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
     async with database.transaction():
         taken = await database.fetch(
@@ -101,9 +101,22 @@ async def _lease(*, limit: int, lease: timedelta = LEASE) -> Sequence[dict[str, 
     return sorted(taken, key=lambda row: row["id"])  # PostgreSQL returns them in any order
 
 
+async def inherit() -> int:
+    """Free what a dead process held from this process's seat; only before its own first lease."""
+    return await database.execute(
+        "UPDATE outbox_message SET lease_until = 0 WHERE status = 'waiting' AND lease_until <> 0"
+        " AND lease_token BETWEEN $1 AND $2",
+        *leases.inherited(),
+    )
+
+
 async def _deliver(row: Mapping[str, Any], *, now: datetime) -> None:
     about = {"fact": row["kind"], "fact_id": row["id"], "listener": row["listener"]}
     with structlog.contextvars.bound_contextvars(**about):
+        if row["attempts"] > MAX_ATTEMPTS:  # each of them ended its process
+            log.error("outbox.poison")
+            await _postpone(row, error=RuntimeError("every attempt ended without an outcome"))
+            return
         await _hand_over(row, now=now)
 
 

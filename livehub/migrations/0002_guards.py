@@ -65,6 +65,6 @@ class Migration(migrations.Migration):
             index("inbox_message", "inbox_message_due", "next_attempt_at, id", "status = 'received'"),
             index("inbox_message", "inbox_message_leased", "lease_until", "status = 'processing'"),
             index("inbox_message", "inbox_message_stuck", "status, reason, id", "status IN ('parked', 'dead')"),
-            index("fetch_job", "fetch_job_due", "due_at, id", "status = 'waiting'"),
+            index("fetch_job", "fetch_job_due", "endpoint_id, due_at, id", "status = 'waiting'"),
         )
     ]

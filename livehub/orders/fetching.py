@@ -18,7 +18,7 @@ from prometheus_client import Counter
 from livehub import database
 from livehub.inbox import queue, recording
 from livehub.inbox.layout import Origin
-from livehub.kit import clock, outgoing
+from livehub.kit import clock, leases, outgoing
 from livehub.orders.ledger import Applicable, Applied
 from livehub.orders.redaction import redacted
 from livehub.orders.state import ORDER
@@ -30,7 +30,10 @@ log = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS = 12
 COALESCE_MS = 2500  # the first thin message is answered at once, later ones together
-LEASE_MS = 30_000
+LEASE_MS = 30_000  # longer than a call takes, waiting for its turn at one call a second included
+LANES = 32  # endpoints asked at once
+LOOK_SECONDS = 0.25  # how often a lane that waits for answers looks for more to ask
+CLOSE_SECONDS = 9.0  # longer than a call takes, shorter than the supervisor waits
 
 FETCHES = Counter("livehub_fetches_total", "Calls to platforms", ["platform", "kind", "outcome"])
 
@@ -119,35 +122,76 @@ class Answered(Struct, frozen=True):
 
 
 class Fetcher:
-    """The calls of one process: a client, and a pace for each endpoint."""
+    """The calls of one process; each endpoint has a lane, so that one that hangs keeps no other waiting."""
 
     def __init__(self, *, concurrency: int = 16) -> None:
-        self._client = outgoing.Client(connections=concurrency)
+        self._client = outgoing.Client(connections=LANES * concurrency)
         self._concurrency = concurrency
         self._paces: dict[int, _Pace] = {}
+        self._lanes: dict[int, asyncio.Task[None]] = {}
+        self._begun = 0
+        self._closing = False
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Let what is asked be answered, begin nothing new, and close the connections."""
+        self._closing = True
+        if self._lanes:
+            _, late = await asyncio.wait(self._lanes.values(), timeout=CLOSE_SECONDS)
+            for lane in late:
+                lane.cancel()
+            await asyncio.gather(*self._lanes.values(), return_exceptions=True)
         await self._client.close()
 
-    async def run_once(self, *, now: datetime) -> int:
-        """Answer a batch of due fetches; returns how many were tried."""
-        jobs = await _lease(limit=self._concurrency * 4)
-        if not jobs:
-            return 0
-        endpoints = await platforms.endpoints_by_id({job.endpoint_id for job in jobs}, now=now)
-        gate = asyncio.Semaphore(self._concurrency)
+    async def begin(self) -> int:
+        """Ask what is due where nobody is asking yet; how many fetches were begun since the last time.
 
-        async def ask(job: Job) -> Answered:
-            async with gate:
-                return await self._ask_safely(job, endpoints.get(job.endpoint_id))
+        What made a lane fail is raised here, later.
+        """
+        ended = [number for number, lane in self._lanes.items() if lane.done()]
+        for error in [self._lanes.pop(number).exception() for number in ended]:
+            if error is not None:
+                raise error
+        for number in await _endpoints_with_work():
+            if number not in self._lanes and len(self._lanes) < LANES:
+                self._lanes[number] = asyncio.create_task(self._lane(number), name=f"fetch-{number}")
+        begun, self._begun = self._begun, 0
+        return begun
 
-        answers = await asyncio.gather(*(ask(job) for job in jobs))
-        await _record(answers, now=now)
-        return len(jobs)
+    async def run_once(self) -> int:
+        """Answer all that is due now; returns how many fetches were tried."""
+        tried = await self.begin()
+        while self._lanes:
+            await asyncio.wait(self._lanes.values())
+            tried += await self.begin()
+        return tried
+
+    async def _lane(self, endpoint_id: int) -> None:
+        """Ask one endpoint for as long as something is due; an answer is recorded when it comes."""
+        asking: set[asyncio.Task[Answered]] = set()
+        try:
+            while True:
+                room = 0 if self._closing else self._concurrency - len(asking)
+                jobs = await _lease(endpoint_id, limit=room) if room else []
+                if jobs:
+                    self._begun += len(jobs)
+                    seen = await platforms.endpoints_by_id({endpoint_id}, now=clock.now())
+                    endpoint = seen.get(endpoint_id)
+                    asking |= {asyncio.create_task(self._ask_safely(job, endpoint)) for job in jobs}
+                if not asking:
+                    return
+                answered, asking = await asyncio.wait(
+                    asking, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                await _record([each.result() for each in answered], now=clock.now())
+        finally:
+            for each in asking:
+                each.cancel()
 
     async def _ask_safely(self, job: Job, endpoint: platforms.EndpointView | None) -> Answered:
         """What cannot be asked, or whose answer nobody foresaw, harms no other fetch and is tried again."""
+        if job.attempts > MAX_ATTEMPTS:  # each of them ended its process
+            nowhere = Origin(job.endpoint_id, 0, "")
+            return _failed(job, nowhere, "", "every attempt ended without an outcome", give_up=True)
         if endpoint is None:
             nowhere = Origin(job.endpoint_id, 0, "")
             return _failed(job, nowhere, "", "the endpoint is gone, or its secret cannot be opened")
@@ -216,18 +260,39 @@ class _Pace:
             await asyncio.sleep(pause)
 
 
-async def _lease(*, limit: int) -> list[Job]:
-    token = secrets.randbits(62)
+async def inherit() -> int:
+    """Free what a dead process held from this process's seat; only before its own first lease."""
+    return await database.execute(
+        "UPDATE fetch_job SET lease_until = 0 WHERE status = 'waiting' AND lease_until <> 0"
+        " AND lease_token BETWEEN $1 AND $2",
+        *leases.inherited(),
+    )
+
+
+async def _endpoints_with_work() -> list[int]:
+    """Endpoints at which something is due that nobody holds; one probe of an index for each."""
+    now = queue.database_now()
+    rows = await database.fetch(
+        "SELECT e.id FROM endpoint e WHERE (SELECT min(j.due_at) FROM fetch_job j WHERE j.status = 'waiting'"
+        f" AND j.endpoint_id = e.id AND j.lease_until < {now}) <= {now} ORDER BY e.id"
+    )
+    return [row["id"] for row in rows]
+
+
+async def _lease(endpoint_id: int, *, limit: int) -> list[Job]:
+    token = leases.token()
     now = queue.database_now()
     skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
     async with database.transaction():
         rows = await database.fetch(
             f"UPDATE fetch_job SET lease_token = $1, lease_until = {now} + {LEASE_MS}, attempts = attempts"
             " + 1"
-            f" WHERE id IN (SELECT id FROM fetch_job WHERE status = 'waiting' AND due_at <= {now}"
-            f" AND lease_until < {now} ORDER BY due_at, id LIMIT {int(limit)} {skip_locked})"
+            " WHERE id IN (SELECT id FROM fetch_job WHERE status = 'waiting' AND endpoint_id = $2"
+            f" AND due_at <= {now} AND lease_until < {now}"
+            f" ORDER BY due_at, id LIMIT {int(limit)} {skip_locked})"
             " RETURNING id, endpoint_id, shop_id, kind, shop_ref, order_ref, ref, wanted_at, attempts",
             token,
+            endpoint_id,
         )
     return [Job(**row, token=token) for row in rows]
 
@@ -237,6 +302,8 @@ async def _record(answers: Sequence[Answered], *, now: datetime) -> None:
 
     When that fails they are recorded one by one, and the one that cannot be is asked for again later.
     """
+    if not answers:
+        return
     ordered = sorted(answers, key=lambda each: (each.job.shop_id, each.job.kind, each.job.ref))
 
     async def work() -> None:

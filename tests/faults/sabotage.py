@@ -50,6 +50,9 @@ GUARDS = {
             "__import__('asyncio').ensure_future(self._commits.submit(arrival)); stored = Stored(new=1, known=0)",
         ),
     ),
+    "what the dead held, freed by their heirs": (
+        Cut("jobs.loops:_Inheritance.__call__", "if loop in self._open:", "if loop is None:"),
+    ),
     "the desk that closes after the last answer": (
         Cut(
             "livehub.serving:_drain",

@@ -82,7 +82,7 @@ class Wire:
             pass
 
     async def fetch(self) -> int:
-        tried = await self.fetcher.run_once(now=clock.now())
+        tried = await self.fetcher.run_once()
         await self.work()
         return tried
 
@@ -269,11 +269,11 @@ def answered(job: fetching.Job, origin: Origin) -> fetching.Answered:
 
 
 async def test_two_fetchers_hold_different_fetches_and_do_not_wait(db: Settings) -> None:
-    await a_job(db, *(f"69000000000000000{n}" for n in range(10, 17)))
+    origin = await a_job(db, *(f"69000000000000000{n}" for n in range(10, 17)))
     taken: list[set[int]] = []
 
     async def take() -> None:
-        taken.append({job.id for job in await fetching._lease(limit=3)})
+        taken.append({job.id for job in await fetching._lease(origin.endpoint_id, limit=3)})
 
     await meet(db, "SELECT 1 FROM fetch_job ORDER BY due_at, id LIMIT 1 FOR UPDATE", take, take)
 
@@ -298,7 +298,9 @@ REFS = [f"69000000000000000{n}" for n in range(10, 17)]
 @pytest.mark.parametrize("backwards", [False, True])
 async def test_answered_fetches_are_closed_in_one_order(db: Settings, backwards: bool) -> None:
     origin = await a_job(db, *REFS)
-    jobs = sorted(await fetching._lease(limit=9), key=lambda job: job.ref, reverse=backwards)
+    jobs = sorted(
+        await fetching._lease(origin.endpoint_id, limit=9), key=lambda job: job.ref, reverse=backwards
+    )
 
     answers = [answered(job, origin) for job in jobs]
     await waits_at_the_first(db, REFS, lambda: fetching._record(answers, now=clock.now()))
@@ -321,9 +323,9 @@ async def test_fetches_are_wanted_in_one_order(db: Settings) -> None:
 
 async def test_who_lost_its_fetch_neither_closes_nor_postpones_it(db: Settings) -> None:
     origin = await a_job(db, "6900000000000000010")
-    (slept,) = await fetching._lease(limit=1)
+    (slept,) = await fetching._lease(origin.endpoint_id, limit=1)
     await database.execute("UPDATE fetch_job SET lease_until = 0")
-    await fetching._lease(limit=1)
+    await fetching._lease(origin.endpoint_id, limit=1)
     before = await database.fetch("SELECT * FROM fetch_job")
 
     await database.unit(lambda: fetching._close(slept, now=clock.now()))
@@ -335,7 +337,7 @@ async def test_who_lost_its_fetch_neither_closes_nor_postpones_it(db: Settings) 
 
 async def test_what_is_asked_while_the_answer_is_on_its_way_is_asked_again(db: Settings) -> None:
     origin = await a_job(db, "6900000000000000010")
-    (job,) = await fetching._lease(limit=1)
+    (job,) = await fetching._lease(origin.endpoint_id, limit=1)
     await asked(await Endpoint.get(id=origin.endpoint_id), "6900000000000000010", seconds=2)
 
     await fetching._record([answered(job, origin)], now=clock.now())
@@ -347,8 +349,8 @@ async def test_what_is_asked_while_the_answer_is_on_its_way_is_asked_again(db: S
 async def test_a_reply_that_cannot_be_recorded_harms_no_other(wire: Wire) -> None:
     for _ in range(2):
         await wire.say("101", await wire.order(), pay_time=seconds_ago(8))
-    jobs = await fetching._lease(limit=9)
     origin = Origin(wire.endpoint.id, wire.endpoint.centre_id, "doudian")
+    jobs = await fetching._lease(origin.endpoint_id, limit=9)
 
     sound, broken = sorted(jobs, key=lambda job: job.id)
     unstorable = msgspec.structs.replace(broken, wanted_at=2**70)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Cut, Unique
-from tests.jobs import test_runner
+from tests.jobs import test_inheritance, test_runner
 from tests.kit import test_limits, test_outbox
 
 DEAD = test_runner.test_the_run_of_a_dead_process_is_taken_over_and_its_late_end_is_fenced_off
@@ -56,6 +56,34 @@ GUARDS = (
             of="the count of a run's attempts",
             out=(Cut("jobs.runner:Runner._left_behind", "attempts >= {MAX_ATTEMPTS}", "attempts < 0"),),
             race=race(test_runner.test_a_run_that_kills_its_process_again_and_again_is_given_up),
+        )
+    ),
+    *on_both(
+        Guard(
+            of="the lock of a seat",
+            out=(
+                Cut(
+                    "livehub.kit.leases:_is_ours", "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"
+                ),
+            ),
+            race=race(test_inheritance.test_a_seat_of_the_living_is_nobody_elses),
+        )
+    ),
+    *(
+        guard
+        for what, where in (
+            ("message", "livehub.inbox.queue:inherit"),
+            ("fact", "livehub.kit.outbox:inherit"),
+            ("fetch", "livehub.orders.fetching:inherit"),
+        )
+        for guard in on_both(
+            Guard(
+                of=f"the seat of who held a {what} that is inherited",
+                out=(Cut(where, "BETWEEN $1 AND $2", "+ 0 * CAST($1 AS bigint) <> 0 * CAST($2 AS bigint)"),),
+                race=race(
+                    test_inheritance.test_the_heir_frees_what_the_dead_held_and_nothing_else, what=what
+                ),
+            )
         )
     ),
     Guard(
