@@ -1,8 +1,9 @@
-"""Centres, bureaus, merchants and endpoints as an operator names them: by name or public id."""
+"""What an operator names: centres, bureaus, merchants and endpoints by name or public id, and instants."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -13,6 +14,23 @@ from livehub.accounts.models import Bureau, Centre
 from livehub.kit import clock
 from livehub.merchants.models import Merchant
 from livehub.platforms.models import Endpoint
+
+
+class _Instant(click.ParamType[datetime]):
+    name = "instant"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read an ISO 8601 date and time that says its offset."""
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            found = None
+        if found is None or found.tzinfo is None:
+            self.fail(f"{value!r} is not a time with its offset, such as 2026-12-01T08:00+08:00", param, ctx)
+        return found.astimezone(UTC)
+
+
+INSTANT = _Instant()
 
 
 async def centre(name: str, *, city: str = "", actor: Actor) -> Centre:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import click
 
 from livehub import database
@@ -10,8 +12,10 @@ from livehub.cli import finding
 from livehub.cli.working import example, run
 from livehub.kit import clock
 from livehub.platforms import shops
+from livehub.platforms.models import Endpoint
 
 _ADD = "livehub shop add doudian 4463798 --name 侨港海味 --bureau 商务局 --app-key 7053 --api-url https://…"
+_ROTATE = "livehub shop rotate-secret doudian --until 2026-12-01T08:00+08:00"
 
 
 @click.group("shop", epilog=example(_ADD))
@@ -75,3 +79,45 @@ def add(
         return f"/hooks/{door.platform}/{door.endpoint_key}"
 
     click.echo(run(database.atomic(work)))
+
+
+@command.command("rotate-secret", epilog=example(_ROTATE))
+@click.argument("platform")
+@click.option("--endpoint", default="", help="Its key; may be left out where the centre has one there.")
+@click.option("--centre", default="", help="Name or id, where there are several.")
+@click.option("--secret", default="", help="The new secret; asked for when left out.")
+@click.option(
+    "--until", type=finding.INSTANT, help="When the older secrets end, with its offset; a day from now."
+)
+def rotate_secret(*, platform: str, endpoint: str, centre: str, secret: str, until: datetime | None) -> None:
+    """Accept a new secret of an endpoint's pushes; the older ones stay valid until they end."""
+    secret = secret or click.prompt("Secret", hide_input=True)
+
+    async def work(actor: Actor) -> str:
+        now = clock.now()
+        door = await _endpoint(platform, endpoint, centre, actor=actor)
+        end = until or now + timedelta(days=1)
+        await shops.rotate_secret(door.id, secret=secret, overlap_until=end, actor=actor, now=now)
+        return f"the new secret is accepted; older ones end at {end.isoformat(timespec='seconds')}"
+
+    click.echo(run(database.atomic(work)))
+
+
+@command.command("end-old-secrets", epilog=example("livehub shop end-old-secrets doudian"))
+@click.argument("platform")
+@click.option("--endpoint", default="", help="Its key; may be left out where the centre has one there.")
+@click.option("--centre", default="", help="Name or id, where there are several.")
+def end_old_secrets(*, platform: str, endpoint: str, centre: str) -> None:
+    """Accept only an endpoint's newest secret from now on."""
+
+    async def work(actor: Actor) -> None:
+        door = await _endpoint(platform, endpoint, centre, actor=actor)
+        await shops.end_old_secrets(door.id, actor=actor, now=clock.now())
+
+    run(database.atomic(work))
+    click.echo("only the newest secret is accepted, by every process within three seconds")
+
+
+async def _endpoint(platform: str, key: str, centre: str, *, actor: Actor) -> Endpoint:
+    within = await finding.centre(centre, actor=actor)
+    return await finding.endpoint(platform, key, centre_id=within.id)

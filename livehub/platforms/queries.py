@@ -60,6 +60,26 @@ class ShopView(Struct, frozen=True, kw_only=True):
     name: str
 
 
+class SecretView(Struct, frozen=True):
+    """When a secret came and until when it is accepted; not what it is."""
+
+    created_at: datetime
+    not_after: datetime | None
+
+
+class DoorView(Struct, frozen=True, kw_only=True):
+    """An endpoint as people see it: the secrets that are accepted, newest first, and its shops."""
+
+    id: int
+    platform: str
+    name: str
+    app_key: str
+    path: str
+    disabled: bool
+    secrets: list[SecretView]
+    shops: list[ShopView]
+
+
 class EndpointBook:
     """All endpoints of this node, kept in memory for a few seconds: the hot path asks no database.
 
@@ -149,6 +169,22 @@ async def shops_by_id(numbers: Collection[int]) -> dict[int, ShopView]:
     return {row["id"]: _shop(row) for row in rows}
 
 
+async def doors_of(centre_id: int, *, now: datetime) -> list[DoorView]:
+    """The endpoints of a centre by platform and name."""
+    rows = await database.fetch(
+        f"SELECT {_COLUMNS}, s.created_at AS secret_from {_FROM}"
+        " WHERE e.centre_id = $1 AND (s.not_after IS NULL OR s.not_after >= $2)"
+        " ORDER BY e.platform, e.name, e.id, s.id DESC",
+        centre_id,
+        clock.to_ms(now),
+    )
+    shops = await shops_of(centre_id)
+    return [
+        _door(group, [shop for shop in shops if shop.endpoint_id == number])
+        for number, group in _by_endpoint(rows).items()
+    ]
+
+
 async def shops_of(centre_id: int) -> list[ShopView]:
     """The shops of a centre by platform and name."""
     rows = await database.fetch(
@@ -159,16 +195,37 @@ async def shops_of(centre_id: int) -> list[ShopView]:
 
 def _views(rows: Iterable[Mapping[str, Any]]) -> list[EndpointView]:
     """One view per endpoint of rows that come one per secret; one that cannot be opened spoils no other."""
-    grouped: dict[int, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        grouped.setdefault(row["id"], []).append(row)
     views = []
-    for number, group in grouped.items():
+    for number, group in _by_endpoint(rows).items():
         try:
             views.append(_view(group))
         except sealing.KeyMissing:
             log.exception("endpoint.secret_cannot_be_opened", endpoint_id=number)
     return views
+
+
+def _by_endpoint(rows: Iterable[Mapping[str, Any]]) -> dict[int, list[Mapping[str, Any]]]:
+    grouped: dict[int, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        grouped.setdefault(row["id"], []).append(row)
+    return grouped
+
+
+def _door(group: list[Mapping[str, Any]], shops: list[ShopView]) -> DoorView:
+    row = group[0]
+    return DoorView(
+        id=row["id"],
+        platform=row["platform"],
+        name=row["name"],
+        app_key=row["app_key"],
+        path=f"/hooks/{row['platform']}/{row['endpoint_key']}",
+        disabled=bool(row["disabled"]),
+        secrets=[
+            SecretView(clock.from_ms(each["secret_from"]), clock.from_ms_or_none(each["not_after"]))
+            for each in group
+        ],
+        shops=shops,
+    )
 
 
 def _view(group: list[Mapping[str, Any]]) -> EndpointView:

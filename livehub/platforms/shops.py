@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tortoise.exceptions import IntegrityError
+from tortoise.expressions import Q
 
 from livehub import database
 from livehub.accounts import audit
@@ -26,6 +27,7 @@ SEALED = (
     Column("endpoint", "access_token_sealed", TOKEN_PLACE),
 )
 KEY_BYTES = 24  # 192 random bits in the webhook's path
+OVERLAP_MOST = timedelta(days=30)
 REF_LENGTH = 64
 NAME_LENGTH = 80
 
@@ -66,15 +68,28 @@ async def add_endpoint(
 async def rotate_secret(
     endpoint_id: int, *, secret: str, overlap_until: datetime, actor: Actor, now: datetime
 ) -> Endpoint:
-    """Add a newer secret; the older ones stay valid until the overlap ends."""
-    endpoint = await _endpoint(endpoint_id, actor=actor)
+    """Add a newer secret; the older ones stay valid until the overlap ends, and none longer."""
+    endpoint = await _held(endpoint_id, actor=actor)
     registry.get(endpoint.platform).check_secret(secret)
-    if overlap_until < now:
-        raise Invalid(details=[Detail("overlap_until", "结束时间已经过去")])
-    older = EndpointSecret.filter(endpoint_id=endpoint.id, not_after__isnull=True)
-    await older.update(not_after=overlap_until)
+    if not now <= overlap_until <= now + OVERLAP_MOST:
+        raise Invalid(
+            details=[Detail("overlap_until", "结束时间已经过去，或太晚", f"最多 {OVERLAP_MOST.days} 天后")]
+        )
+    await _end_secrets(endpoint, at=overlap_until)
     await _keep_secret(endpoint, secret=secret, now=now)
-    await _audit("endpoint.secret_rotated", endpoint, actor=actor, now=now)
+    await _audit("endpoint.secret_rotated", endpoint, actor=actor, now=now, until=overlap_until.isoformat())
+    return endpoint
+
+
+@database.atomic
+async def end_old_secrets(endpoint_id: int, *, actor: Actor, now: datetime) -> Endpoint:
+    """End the overlap at once: only the newest secret is accepted from now on."""
+    endpoint = await _held(endpoint_id, actor=actor)
+    newest = await EndpointSecret.filter(endpoint_id=endpoint.id).order_by("-id").first()
+    if newest is None:
+        raise NotFound
+    await _end_secrets(endpoint, at=now, but=newest.id)
+    await _audit("endpoint.old_secrets_ended", endpoint, actor=actor, now=now)
     return endpoint
 
 
@@ -151,6 +166,19 @@ async def _endpoint(endpoint_id: int, *, actor: Actor) -> Endpoint:
     return endpoint
 
 
+async def _held(endpoint_id: int, *, actor: Actor) -> Endpoint:
+    """The endpoint, whose secrets nobody else changes meanwhile."""
+    if database.dialect() == "postgres":
+        await database.fetch("SELECT id FROM endpoint WHERE id = $1 FOR UPDATE", endpoint_id)
+    return await _endpoint(endpoint_id, actor=actor)
+
+
+async def _end_secrets(endpoint: Endpoint, *, at: datetime, but: int = 0) -> None:
+    """Let no secret there is be valid after an instant; one that ends earlier is left so."""
+    living = Q(not_after__isnull=True) | Q(not_after__gt=at)
+    await EndpointSecret.filter(living, endpoint_id=endpoint.id).exclude(id=but).update(not_after=at)
+
+
 async def _keep_secret(endpoint: Endpoint, *, secret: str, now: datetime) -> None:
     await EndpointSecret.create(
         endpoint_id=endpoint.id, secret_sealed=_sealed(secret, place=SECRET_PLACE), created_at=now
@@ -166,11 +194,11 @@ def _require_length(field: str, text: str, *, limit: int) -> None:
         raise Invalid(details=[Detail(field, "请填写", f"1 到 {limit} 个字")])
 
 
-async def _audit(action: str, endpoint: Endpoint, *, actor: Actor, now: datetime) -> None:
+async def _audit(action: str, endpoint: Endpoint, *, actor: Actor, now: datetime, **more: str) -> None:
     await audit.write(
         action,
         actor=actor,
         now=now,
         about=("endpoint", str(endpoint.id)),
-        detail={"platform": endpoint.platform, "name": endpoint.name},
+        detail={"platform": endpoint.platform, "name": endpoint.name, **more},
     )

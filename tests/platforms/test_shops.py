@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,44 @@ async def test_who_may_not_or_what_cannot_work_is_refused(db: Settings) -> None:
         await shops.add_shop(
             foreign.id, endpoint_id=endpoint.id, shop_ref="1", name="店", actor=manager, now=NOW
         )
+
+
+async def test_a_second_rotation_lets_nothing_older_live_longer(db: Settings) -> None:
+    bureau = await a_bureau()
+    endpoint = await an_endpoint(bureau, secret="first")
+    manager = an_actor(Role.MANAGER, centre_id=bureau.centre_id)
+    soon, late = NOW + timedelta(hours=1), NOW + timedelta(days=7)
+
+    async def rotate(secret: str, until: datetime) -> None:
+        await shops.rotate_secret(endpoint.id, secret=secret, overlap_until=until, actor=manager, now=NOW)
+
+    await rotate("second", late)
+    await rotate("third", soon)
+    await rotate("fourth", late)
+
+    (door,) = await queries.doors_of(bureau.centre_id, now=NOW)
+    assert [secret.not_after for secret in door.secrets] == [None, late, soon, soon]
+    with pytest.raises(Invalid):
+        await rotate("fifth", NOW + timedelta(days=31))
+    await shops.end_old_secrets(endpoint.id, actor=manager, now=NOW)
+    after = await queries.endpoints_by_id([endpoint.id], now=NOW + timedelta(milliseconds=1))
+    assert after[endpoint.id].credential.secrets == ("fourth",)
+
+
+async def test_two_rotations_at_once_leave_one_secret_without_an_end(db: Settings) -> None:
+    bureau = await a_bureau()
+    endpoint = await an_endpoint(bureau)
+    manager = an_actor(Role.MANAGER, centre_id=bureau.centre_id)
+    until = NOW + timedelta(days=1)
+
+    async def rotate(secret: str) -> None:
+        await database.unit(
+            lambda: shops.rotate_secret(
+                endpoint.id, secret=secret, overlap_until=until, actor=manager, now=NOW
+            )
+        )
+
+    await asyncio.gather(*(rotate(f"secret {n}") for n in range(4)))
+
+    endless = await database.fetch("SELECT id FROM endpoint_secret WHERE not_after IS NULL")
+    assert len(endless) == 1

@@ -19,7 +19,10 @@ from tests.conftest import KEYS
 
 FILES = {"static_file", "favicon"}  # the program's own scripts and styles
 STRANGERS_POST = {"login", "hooks/<platform:str>/<endpoint_key:str>"}  # these know whom they let in
-ADMINS_DOORS = {"desk", "api/v1/rooms", "api/v1/me", "logout", "logout/everywhere"}
+ADMINS_DOORS = {
+    "desk", "desk/shops", "desk/shops/<endpoint_id:int>/secret", "desk/shops/<endpoint_id:int>/end-old-secrets",
+    "api/v1/rooms", "api/v1/me", "logout", "logout/everywhere",
+}  # fmt: skip
 _READS = frozenset(each for each in Permission if each.endswith(".read"))
 
 
@@ -85,10 +88,11 @@ def test_an_auditor_opens_sealed_things_and_changes_nothing(routes: list[Route])
     assert posts == {"desk/deliveries/<delivery_id:int>/open"}
 
 
-def test_money_and_exports_ask_for_a_fresh_password(routes: list[Route]) -> None:
+def test_money_exports_and_secrets_ask_for_a_fresh_password(routes: list[Route]) -> None:
     fresh = {r.path for r in routes if getattr(r.handler, doors.FRESHLY, False)}
 
     money = {r.path for r in routes if Permission.CAMPAIGN_COUNTERSIGN in (permissions(r) or ())}
     exports = {r.path for r in routes if r.path.endswith(".csv")}
-    assert fresh == money | exports
+    secrets = {r.path for r in routes if Permission.SHOP_MANAGE in (permissions(r) or ())}
+    assert fresh == money | exports | secrets
     assert len(fresh) > 4

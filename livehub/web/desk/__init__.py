@@ -9,6 +9,7 @@ from livehub.web.desk import (
     orders,
     outbox,
     sales,
+    shops,
     today,
 )
 
@@ -21,5 +22,6 @@ BLUEPRINTS = (
     orders.bp,
     inbox.bp,
     deliveries.bp,
+    shops.bp,
     outbox.bp,
 )

@@ -26,6 +26,7 @@ NEEDED: Mapping[str, Permission] = {
     "campaigns": Permission.CAMPAIGN_READ,
     "sales": Permission.SALES_READ,
     "inbox": Permission.INBOX_READ,
+    "shops": Permission.SHOP_READ,
     "outbox": Permission.OUTBOX_READ,
     "wall": Permission.WALL_READ,
 }
@@ -42,6 +43,8 @@ DONE: Mapping[str, str] = {
     "closed": "已收回，没领的券退回券种",
     "revoked": "链接已作废",
     "replayed": "已放回队列，几秒后刷新可看到结果",
+    "secret-rotated": "新密钥已生效，请到平台后台换上同一个密钥",
+    "old-secrets-ended": "旧密钥已停用，几秒内各进程都会拒绝它",
     "countersigned": "已会签，预算已锁定",
 }
 

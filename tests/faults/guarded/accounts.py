@@ -104,6 +104,11 @@ GUARDS = (
         race=race(test_shops.test_a_shop_is_added_once_and_told),
     ),
     Guard(
+        of="the endpoint whose secret is rotated",
+        out=(Cut("livehub.platforms.shops:_held", 'if database.dialect() == "postgres":', "if False:"),),
+        race=race(test_shops.test_two_rotations_at_once_leave_one_secret_without_an_end),
+    ),
+    Guard(
         of="the key of a message to somebody",
         out=(
             Unique("notice", "dedupe_key"),

@@ -21,6 +21,7 @@ DOORS = {
     "/desk/sales": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/sales/lines": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/inbox": {Role.STAFF, Role.MANAGER, Role.AUDITOR},
+    "/desk/shops": {Role.STAFF, Role.MANAGER, Role.AUDITOR, Role.ADMIN},
     "/desk/outbox": {Role.STAFF, Role.MANAGER, Role.AUDITOR},
 }
 

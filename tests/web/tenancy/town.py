@@ -20,6 +20,7 @@ from rooms import rundown
 from rooms.models import Booking, Broadcast
 from streamers import links as streamer_links
 from tests.factories.merchants import a_merchant, a_store
+from tests.factories.platforms import STANDARD_SECRET
 from tests.factories.rooms import House, a_broadcast, a_house, local
 from tests.site import Site
 from tests.web.api.town import a_round
@@ -87,7 +88,7 @@ class Town(Struct, kw_only=True):
 
 WITHOUT_BODY = (
     "/start", "/end", "/submit", "/countersign", "/pause", "/resume", "/open", "/close", "/cancel", "/approve",
-    "/streamer-link", "/revoke",
+    "/streamer-link", "/revoke", "/end-old-secrets",
 )  # fmt: skip
 _ROOM = {"platform": "standard_webhooks", "account_ref": "erp", "room_ref": "room-next"}
 BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands for ours
@@ -106,6 +107,7 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/desk/campaigns/<public_id:str>/countersign": {"version": "1"},
     "/desk/deliveries/<delivery_id:int>/open": {"reason": "核对一笔退款"},
     "/desk/inbox/<message_id:int>/replay": {"reason": "重放"},
+    "/desk/shops/<endpoint_id:int>/secret": {"secret": STANDARD_SECRET, "hours": "0"},
 }
 
 
@@ -196,6 +198,7 @@ async def _ours(office: Office) -> dict[str, str]:
         "shop": office.shop.public_id,
         "shop_id": office.shop.public_id,
         "order_ref": ORDER,
+        "endpoint_id": str(office.endpoint.id),
         "delivery_id": str(delivery.id),
         "message_id": str(message.id),
         "link_id": str(link.link_id),
