@@ -141,3 +141,14 @@ async def execute(sql: str, *args: Any) -> int:
     """Run a statement and return how many rows it touched."""
     affected, _ = await get_connection("default").execute_query(sql, list(args))
     return affected
+
+
+async def execute_within(seconds: int, sql: str, *args: Any) -> None:
+    """Run a statement of the current transaction that may take so long.
+
+    The pool's own limits are for work that somebody waits for. SQLite has none.
+    """
+    if dialect() == "postgres":
+        await get_connection("default").execute_within(seconds, sql, args)  # type: ignore[attr-defined]  # our client's
+    else:
+        await execute(sql, *args)

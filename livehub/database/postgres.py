@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -109,6 +110,13 @@ class Client(_Counting, AsyncpgDBClient):
 
 class _Wrapper(_Counting, TransactionWrapper):
     """A transaction's own view of its connection."""
+
+    @translate_exceptions
+    async def execute_within(self: Any, seconds: int, query: str, values: Sequence[Any]) -> None:
+        """A statement with limits of its own; the server's stays until the transaction ends."""
+        async with self.acquire_connection() as connection:
+            await connection.execute(f"SET LOCAL statement_timeout = '{seconds}s'")
+            await connection.execute(query, *values, timeout=seconds)
 
     def _in_transaction(self) -> Any:
         return Savepoint(_Wrapper(self))

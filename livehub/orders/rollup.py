@@ -14,6 +14,8 @@ from livehub.orders.contribution import MEASURES, Contribution, Key, Vector, g2
 
 BUCKET = ("centre_id", "day", "broadcast_id", "shop_id", "streamer_id", "product_id", "attribution")
 MINUTES_KEPT = 48 * 60
+REBUILD_MEMORY = "64MB"  # of PostgreSQL, so that tens of thousands of sums are not sorted on the disk
+REBUILD_SECONDS = 3600  # for each statement of a rebuild: a city has hundreds of millions of entries
 
 _KEY_TYPES = {
     "centre_id": "bigint",
@@ -43,6 +45,16 @@ _UPSERT_BUCKET = (
     f"INSERT INTO rollup_bucket ({_bucket_columns}, revision) SELECT {_bucket_columns}, 1 FROM v WHERE true"
     f" ON CONFLICT ({', '.join(BUCKET)}) DO UPDATE SET {_raise}, revision = rollup_bucket.revision + 1"
 )
+# What each bucket lacks of its sum, and how many entries it has: grouped once, where a comparison of the
+# groups with the buckets would join them twice.
+_lacking = ", ".join(f"CAST(sum({m}) AS bigint) AS {m}" for m in MEASURES)
+_DIFFERING = (
+    f"SELECT {', '.join(BUCKET)}, {_lacking}, sum(entries) AS entries FROM ("
+    f"SELECT {_bucket_columns}, 1 AS entries FROM contribution_entry"
+    f" UNION ALL SELECT {', '.join([*BUCKET, *(f'-{m}' for m in MEASURES)])}, 0 FROM rollup_bucket) AS two"
+    f" GROUP BY {', '.join(BUCKET)} HAVING {' OR '.join(f'sum({m}) <> 0' for m in MEASURES)}"
+)
+_same_bucket = " AND ".join(f"v.{name} = rollup_bucket.{name}" for name in BUCKET)
 _UPSERT_MINUTE = (
     "INSERT INTO rollup_minute (centre_id, minute, broadcast_id, g2, orders)"
     " SELECT centre_id, minute, broadcast_id, g2, orders FROM v WHERE true"
@@ -127,33 +139,53 @@ _ORDERS = MEASURES.index("orders")
 
 
 async def rebuild(*, now: datetime) -> dict[str, int]:
-    """Make every bucket anew from the entries, in one transaction; says how many there are and differed."""
-    sums = ", ".join(f"sum({m}) AS {m}" for m in MEASURES)
-    keys = ", ".join(BUCKET)
+    """Make every sum anew and replace each bucket that is not it, in one transaction; minutes all anew.
+
+    Says how many buckets there are now, and how many differed. Intake waits until it is done.
+    """
     async with database.transaction():
         if database.dialect() == "postgres":
             # In the order in which book() touches them: else the two wait for each other.
             await database.execute("LOCK TABLE rollup_minute, rollup_bucket IN EXCLUSIVE MODE")
-        temporary = "CREATE TEMPORARY TABLE bucket_anew AS"  # summed once: to compare, and to replace by
-        await database.execute(f"{temporary} SELECT {keys}, {sums} FROM contribution_entry GROUP BY {keys}")
-        differing = len(await differing_buckets("bucket_anew"))
-        newest = await database.fetch_one("SELECT coalesce(max(revision), 0) AS n FROM rollup_bucket")
-        revision = int(newest["n"]) + 1 if newest else 1  # of no bucket does it go back
-        await database.execute("DELETE FROM rollup_bucket")
-        await database.execute(
-            f"INSERT INTO rollup_bucket ({keys}, {', '.join(MEASURES)}, revision)"
-            f" SELECT {keys}, {', '.join(MEASURES)}, {revision} FROM bucket_anew"
-        )
-        await database.execute("DROP TABLE bucket_anew")
+            await database.execute(f"SET LOCAL work_mem = '{REBUILD_MEMORY}'")
+        await _execute(f"CREATE TEMPORARY TABLE bucket_differing AS {_DIFFERING}")
+        differing = await _count("bucket_differing")
+        if differing:
+            await _replace_buckets()
+        await database.execute("DROP TABLE bucket_differing")
         await _rebuild_minutes(now=now)
-        count = await database.fetch_one("SELECT count(*) AS n FROM rollup_bucket")
-    return {"buckets": int(count["n"]) if count else 0, "differed": differing}
+        buckets = await _count("rollup_bucket")
+    return {"buckets": buckets, "differed": differing}
+
+
+async def _replace_buckets() -> None:
+    """Bring what differs to its sum, which is exact under the lock; drop what has no entry at all."""
+    newest = await database.fetch_one("SELECT coalesce(max(revision), 0) AS n FROM rollup_bucket")
+    revision = int(newest["n"]) + 1 if newest else 1  # of no bucket does it go back
+    await _execute(
+        f"DELETE FROM rollup_bucket WHERE EXISTS (SELECT 1 FROM bucket_differing v WHERE {_same_bucket}"
+        " AND v.entries = 0)"
+    )
+    await _execute(
+        f"INSERT INTO rollup_bucket ({_bucket_columns}, revision) SELECT {_bucket_columns}, {revision}"
+        " FROM bucket_differing WHERE entries > 0"
+        f" ON CONFLICT ({', '.join(BUCKET)}) DO UPDATE SET {_raise}, revision = excluded.revision"
+    )
+
+
+async def _execute(sql: str, *args: Any) -> None:
+    await database.execute_within(REBUILD_SECONDS, sql, *args)
+
+
+async def _count(table: str) -> int:
+    row = await database.fetch_one(f"SELECT count(*) AS n FROM {table}")
+    return int(row["n"]) if row else 0
 
 
 async def _rebuild_minutes(*, now: datetime) -> None:
     oldest = clock.to_ms(now) // 60_000 - MINUTES_KEPT
-    await database.execute("DELETE FROM rollup_minute")
-    await database.execute(
+    await _execute("DELETE FROM rollup_minute")
+    await _execute(
         "INSERT INTO rollup_minute (centre_id, minute, broadcast_id, g2, orders)"
         " SELECT centre_id, minute, broadcast_id,"
         " sum(buyer_paid + platform_disc + other_disc + voucher_subsidy), sum(orders)"
@@ -169,26 +201,9 @@ async def prune_minutes(*, now: datetime) -> int:
     )
 
 
-async def differing_buckets(summed: str = "") -> list[dict[str, Any]]:
-    """Buckets that are not the sum of their entries, and sums without a bucket.
-
-    ``summed`` is a table in which the entries are summed already.
-    """
-    keys = ", ".join(BUCKET)
-    sums = ", ".join(f"sum({m}) AS {m}" for m in MEASURES)
-    join = " AND ".join(f"e.{k} = b.{k}" for k in BUCKET)
-    nonzero = " OR ".join(f"coalesce(e.{m}, 0) <> b.{m}" for m in MEASURES)
-    some = " OR ".join(f"e.{m} <> 0" for m in MEASURES)
-    entries = (
-        f"{summed} e" if summed else f"(SELECT {keys}, {sums} FROM contribution_entry GROUP BY {keys}) e"
-    )
-    qualified_b = ", ".join(f"b.{k} AS {k}" for k in BUCKET)
-    qualified_e = ", ".join(f"e.{k} AS {k}" for k in BUCKET)
-    return await database.fetch(
-        f"SELECT {qualified_b} FROM rollup_bucket b LEFT JOIN {entries} ON {join} WHERE {nonzero}"
-        f" UNION ALL SELECT {qualified_e} FROM {entries} LEFT JOIN rollup_bucket b ON {join}"
-        f" WHERE b.id IS NULL AND ({some})"
-    )
+async def differing_buckets() -> list[dict[str, Any]]:
+    """Buckets that are not the sum of their entries, and sums without a bucket."""
+    return await database.fetch(f"SELECT {', '.join(BUCKET)} FROM ({_DIFFERING}) AS v")
 
 
 async def differing_minutes(*, now: datetime) -> list[dict[str, Any]]:
