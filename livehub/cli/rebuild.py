@@ -19,4 +19,4 @@ def command() -> None:
 
     with spinning("rebuilding the buckets"):
         counts = run(work)
-    click.echo(f"{counts['buckets']} buckets summed anew, {counts['differed']} had differed from their entries")
+    click.echo(f"{counts['buckets']} buckets summed anew, {counts['differed']} differed from their entries")

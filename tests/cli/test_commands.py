@@ -171,7 +171,7 @@ def test_rebuild_mends_what_audit_finds(livehub: Livehub, ask: Ask) -> None:
     assert "invariants do not hold: orders.buckets" in broken.err
     assert "orders.buckets: " in broken.out
 
-    assert livehub("rebuild").out == "0 buckets summed anew, 1 had differed from their entries\n"
+    assert livehub("rebuild").out == "0 buckets summed anew, 1 differed from their entries\n"
     assert livehub("audit").status == 0
 
 
