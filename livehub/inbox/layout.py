@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -68,9 +69,13 @@ _AS_NEW = {
 NEW_MESSAGE = f"INSERT INTO inbox_message ({', '.join((*MESSAGE, *_AS_NEW))})"
 
 
-def message_values() -> str:
-    """What NEW_MESSAGE wants, of columns named alike: due at once by the database's clock, not by ours."""
-    return ", ".join((*MESSAGE, *_AS_NEW.values())).format(now=database.now_ms())
+def message_values(same: Mapping[str, str] = MappingProxyType({})) -> str:
+    """What NEW_MESSAGE wants, of columns named alike: due at once by the database's clock, not by ours.
+
+    ``same``: column -> SQL of what is the same in every row.
+    """
+    values = (*(same.get(name, name) for name in MESSAGE), *_AS_NEW.values())
+    return ", ".join(values).format(now=database.now_ms())
 
 
 def insert_message() -> str:
@@ -172,13 +177,16 @@ def delivery_row(  # noqa: PLR0913 -- the columns of a delivery
         verdict,
         str(status),
         error,
-        len(raw),
-        sha256(raw).digest(),
-        sealing.ring().seal(raw, place=BODY_PLACE),
+        *kept_bytes(raw),
         headers,
         host,
         request_id,
     )
+
+
+def kept_bytes(raw: bytes) -> tuple[int, bytes, bytes]:
+    """Size, SHA-256 and sealed bytes of what arrived."""
+    return len(raw), sha256(raw).digest(), sealing.ring().seal(raw, place=BODY_PLACE)
 
 
 _DROPPED = frozenset(

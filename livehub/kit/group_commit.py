@@ -128,6 +128,7 @@ class GroupCommit(Generic[Item, Answer]):
 
     async def _flush_forever(self) -> None:
         size = 0
+        most = self._batch_limit
         while True:
             await self._arrived.wait()
             if not self._waiting:
@@ -137,13 +138,24 @@ class GroupCommit(Generic[Item, Answer]):
                 continue
             if 1 < size < SMALL:
                 await asyncio.sleep(LINGER_SECONDS)
-            size = min(len(self._waiting), self._batch_limit)
+            size = min(len(self._waiting), most)
             batch = [self._waiting.popleft() for _ in range(size)]
             self._sizes.observe(size)
             self._depth.set(len(self._waiting))
             began = time.monotonic()
             await self._flush(batch)
             self._seconds.observe(time.monotonic() - began)
+            most = self._most(size + len(self._waiting))
+
+    def _most(self, outstanding: int) -> int:
+        """How many the next batch may have: half of all that were waited for, where a server commits.
+
+        A crowd whose next requests come when its answers went stands in one batch for ever, and we and the
+        server take turns at idling. SQLite commits in this process, so that nothing is gained by turns.
+        """
+        if database.dialect() == "sqlite":
+            return self._batch_limit
+        return min(self._batch_limit, max(SMALL, (outstanding + 1) // 2))
 
     async def _flush(self, batch: list[Waiting[Item, Answer]]) -> None:
         began = time.monotonic()

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 
 from livehub import database
-from livehub.inbox import layout, receiving
+from livehub.inbox import receiving
 from livehub.inbox.layout import Origin
 from livehub.inbox.receiving import Arrival
 from livehub.kit import clock
@@ -45,7 +45,7 @@ async def test_two_workers_store_the_same_batch_in_opposite_orders(db: Settings)
 async def test_two_workers_with_the_same_messages_do_not_wait_in_a_ring(db: Settings) -> None:
     """The middle one is held until both want it: one has what comes before it, the other what comes after."""
     forth, back = ([arrival(n) for n in numbers] for numbers in (range(9), reversed(range(9))))
-    middle = forth[4].messages[0][list(layout.MESSAGE).index("digest")]
+    middle = forth[4].messages[0][list(receiving.PUSHED_MESSAGE).index("digest")]
     await receiving.store([arrival(99)])
     row = await database.fetch_one("SELECT * FROM inbox_message")
     assert row is not None

@@ -53,3 +53,32 @@ async def test_an_outage_that_takes_its_time_is_told_to_all_who_wait(db: Setting
         await asyncio.wait_for(commits.stop(), 5)
 
     assert [type(answer) for answer in answers] == [database.DatabaseUnavailable] * 8
+
+
+async def test_a_crowd_is_served_in_turns_where_a_server_commits(db: Settings) -> None:
+    """Whoever is answered comes again: in one batch for all of them we and the server would idle by turns."""
+    sizes: list[int] = []
+
+    async def settle(items: Sequence[int]) -> list[int]:
+        sizes.append(len(items))
+        await database.fetch("SELECT 1")
+        return list(items)
+
+    async def come_again_and_again(commits: GroupCommit[int, int]) -> None:
+        for number in range(20):
+            await commits.submit(number)
+
+    commits: GroupCommit[int, int] = GroupCommit("tests", settle, queue_limit=100, batch_limit=100)
+    commits.start()
+    try:
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(come_again_and_again(commits) for _ in range(64)))
+    finally:
+        await asyncio.wait_for(commits.stop(), 5)
+
+    crowd = sizes[1:-3]  # without the first, and those who are left in the end
+    if database.dialect() == "postgres":
+        assert max(crowd) <= 33
+        assert sum(crowd) / len(crowd) > 16
+    else:
+        assert min(crowd) == 64

@@ -10,7 +10,7 @@ from tortoise.transactions import in_transaction
 
 from livehub import process
 from livehub.bench.peers import orm_claim
-from livehub.inbox import layout, receiving
+from livehub.inbox import receiving
 from livehub.inbox.layout import Origin
 from livehub.inbox.models import InboxDelivery, InboxMessage, MessageStatus
 from livehub.kit import clock
@@ -18,7 +18,7 @@ from livehub.platforms import registry
 from livehub.platforms.queries import EndpointBook
 from livehub.settings import Settings
 
-DIGEST = list(layout.MESSAGE).index("digest")
+DIGEST = list(receiving.PUSHED_MESSAGE).index("digest")
 
 
 def create_app(settings: Settings) -> Sanic[Any, Any]:
@@ -70,11 +70,16 @@ async def _receive(request: Request, platform: str, endpoint_key: str) -> HTTPRe
         )
         fresh = {row[DIGEST]: row for row in arrival.messages if row[DIGEST] not in known}
         if fresh:
-            await InboxDelivery.create(**dict(zip(layout.DELIVERY, arrival.delivery, strict=True)))
+            await InboxDelivery.create(
+                **dict(zip(receiving.PUSHED_DELIVERY, arrival.delivery, strict=True)),
+                source="push",
+                verdict="signed",
+            )
             await InboxMessage.bulk_create(
                 [
                     InboxMessage(
-                        **dict(zip(layout.MESSAGE, row, strict=True)),
+                        **dict(zip(receiving.PUSHED_MESSAGE, row, strict=True)),
+                        source="push",
                         status=MessageStatus.RECEIVED,
                         next_attempt_at=now,
                     )
