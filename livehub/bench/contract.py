@@ -21,6 +21,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     postgres_url: str = ""  # a server on which databases may be created
     redis_url: str = ""  # empty: the peer that needs one is left out
     seed: int = 1
+    orders: int = 0  # rollups: so many, whatever the seconds; 0: by the seconds
     plain: bool = False  # claims: without rules and link quota
     granted: bool = False  # claims: stock for everybody
 

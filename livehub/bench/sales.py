@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from livehub.accounts import users
 from livehub.accounts.actors import system
+from livehub.bench import shows
+from livehub.bench.shows import Show
 from livehub.kit import clock
 from livehub.merchants import registry as merchants
 from livehub.platforms import shops
@@ -24,6 +26,11 @@ MAPPED = 36  # of the products; the others stay 未映射
 DAY = 86_400
 SPAN = 30 * DAY
 DUPLICATES, SHUFFLED, REFUNDED = 0.10, 0.10, 0.08
+IN_ROOM, BY_AUTHOR, BY_VOUCHER = (
+    0.45,
+    0.15,
+    0.03,
+)  # how an order names the show it was sold in; the others none
 LATEST = 7 * DAY  # how much later a shuffled message comes
 
 
@@ -31,6 +38,7 @@ class Town(Struct, frozen=True, kw_only=True):
     """Where the messages go."""
 
     centre_id: int
+    bureau_id: int
     endpoint_id: int
     endpoint_key: str
 
@@ -64,32 +72,70 @@ async def seed() -> Town:
             await merchants.map_product(
                 shop.id, product_ref=product_ref, product=product.public_id, actor=clerk, now=now
             )
-    return Town(centre_id=centre.id, endpoint_id=endpoint.id, endpoint_key=endpoint.endpoint_key)
+    return Town(
+        centre_id=centre.id,
+        bureau_id=bureau.id,
+        endpoint_id=endpoint.id,
+        endpoint_key=endpoint.endpoint_key,
+    )
 
 
-def history(orders: int, *, seed: int, start: datetime) -> list[tuple[str, bytes]]:
+async def past_shows(town: Town, *, start: datetime, orders: int) -> list[Show]:
+    """The evenings on air of thirty days, with a voucher for each order that is to carry one."""
+    now = clock.now()
+    first = clock.at_local(clock.local_day(start) + timedelta(days=1), hour=20)
+    on = await _stage(town, now=start)
+    held = await shows.evenings(on, first=first, days=SPAN // DAY - 1)
+    await shows.give_vouchers(on, held, count=int(orders * BY_VOUCHER), now=now)
+    return held
+
+
+async def shows_on_air(town: Town) -> list[Show]:
+    """Shows that are on air now."""
+    now = clock.now()
+    return await shows.on_air(await _stage(town, now=now), now=now)
+
+
+async def _stage(town: Town, *, now: datetime) -> shows.Stage:
+    return await shows.stage(centre_id=town.centre_id, bureau_id=town.bureau_id, platform=PLATFORM, now=now)
+
+
+def history(orders: int, *, seed: int, start: datetime, held: Sequence[Show]) -> list[tuple[str, bytes]]:
     """(webhook id, body) of thirty days in the order of their arrival: four messages an order at least.
 
-    A tenth comes again under another id, so that only the merge can know it; a tenth comes late.
+    A tenth comes again under another id, so that only the merge can know it; a tenth comes late. Two thirds
+    are sold in shows, the most by their room, some by their streamer's account or by a voucher of her link.
     """
     dice = Random(seed)
     arrivals = [
         (at, number, message_id, body)
         for number in range(orders)
-        for at, message_id, body in _told(number, dice, start)
+        for at, message_id, body in _told(number, dice, start, held)
     ]
     return [(message_id, body) for _, _, message_id, body in sorted(arrivals)]
 
 
-def paid_now(number: int, dice: Random, *, at: datetime) -> bytes:
-    """One order, paid this moment."""
-    order = _order(number, dice, orders=10**6)
+def paid_now(number: int, dice: Random, *, at: datetime, on_air: Sequence[Show] = ()) -> bytes:
+    """One order, paid this moment, perhaps in one of the shows that are on air."""
+    order = _order(number, dice)
+    if on_air and dice.random() < IN_ROOM + BY_AUTHOR:
+        _sell_in(dice.choice(on_air), order, by_room=True)
     return _body("order.paid", order, at=at, status="paid", created_at=at, paid_at=at)
 
 
-def _told(number: int, dice: Random, start: datetime) -> Iterator[tuple[float, str, bytes]]:
+def _told(
+    number: int, dice: Random, start: datetime, held: Sequence[Show]
+) -> Iterator[tuple[float, str, bytes]]:
     created = int(dice.random() * SPAN)
-    order, refunded = _order(number, dice, orders=10**6), dice.random() < REFUNDED
+    order, refunded = _order(number, dice), dice.random() < REFUNDED
+    way = dice.random()
+    if way < IN_ROOM + BY_AUTHOR + BY_VOUCHER:
+        show = dice.choice(held)
+        created = int((show.starts_at - start).total_seconds() + dice.random() * (shows.MINUTES - 1) * 60)
+        if way < IN_ROOM + BY_AUTHOR:
+            _sell_in(show, order, by_room=way < IN_ROOM)
+        elif show.codes:
+            order |= {"voucher_code": show.codes.pop(), "lines": [_line_with_voucher(number, dice)]}
     steps = [
         ("order.created", "created", 0),
         ("order.paid", "paid", 30),
@@ -110,20 +156,35 @@ def _told(number: int, dice: Random, start: datetime) -> Iterator[tuple[float, s
             yield arrives + dice.random() * 3600, f"{number}.{step}.again", body
 
 
-def _order(number: int, dice: Random, *, orders: int) -> dict[str, Any]:
+def _sell_in(show: Show, order: dict[str, Any], *, by_room: bool) -> None:
+    for line in order["lines"]:
+        line["author_ref"] = show.author_ref
+        if by_room:
+            line["room_ref"] = show.room_ref
+
+
+def _order(number: int, dice: Random) -> dict[str, Any]:
     return {
         "shop_ref": dice.choice(SHOPS),
         "order_ref": f"69{number:016}",
         "currency": "CNY",
-        "buyer_id": f"buyer-{dice.randrange(orders)}",
+        "buyer_id": f"buyer-{dice.randrange(10**6)}",
         "lines": [_line(f"{number}-{n}", dice) for n in range(dice.choice((1, 1, 1, 2, 3)))],
     }
 
 
 def _line(ref: str, dice: Random) -> dict[str, Any]:
     quantity = dice.randint(1, 3)
-    whole = quantity * dice.randrange(990, 30_000)
-    merchant, platform, voucher = whole // 10, whole // 20, 5000 if whole > 20_000 else 0
+    return _sold(ref, dice, quantity=quantity, whole=quantity * dice.randrange(990, 30_000))
+
+
+def _line_with_voucher(number: int, dice: Random) -> dict[str, Any]:
+    return _sold(f"{number}-0", dice, quantity=1, whole=dice.randrange(20_001, 60_000))
+
+
+def _sold(ref: str, dice: Random, *, quantity: int, whole: int) -> dict[str, Any]:
+    merchant, platform = whole // 10, whole // 20
+    voucher = shows.FACE_FEN if whole > 20_000 else 0
     return {
         "line_ref": ref,
         "product_ref": dice.choice(PRODUCTS),
@@ -134,7 +195,6 @@ def _line(ref: str, dice: Random) -> dict[str, Any]:
         "platform_disc_fen": platform,
         "voucher_subsidy_fen": voucher,
         "buyer_paid_fen": whole - merchant - platform - voucher,
-        "room_ref": f"73{dice.randrange(12):017}",
     }
 
 

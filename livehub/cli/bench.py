@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -28,6 +29,7 @@ POSTGRES_URL = "postgres://postgres@127.0.0.1:5432/postgres"
 )
 @click.option("--server", default=POSTGRES_URL, show_default=True, help="PostgreSQL to make databases on.")
 @click.option("--redis", default="", help="A Redis for the peer of claims, such as redis://127.0.0.1:6379.")
+@click.option("--orders", type=click.IntRange(0, 10**7), default=0, help="Rollups: so many, such as 200000.")
 @click.option("--plain", is_flag=True, help="Claims: without rules and link quota.")
 @click.option("--granted", is_flag=True, help="Claims: stock for everybody.")
 def command(
@@ -39,8 +41,7 @@ def command(
     file: Path | None,
     server: str,
     redis: str,
-    plain: bool,
-    granted: bool,
+    **of_one: Any,  # what only one benchmark asks for, by the names of the plan
 ) -> None:
     """Measure one hot path against its peers on this machine; the last line is JSON.
 
@@ -52,8 +53,7 @@ def command(
         repetitions=repetitions,
         postgres_url=server,
         redis_url=redis,
-        plain=plain,
-        granted=granted,
+        **of_one,
     )
     knobs.load()  # a broken environment is told before anything starts
     line = asyncio.run(running.run(name, plan, say=click.echo))
