@@ -142,11 +142,12 @@ def every_loop(*, fetcher: Fetcher, lease_seconds: int) -> list[Loop]:
     """The loops of an installation."""
     take_back = _TakeBack(every_seconds=min(TAKE_BACK_SECONDS, lease_seconds / 6))
     once = _Inheritance()
+    head = queue.Head()
 
     async def take_in() -> int:
         await once("intake", queue.inherit)
         await take_back.now_and_then()
-        return await intake.run_once(now=clock.now(), lease_seconds=lease_seconds)
+        return await intake.run_once(now=clock.now(), lease_seconds=lease_seconds, head=head)
 
     async def fetch() -> int:
         await once("fetch", fetching.inherit)
@@ -186,15 +187,18 @@ class _Inheritance:
 
 
 class _TakeBack:
-    """Messages whose worker died come back to the queue every few seconds."""
+    """Messages whose worker died come back every few seconds, more rarely when looking takes long."""
 
     def __init__(self, *, every_seconds: float) -> None:
         self._every_seconds = every_seconds
         self._next = 0.0
 
     async def now_and_then(self) -> None:
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + self._every_seconds
+        began = time.monotonic()
+        if began >= self._next:
+            self._next = began + self._every_seconds  # even when it fails
             count = await queue.take_back_expired()
+            took = time.monotonic() - began
+            self._next = began + max(self._every_seconds, took / queue.LOOKING_SHARE)
             if count:
                 log.warning("intake.leases_expired", messages=count)

@@ -16,6 +16,7 @@ import uvloop
 
 from livehub import process
 from livehub import settings as knobs
+from livehub.inbox import queue
 from livehub.kit import clock, logging
 from livehub.orders import attribution, intake, ledger, rollup
 from livehub.orders.contribution import Contribution
@@ -23,12 +24,13 @@ from livehub.orders.contribution import Contribution
 
 async def _work() -> None:
     await process.start(knobs.load())
+    head = queue.Head()
     try:
         while told := await asyncio.to_thread(sys.stdin.readline):
             taken, began = 0, perf_counter()
             while taken < int(told) and (
                 count := await intake.run_once(
-                    now=clock.now(), lease_seconds=60, limit=min(intake.BATCH, int(told) - taken)
+                    now=clock.now(), lease_seconds=60, limit=min(intake.BATCH, int(told) - taken), head=head
                 )
             ):
                 taken += count

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from msgspec import Struct
+from prometheus_client import Histogram
 
 from livehub import database
 from livehub.accounts import audit
@@ -18,6 +20,12 @@ from livehub.kit.errors import Conflict
 
 ALONE_AT = 3  # a message leased so often without an outcome is processed alone ...
 POISON_AT = 4  # ... and the next time parked
+
+LATE_MS = 1000  # a message may become visible so long after it was due ...
+WHOLE_LOOK_SECONDS = 5.0  # ... and one that does later is met within these
+LOOKING_SHARE = 0.02  # of the time may go into looking for what hardly ever is there
+
+LEASE_SECONDS = Histogram("livehub_intake_lease_seconds", "Time to take a batch from the inbox")
 
 
 class LeaseLost(Exception):
@@ -65,36 +73,76 @@ _FIELDS = (
 database_now = database.now_ms
 
 
-async def lease(*, limit: int, seconds: int) -> list[Leased]:
+class Head:
+    """How far one worker has read the queue: before that lie only entries of messages it has seen taken.
+
+    They are dead, but while anybody holds an old snapshot PostgreSQL cannot remove them, and to read past all
+    of them takes longer with each message. What appears before the head nevertheless (its commit took long,
+    a lease was rolled back, the clock was set back) is met by a look from the very beginning every few
+    seconds, and more rarely when that takes long.
+    """
+
+    def __init__(self) -> None:
+        self._at = 0
+        self._whole_look_at = 0.0
+
+    def begin(self) -> int:
+        """Where to look from this time."""
+        if monotonic() < self._whole_look_at:
+            return self._at
+        self._whole_look_at = monotonic() + WHOLE_LOOK_SECONDS  # even when this one fails
+        return 0
+
+    def end(self, *, start: int, last: int | None, took: float) -> None:
+        """Note where the last message taken stood, if any was."""
+        if last is not None:
+            self._at = last - LATE_MS
+        if start == 0:
+            self._whole_look_at = monotonic() + max(WHOLE_LOOK_SECONDS, took / LOOKING_SHARE)
+
+
+async def lease(*, limit: int, seconds: int, head: Head | None = None) -> list[Leased]:
     """Take due messages; the attempt is counted before any work, so that a crash leaves its mark.
 
-    Of a message that is to be processed alone ``begin`` counts it: its turn may never come.
+    Of a message that is to be processed alone ``begin`` counts it: its turn may never come. Whoever takes
+    again and again keeps a ``head``.
     """
+    head, began = head or Head(), monotonic()
+    start = head.begin()
+    rows = await _take(limit=limit, seconds=seconds, start=start)
+    took = monotonic() - began
+    LEASE_SECONDS.observe(took)
+    head.end(start=start, last=max((row.pop("next_attempt_at") for row in rows), default=None), took=took)
+    return sorted((Leased(**row) for row in rows), key=lambda each: each.id)
+
+
+async def _take(*, limit: int, seconds: int, start: int) -> list[dict[str, Any]]:
     token = leases.token()
     async with database.transaction():
         await database.prefer_indexes()
         rows = await database.fetch(
             f"UPDATE inbox_message SET status = '{MessageStatus.PROCESSING}', attempts = attempts + 1,"
             f" lease_token = $1, lease_until = {database_now()} + $2"
-            f" WHERE id IN ({due(limit=limit)}) RETURNING {_FIELDS}",
+            f" WHERE id IN ({due(limit=limit)}) RETURNING {_FIELDS}, lease_token AS token, next_attempt_at",
             token,
             seconds * 1000,
+            start,
         )
         await database.write_rows(
             {"id": "bigint"},
             [(row["id"],) for row in rows if row["attempts"] >= ALONE_AT],
             "UPDATE inbox_message SET attempts = attempts - 1 FROM v WHERE inbox_message.id = v.id",
         )
-    return sorted((Leased(**row, token=token) for row in rows), key=lambda each: each.id)
+    return rows
 
 
-def due(*, limit: int) -> str:
+def due(*, limit: int, start: str = "$3") -> str:
     """SQL for the ids at the head of the queue."""
     skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
     return (
         f"SELECT id FROM inbox_message WHERE status = '{MessageStatus.RECEIVED}'"
-        f" AND next_attempt_at <= {database_now()} ORDER BY next_attempt_at, id"
-        f" LIMIT {int(limit)} {skip_locked}"
+        f" AND next_attempt_at >= {start} AND next_attempt_at <= {database_now()}"
+        f" ORDER BY next_attempt_at, id LIMIT {int(limit)} {skip_locked}"
     )
 
 

@@ -63,9 +63,11 @@ class Understood(Struct, frozen=True):
         return layout.encode_fact(self.events) if self.events else ""
 
 
-async def run_once(*, now: datetime, lease_seconds: int, limit: int = BATCH) -> int:
+async def run_once(
+    *, now: datetime, lease_seconds: int, limit: int = BATCH, head: queue.Head | None = None
+) -> int:
     """Take a batch through; returns how many messages were taken, 0 when nothing was due."""
-    leased = await queue.lease(limit=limit, seconds=lease_seconds)
+    leased = await queue.lease(limit=limit, seconds=lease_seconds, head=head)
     if not leased:
         return 0
     BATCHES.observe(len(leased))

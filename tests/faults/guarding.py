@@ -15,6 +15,7 @@ from livehub.settings import Settings
 from livehub.vouchers import latch
 from tests.factories.orders import a_world
 from tests.faults.removing import Removal
+from tests.inbox.test_queue import stopped_clock
 from tests.notices.test_notices import a_channel
 
 Engine = Literal["postgres", "sqlite"]
@@ -41,6 +42,8 @@ class Race(Struct, frozen=True):
                     wanted[name] = db
                 case "monkeypatch":
                     wanted[name] = patch
+                case "stopped":
+                    wanted[name] = stopped_clock(patch)
                 case "world":
                     wanted[name] = await a_world()
                 case "sms":

@@ -34,7 +34,7 @@ GUARDS = {
         ),
     ),
     "the attempt counted before the work": (
-        Cut("livehub.inbox.queue:lease", "attempts = attempts + 1", "attempts = attempts"),
+        Cut("livehub.inbox.queue:_take", "attempts = attempts + 1", "attempts = attempts"),
     ),
     "the one transaction of a batch": (
         Cut(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+
+import asyncpg
 import pytest
 
 from livehub import database
@@ -32,9 +36,104 @@ async def test_the_head_of_a_long_queue_is_found_without_sorting_it(db: Settings
 
     async with database.transaction():
         await database.prefer_indexes()
-        plan = await database.fetch(f"EXPLAIN {queue.due(limit=500)}")
+        plan = await database.fetch(f"EXPLAIN {queue.due(limit=500, start='0')}")
 
     steps = " ".join(row["QUERY PLAN"] for row in plan)
     assert "inbox_message_due" in steps
     assert "Index Cond" in steps
     assert "Sort" not in steps
+
+
+WAITING = (
+    "INSERT INTO inbox_message (delivery_id, centre_id, platform, endpoint_id, shop_ref, digest, native_type,"
+    " native_id, source, position, fact, order_key, provider_ts, received_at, status, reason, attempts,"
+    " next_attempt_at, lease_until, lease_token, last_error)"
+    " SELECT 0, 1, 'standard_webhooks', 1, 's', {digest}, 't', {name}, 'own', 0, '', '',"
+    " 0, 0, 'received', '', 0, {now} - {ago}, 0, 0, ''"
+)
+
+
+async def wait_in_line(name: str, *, ago: int = 0) -> None:
+    """A message that was due so many milliseconds ago."""
+    await database.execute(
+        WAITING.format(digest="$1", name="$2", now=queue.database_now(), ago=ago), name.encode() * 32, name
+    )
+
+
+async def leased(head: queue.Head) -> list[str]:
+    return [each.native_id for each in await queue.lease(limit=9, seconds=30, head=head)]
+
+
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    return stopped_clock(monkeypatch)
+
+
+def stopped_clock(patch: pytest.MonkeyPatch) -> list[float]:
+    """The time by which a head looks from the beginning, to be moved by hand."""
+    at = [1000.0]
+    patch.setattr(queue, "monotonic", lambda: at[0])
+    return at
+
+
+async def test_what_becomes_visible_late_is_found_all_the_same(db: Settings, stopped: list[float]) -> None:
+    head = queue.Head()
+    await wait_in_line("a")
+    assert await leased(head) == ["a"]
+
+    await wait_in_line("b", ago=60_000)
+    await wait_in_line("c", ago=500)
+
+    assert await leased(head) == ["c"]
+    stopped[0] += queue.WHOLE_LOOK_SECONDS
+    assert await leased(head) == ["b"]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("settings", ["postgres"], indirect=True)
+async def test_the_dead_at_the_head_are_not_read_again_and_again(db: Settings, stopped: list[float]) -> None:
+    """They stay in the index for as long as somebody has a snapshot in which they live."""
+    head = queue.Head()
+    async with a_snapshot(db):
+        await database.execute(
+            WAITING.format(
+                digest="decode(md5(n::text), 'hex')", name="n::text", now=queue.database_now(), ago=60_000
+            )
+            + " FROM generate_series(1, 2000) n"
+        )
+        while await queue.lease(limit=500, seconds=30, head=head):
+            pass
+        await wait_in_line("z")
+        assert await leased(head) == ["z"]
+
+        assert await entries_read(leased(head)) <= 1
+        assert await entries_read(leased(queue.Head())) >= 2000
+
+
+@asynccontextmanager
+async def a_snapshot(db: Settings) -> AsyncIterator[None]:
+    """Somebody else looked at the database and has not closed the transaction."""
+    forgetful = await asyncpg.connect(db.database)
+    try:
+        async with forgetful.transaction(isolation="repeatable_read"):
+            await forgetful.fetch("SELECT count(*) FROM inbox_message")
+            yield
+    finally:
+        await forgetful.close()
+
+
+async def entries_read(work: Awaitable[list[str]]) -> int:
+    """How many entries of the queue's index a lease that finds nothing reads."""
+    async with database.transaction():
+        before = await _entries_read()
+        assert await work == []
+        return await _entries_read() - before
+
+
+async def _entries_read() -> int:
+    """By this session, as far as it has not told its statistics."""
+    row = await database.fetch_one(
+        "SELECT pg_stat_get_xact_tuples_returned('inbox_message_due'::regclass) AS n"
+    )
+    assert row is not None
+    return int(row["n"])

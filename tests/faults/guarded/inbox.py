@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.faults.guarding import Guard, race
+from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Cut, Unique
-from tests.inbox import test_leases, test_receiving
+from tests.inbox import test_leases, test_queue, test_receiving
 from tests.orders import test_intake, test_races
 
 LATE = test_leases.test_a_worker_that_woke_too_late_books_nothing
@@ -36,6 +36,18 @@ GUARDS = (
         out=(Cut("livehub.inbox.queue:take_back_expired", " AND lease_until < {database_now()}"),),
         race=race(test_leases.test_a_lease_in_force_is_left_alone),
     ),
+    *on_both(
+        Guard(
+            of="the look from the beginning of the queue",
+            out=(Cut("livehub.inbox.queue:Head.begin", "return 0", "return self._at"),),
+            race=race(test_queue.test_what_becomes_visible_late_is_found_all_the_same),
+        )
+    ),
+    Guard(
+        of="the head of the queue",
+        out=(Cut("livehub.inbox.queue:Head.begin", "return self._at", "return 0"),),
+        race=race(test_queue.test_the_dead_at_the_head_are_not_read_again_and_again),
+    ),
     Guard(
         of="the lease's token when outcomes are written",
         out=(Cut("livehub.inbox.queue:settle", " AND inbox_message.lease_token = v.token"),),
@@ -58,7 +70,7 @@ GUARDS = (
     ),
     Guard(
         of="the attempt counted before the work",
-        out=(Cut("livehub.inbox.queue:lease", "attempts = attempts + 1", "attempts = attempts"),),
+        out=(Cut("livehub.inbox.queue:_take", "attempts = attempts + 1", "attempts = attempts"),),
         race=race(POISON),
     ),
     Guard(
