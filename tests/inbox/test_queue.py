@@ -106,7 +106,7 @@ async def test_the_dead_at_the_head_are_not_read_again_and_again(db: Settings, s
         await wait_in_line("z")
         assert await leased(head) == ["z"]
 
-        assert await entries_read(leased(head)) <= 1
+        assert await entries_read(leased(head)) < 20
         assert await entries_read(leased(queue.Head())) >= 2000
 
 
