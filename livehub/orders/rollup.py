@@ -163,13 +163,17 @@ async def _replace_buckets() -> None:
     newest = await database.fetch_one("SELECT coalesce(max(revision), 0) AS n FROM rollup_bucket")
     revision = int(newest["n"]) + 1 if newest else 1  # of no bucket does it go back
     await _execute(
-        f"DELETE FROM rollup_bucket WHERE EXISTS (SELECT 1 FROM bucket_differing v WHERE {_same_bucket}"
-        " AND v.entries = 0)"
+        "DELETE FROM rollup_bucket WHERE EXISTS"
+        f" (SELECT 1 FROM bucket_differing v WHERE {_same_bucket} AND v.entries = 0)"
+    )
+    await _execute(
+        f"UPDATE rollup_bucket SET {', '.join(f'{m} = rollup_bucket.{m} + v.{m}' for m in MEASURES)},"
+        f" revision = {revision} FROM bucket_differing v WHERE {_same_bucket}"
     )
     await _execute(
         f"INSERT INTO rollup_bucket ({_bucket_columns}, revision) SELECT {_bucket_columns}, {revision}"
-        " FROM bucket_differing WHERE entries > 0"
-        f" ON CONFLICT ({', '.join(BUCKET)}) DO UPDATE SET {_raise}, revision = excluded.revision"
+        " FROM bucket_differing v WHERE entries > 0"
+        f" AND NOT EXISTS (SELECT 1 FROM rollup_bucket WHERE {_same_bucket})"
     )
 
 

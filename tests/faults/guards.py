@@ -60,7 +60,6 @@ LOCKS_NOT_TAKEN_OUT: dict[str, str] = {
     "livehub.inbox.receiving:_SQLITE_MESSAGE": "the digest's unique index is its guard, and has a row",
     "livehub.merchants.registry:map_product": UPSERT,
     "livehub.orders.ledger:_store": "lines are written under their order's lock",
-    "livehub.orders.rollup:_replace_buckets": "under the locks of a rebuild, which have a row",
     "livehub.kit.limits:add": UPSERT,
     "livehub.vouchers.refusals:add": UPSERT,
     "livehub.accounts.users:_give": "its unique columns are its guard, and have a row",
