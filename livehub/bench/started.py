@@ -111,6 +111,13 @@ async def drain(settings: Settings, *options: str) -> AsyncIterator[Drain]:
 
 
 @asynccontextmanager
+async def sandbox(settings: Settings) -> AsyncIterator[Service]:
+    """The imitated platforms."""
+    async with _running("sandbox", "livehub.sandbox", "--port", "0", settings=settings) as service:
+        yield service
+
+
+@asynccontextmanager
 async def peer(name: str, settings: Settings) -> AsyncIterator[Service]:
     """One of ``livehub.bench.peers``."""
     module = ("livehub.bench.peers.ceiling",) if name == "ceiling" else ("livehub.bench.peers", name)
