@@ -46,7 +46,7 @@ class Cluster:
             owner = _owner()
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
         await self._run(
-            "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C"
+            "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C", "-k"
         )
         settings = {
             "listen_addresses": "127.0.0.1",
@@ -67,6 +67,14 @@ class Cluster:
     async def restart(self, mode: Mode = "fast") -> None:
         await self.stop(mode)
         await self.start()
+
+    async def is_running(self) -> bool:
+        """Whether it accepts connections, or will when it has recovered."""
+        try:
+            await self._run("pg_ctl", "-D", self.data, "status")
+        except AssertionError:
+            return False
+        return True
 
     async def settings(self, data_dir: Path, **changes: object) -> Settings:
         """Settings of a fresh, migrated database in it."""
@@ -122,9 +130,9 @@ def _binaries() -> Path:
 
 
 @asynccontextmanager
-async def a_cluster(**options: str) -> AsyncIterator[Cluster]:
+async def a_cluster(disk: Path | None = None, **options: str) -> AsyncIterator[Cluster]:
     """A running cluster; ``options`` go into its postgresql.conf. It is gone at the end, whatever happened."""
-    folder = Path(tempfile.mkdtemp(prefix="livehub-cluster-"))
+    folder = Path(tempfile.mkdtemp(prefix="livehub-cluster-", dir=disk))
     with listen("127.0.0.1", 0) as reserved:
         port = reserved.getsockname()[1]
     cluster = Cluster(folder, _binaries(), port)
