@@ -11,10 +11,11 @@ from livehub.accounts.actors import Actor
 from livehub.cli import finding
 from livehub.cli.working import example, run
 from livehub.kit import clock
-from livehub.platforms import shops
-from livehub.platforms.models import Endpoint
+from livehub.platforms import queries, shops
+from livehub.platforms.models import EVIDENCE_FLOOR, Endpoint
 
 _ADD = "livehub shop add doudian 4463798 --name 侨港海味 --bureau 商务局 --app-key 7053 --api-url https://…"
+_KEEP = "livehub shop keep-evidence doudian 4463798 --days 1095"
 _ROTATE = "livehub shop rotate-secret doudian --until 2026-12-01T08:00+08:00"
 
 
@@ -116,6 +117,24 @@ def end_old_secrets(*, platform: str, endpoint: str, centre: str) -> None:
 
     run(database.atomic(work))
     click.echo("only the newest secret is accepted, by every process within three seconds")
+
+
+@command.command("keep-evidence", epilog=example(_KEEP))
+@click.argument("platform")
+@click.argument("shop_ref")
+@click.option("--days", type=click.IntRange(min=EVIDENCE_FLOOR), required=True, help="From their arrival on.")
+def keep_evidence(*, platform: str, shop_ref: str, days: int) -> None:
+    """Say how long the sealed bytes of a shop's deliveries are kept; digest and facts stay for ever."""
+
+    async def work(actor: Actor) -> None:
+        found = await queries.shops_by_ref([(platform, shop_ref)])
+        if not found:
+            raise click.UsageError(f"no shop {shop_ref!r} on {platform}")
+        shop = found[platform, shop_ref]
+        await shops.keep_evidence(shop.public_id, days=days, actor=actor, now=clock.now())
+
+    run(database.atomic(work))
+    click.echo(f"the bytes of its deliveries are kept for {days} days")
 
 
 async def _endpoint(platform: str, key: str, centre: str, *, actor: Actor) -> Endpoint:

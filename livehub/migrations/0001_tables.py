@@ -740,6 +740,7 @@ class Migration(migrations.Migration):
                 ('platform', fields.CharField(max_length=32)),
                 ('shop_ref', fields.CharField(max_length=64)),
                 ('name', fields.CharField(max_length=80)),
+                ('evidence_days', fields.IntField(default=1095)),
                 ('created_at', InstantField(generated=False, null=False, unique=False)),
             ],
             options={'table': 'shop', 'app': 'livehub', 'unique_together': (('platform', 'shop_ref'),), 'pk_attr': 'id', 'table_description': '店铺: a shop on a platform, and the bureau its unattributed sales count for.'},

@@ -38,6 +38,7 @@ class Migration(migrations.Migration):
             check("voucher_template", "voucher_template_face", "{new}face_fen > 0 AND {new}threshold_fen >= {new}face_fen"),
             check("voucher_drop", "voucher_drop_stock", "{new}claimed BETWEEN 0 AND {new}quantity"),
             check("claim_link", "claim_link_quota", "{new}quota = 0 OR {new}claims <= {new}quota"),
+            check("shop", "shop_evidence_floor", "{new}evidence_days >= 90"),
             check("campaign", "campaign_budget", "{new}budget_fen > 0"),
             check(
                 "ledger_account",

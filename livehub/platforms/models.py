@@ -49,6 +49,9 @@ class EndpointSecret(Model):
         table = "endpoint_secret"
 
 
+EVIDENCE_DAYS, EVIDENCE_FLOOR = 1095, 90  # how long sealed bytes are kept; a CHECK has the floor too
+
+
 class Shop(Model):
     """店铺: a shop on a platform, and the bureau its unattributed sales count for."""
 
@@ -69,6 +72,7 @@ class Shop(Model):
     platform = fields.CharField(max_length=32)
     shop_ref = fields.CharField(max_length=64)
     name = fields.CharField(max_length=80)
+    evidence_days = fields.IntField(default=EVIDENCE_DAYS)  # how long the bytes of its deliveries are kept
     created_at = InstantField()
 
     class Meta:

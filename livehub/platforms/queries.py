@@ -58,6 +58,7 @@ class ShopView(Struct, frozen=True, kw_only=True):
     platform: str
     shop_ref: str
     name: str
+    evidence_days: int
 
 
 class SecretView(Struct, frozen=True):

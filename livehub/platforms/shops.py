@@ -18,7 +18,7 @@ from livehub.kit.resealing import Column
 from livehub.platforms import registry
 from livehub.platforms.errors import ShopKnown
 from livehub.platforms.facts import ShopAdded
-from livehub.platforms.models import Endpoint, EndpointSecret, Shop
+from livehub.platforms.models import EVIDENCE_FLOOR, Endpoint, EndpointSecret, Shop
 
 SECRET_PLACE = "endpoint_secret.secret"  # noqa: S105 -- where a secret lies, not one
 TOKEN_PLACE = "endpoint.access_token"  # noqa: S105 -- as above
@@ -28,6 +28,7 @@ SEALED = (
 )
 KEY_BYTES = 24  # 192 random bits in the webhook's path
 OVERLAP_MOST = timedelta(days=30)
+EVIDENCE_MOST = 36_500
 REF_LENGTH = 64
 NAME_LENGTH = 80
 
@@ -154,6 +155,31 @@ async def add_shop(
         about=("shop", shop.public_id),
         bureau_id=bureau.id,
         detail={"platform": shop.platform, "shop_ref": shop.shop_ref},
+    )
+    return shop
+
+
+@database.atomic
+async def keep_evidence(public_id: str, *, days: int, actor: Actor, now: datetime) -> Shop:
+    """Say how long the sealed bytes of a shop's deliveries are kept; Invalid below the floor."""
+    shop = await Shop.get_or_none(public_id=public_id)
+    if shop is None:
+        raise NotFound
+    require(actor, Permission.SHOP_MANAGE, centre_id=shop.centre_id)
+    if not EVIDENCE_FLOOR <= days <= EVIDENCE_MOST:
+        raise Invalid(
+            f"原文至少保存 {EVIDENCE_FLOOR} 天，最多 {EVIDENCE_MOST} 天。",
+            details=[Detail("days", "不在范围内", f"{EVIDENCE_FLOOR} 到 {EVIDENCE_MOST}")],
+        )
+    before, shop.evidence_days = shop.evidence_days, days
+    await shop.save(update_fields=["evidence_days"])
+    await audit.write(
+        "shop.evidence_days_set",
+        actor=actor,
+        now=now,
+        about=("shop", shop.public_id),
+        bureau_id=shop.bureau_id,
+        detail={"days": days, "before": before},
     )
     return shop
 

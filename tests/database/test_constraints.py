@@ -41,6 +41,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "UPDATE voucher_drop SET claimed = -1",
     ),
     "claim_link_quota": ("UPDATE claim_link SET quota = 1, claims = 2",),
+    "shop_evidence_floor": ("UPDATE shop SET evidence_days = 89",),
     "campaign_budget": ("UPDATE campaign SET budget_fen = 0",),
     "ledger_account_not_below_zero": (
         "UPDATE ledger_account SET balance_fen = -1 WHERE kind = 'round:held'",

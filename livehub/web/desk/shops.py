@@ -15,6 +15,7 @@ from livehub.accounts.permissions import Permission, may
 from livehub.kit import clock
 from livehub.kit.errors import LivehubError, NotFound
 from livehub.platforms import queries, shops
+from livehub.platforms.models import EVIDENCE_FLOOR
 from livehub.platforms.queries import DoorView
 from livehub.web import doors, reading
 from livehub.web.desk.frame import back, frame
@@ -33,16 +34,31 @@ class Rotation(Struct):
     hours: Annotated[int, Meta(ge=0, le=720)]
 
 
+class Keeping(Struct):
+    """For how many days."""
+
+    days: int
+
+
 @bp.get("/")
 @doors.signed_in(Permission.SHOP_READ)
 async def show(request: Request, actor: Actor) -> HTTPResponse:
     """Every endpoint with its shops."""
-    return page(
-        "desk/shops.html",
-        shell=await frame(request, actor, "shops"),
-        doors=await queries.doors_of(actor.centre_id, now=clock.now()),
-        may_manage=may(actor, Permission.SHOP_MANAGE),
-    )
+    return await _shops(request, actor)
+
+
+@bp.post("/<shop_id:str>/evidence")
+@doors.signed_in(Permission.SHOP_MANAGE, freshly=True)
+async def keep_evidence(request: Request, actor: Actor, shop_id: str) -> HTTPResponse:
+    """Say how long the bytes of a shop's deliveries are kept."""
+    try:
+        days = reading.form(request, Keeping).days
+        await database.unit(lambda: shops.keep_evidence(shop_id, days=days, actor=actor, now=clock.now()))
+    except NotFound:
+        raise
+    except LivehubError as error:
+        return await _shops(request, actor, refusal=doors.shown(request, error))
+    return back("/desk/shops", done="evidence-kept")
 
 
 @bp.get("/<endpoint_id:int>/secret")
@@ -78,6 +94,17 @@ async def end_old(_: Request, actor: Actor, endpoint_id: int) -> HTTPResponse:
     """Refuse from now on what is signed with an older secret."""
     await database.unit(lambda: shops.end_old_secrets(endpoint_id, actor=actor, now=clock.now()))
     return back("/desk/shops", done="old-secrets-ended")
+
+
+async def _shops(request: Request, actor: Actor, *, refusal: LivehubError | None = None) -> HTTPResponse:
+    return page(
+        "desk/shops.html",
+        status=refusal.status if refusal else 200,
+        shell=await frame(request, actor, "shops", refusal=refusal),
+        doors=await queries.doors_of(actor.centre_id, now=clock.now()),
+        may_manage=may(actor, Permission.SHOP_MANAGE),
+        days=(EVIDENCE_FLOOR, shops.EVIDENCE_MOST),
+    )
 
 
 async def _secret(

@@ -1,4 +1,4 @@
-"""店铺与接口: a new secret beside the old one until its end, by the desk and by the command, over real HTTP."""
+"""店铺与接口: a new secret beside the old one until its end, and how long bytes are kept, over real HTTP."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import time_machine
 
 from livehub import database
 from livehub.accounts.models import Role
-from livehub.kit import clock
+from livehub.cli.audit import PACKAGES
+from livehub.inbox import retention
+from livehub.kit import clock, invariants
 from tests.factories.platforms import STANDARD_SECRET
 from tests.web.desk.office import Office
 from tests.web.phones import visible
@@ -69,3 +71,24 @@ async def test_who_may_not_manage_shops_sees_no_addresses(office: Office) -> Non
     assert ("北海优选" in page, "/hooks/" in page, "更换密钥" in page) == (True, False, False)
     assert (await staff.get(path))[0] == 403
     assert (await staff.post(path, secret=NEW, hours=0))[0] == 403
+
+
+async def test_bytes_go_after_their_time_and_every_figure_stays(office: Office) -> None:
+    await office.sell("A1", paid_fen=10_000)
+    manager, auditor = await office.visitor(Role.MANAGER), await office.visitor(Role.AUDITOR)
+    row = await database.fetch_one("SELECT max(id) AS id FROM inbox_delivery")
+    path, months = f"/desk/deliveries/{row['id']}", clock.now() + timedelta(days=100)
+    assert (await auditor.post(f"{path}/open", reason="核对退款"))[0] == 200
+
+    below = await manager.post(f"/desk/shops/{office.shop.public_id}/evidence", days=89)
+    assert (below[0], "原文至少保存 90 天" in below[1]) == (422, True)
+    done = await manager.post(f"/desk/shops/{office.shop.public_id}/evidence", days=90)
+    assert (done[0], done[2]) == (303, "/desk/shops?done=evidence-kept")
+    assert await retention.erase_due(now=months) == 1
+
+    page = visible(await auditor.page(path))
+    assert "保存期满，字节已删除；上面的 SHA-256 仍可核对。" in page
+    status, refused, _ = await auditor.post(f"{path}/open", reason="核对退款")
+    assert (status, "字节已删除" in visible(refused)) == (410, True)
+    assert "100.00" in visible(await manager.page("/desk/sales"))
+    assert [each.name for each in invariants.discover(PACKAGES) if await each.check()] == []
