@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from livehub import database, wiring
 from livehub.accounts import anchors
-from livehub.kit import outbox, sealing
+from livehub.kit import limits, outbox, sealing
 from livehub.settings import Settings
 
 
@@ -12,6 +12,7 @@ async def start(settings: Settings) -> None:
     """Install the keys and the wiring, open the database; DatabaseUnavailable when it is not there."""
     sealing.install(settings.keyring())
     anchors.install(settings.anchors)
+    limits.install(settings)
     outbox.connect(wiring.LISTENERS)
     await database.connect(settings)
 

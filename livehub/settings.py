@@ -34,6 +34,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     body_limit: int = 1024 * 1024  # bytes of a request
     bodies_limit: int = 64 * 1024 * 1024  # bytes of all unfinished requests of each worker
     connection_limit: int = 4000  # connections of each worker
+    claim_network_limit: int = 2000  # vouchers of a campaign given to a network in an hour
+    verify_network_limit: int = 1000  # phones verified in a network in an hour
+    verify_device_limit: int = 10  # phones verified on a device in a day
+    code_address_limit: int = 30  # one-time codes asked for from an address in an hour
+    login_address_limit: int = 100  # wrong passwords from an address in 15 minutes
     lease_seconds: int = 30  # how long a loop may hold rows before another takes them over
     metrics_token: str = ""  # bearer token for /metrics; empty: only loopback may look
     jobs_metrics_port: int = 0  # where `python -m jobs` alone tells its figures; 0: nowhere
@@ -87,6 +92,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         text = given.get(variable, "")
         if text:
             values[name] = _read(variable, text, getattr(_DEFAULTS, name))
+            if name.endswith("_limit") and values[name] == 0:
+                raise BadSetting(f"{variable}={text!r}: expected at least 1")
     settings = Settings(**values)  # type: ignore[arg-type]  # _read keeps each field's type
     if settings.keys:
         try:

@@ -18,7 +18,7 @@ from livehub.kit.errors import LivehubError, NotFound
 
 NOTED = (PermissionMissing, OutOfScope, OwnAccount, SecondPersonNeeded)
 # Of one actor: a program gone wrong must not fill the trail.
-LIMIT, SECONDS = limits.declare("refusals.noted", 300, seconds=60)
+LIMIT = limits.declare("refusals.noted", 300, seconds=60)
 
 
 async def note(
@@ -35,10 +35,10 @@ async def note(
     names = {name: str(text)[:128] for name, text in (named or {}).items()}
 
     async def work() -> bool:
-        tries = await limits.hit(f"refused:{actor.kind}:{actor.id}", seconds=SECONDS, now=now)
-        if tries > LIMIT + 1:
+        tries = await limits.hit(f"refused:{actor.kind}:{actor.id}", seconds=LIMIT.seconds, now=now)
+        if tries > LIMIT.most + 1:
             return False
-        more = {"and_more": True} if tries > LIMIT else {}
+        more = {"and_more": True} if tries > LIMIT.most else {}
         await audit.write(
             "access.refused",
             actor=actor,

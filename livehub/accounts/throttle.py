@@ -25,7 +25,7 @@ from livehub.kit import clock, limits, sealing
 WINDOW_SECONDS = 15 * 60
 PER_DEVICE = limits.declare("login.device", 10, seconds=WINDOW_SECONDS).most
 PER_LOGIN_AND_NETWORK = limits.declare("login.account_and_network", 10, seconds=WINDOW_SECONDS).most
-PER_ADDRESS = limits.declare("login.address", 100, seconds=WINDOW_SECONDS).most
+PER_ADDRESS = limits.declare("login.address", 100, seconds=WINDOW_SECONDS, setting="login_address_limit")
 
 
 class Verdict(Struct, frozen=True):
@@ -46,7 +46,7 @@ async def count(login: str, *, ip: str, device: str, now: datetime) -> Verdict:
             return verdict
     return await _count(
         [
-            (_key("address", ip), PER_ADDRESS),
+            (_key("address", ip), PER_ADDRESS.most),
             (_key("login", f"{login}\x00{limits.network(ip)}"), PER_LOGIN_AND_NETWORK),
         ],
         now=now,

@@ -6,8 +6,8 @@ import ipaddress
 from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
-from typing import NamedTuple
 
+from msgspec import Struct
 from tortoise import fields
 from tortoise.models import Model
 
@@ -15,22 +15,31 @@ from livehub import database
 from livehub.database.fields import InstantField
 from livehub.kit import clock
 from livehub.kit.errors import TooMany
+from livehub.settings import Settings
 
 
-class Limit(NamedTuple):
-    """At most so many in so many seconds."""
+class Limit(Struct):
+    """At most so many in so many seconds; the setting of that name says otherwise."""
 
     most: int
     seconds: int
+    setting: str = ""
 
 
 DECLARED: dict[str, Limit] = {}
 
 
-def declare(name: str, most: int, *, seconds: int) -> Limit:
+def declare(name: str, most: int, *, seconds: int, setting: str = "") -> Limit:
     """A limit by its name in docs/security.md, which a test holds against this."""
-    DECLARED[name] = Limit(most, seconds)
+    DECLARED[name] = Limit(most, seconds, setting)
     return DECLARED[name]
+
+
+def install(settings: Settings) -> None:
+    """Let an installation's own numbers stand; called once at start, before anything is counted."""
+    for each in DECLARED.values():
+        if each.setting:
+            each.most = getattr(settings, each.setting)
 
 
 class RateWindow(Model):

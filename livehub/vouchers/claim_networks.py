@@ -16,7 +16,7 @@ from ipaddress import ip_address
 
 from livehub.kit import limits, sealing
 
-LIMIT = limits.declare("claim.campaign_and_network", 2000, seconds=3600)
+LIMIT = limits.declare("claim.campaign_and_network", 2000, seconds=3600, setting="claim_network_limit")
 
 
 def of(ip: str) -> str:

@@ -21,10 +21,10 @@ PER_PHONE = (
     limits.declare("code.phone_a_minute", 1, seconds=60),
     limits.declare("code.phone_a_day", 5, seconds=86_400),
 )
-PER_IP = limits.declare("code.address", 30, seconds=3600)
+PER_IP = limits.declare("code.address", 30, seconds=3600, setting="code_address_limit")
 # A family may share a phone, and half a town an address of its carrier; a farm of either is slowed down.
-PHONES_PER_DEVICE = limits.declare("verify.device", 10, seconds=86_400)
-PHONES_PER_NETWORK = limits.declare("verify.network", 1000, seconds=3600)
+PHONES_PER_DEVICE = limits.declare("verify.device", 10, seconds=86_400, setting="verify_device_limit")
+PHONES_PER_NETWORK = limits.declare("verify.network", 1000, seconds=3600, setting="verify_network_limit")
 PHONE_PLACE = "claimant.phone"
 SEALED = (Column("claimant", "phone_sealed", PHONE_PLACE),)
 
@@ -57,7 +57,7 @@ async def send_code(
     now: datetime,
     purpose: Purpose = "claim",
 ) -> None:
-    """Send a six-digit code to a phone; TooMany above 1 a minute or 5 a day per phone, or 30 an hour per IP.
+    """Send a six-digit code to a phone; TooMany above the limits of phone and address.
 
     Older codes of the phone end with it.
     """
@@ -65,9 +65,10 @@ async def send_code(
     code = ids.digits(6)
 
     async def work() -> None:
-        await limits.require(f"code:ip:{ip}", limit=PER_IP[0], seconds=PER_IP[1], now=now)
-        for limit, seconds in PER_PHONE:
-            await limits.require(f"code:phone:{index.hex()}:{seconds}", limit=limit, seconds=seconds, now=now)
+        await limits.require(f"code:ip:{ip}", limit=PER_IP.most, seconds=PER_IP.seconds, now=now)
+        for each in PER_PHONE:
+            key = f"code:phone:{index.hex()}:{each.seconds}"
+            await limits.require(key, limit=each.most, seconds=each.seconds, now=now)
         await _store(index, code, purpose, now=now)
         await sending.send(
             "one_time_code",

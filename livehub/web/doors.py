@@ -262,7 +262,14 @@ def home_of(actor: Actor) -> str:
 
 def where(request: Request) -> dict[str, str]:
     """Where a request came from, as every Actor carries it."""
-    return {"ip": request.remote_addr or request.ip, "request_id": str(request.id)}
+    return {"ip": _plain(request.remote_addr) or request.ip, "request_id": str(request.id)}
+
+
+def _plain(address: str) -> str:
+    """The address alone: Sanic puts brackets around IPv6, and some proxies say the port too."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def _require_any(actor: Actor, permissions: tuple[Permission, ...]) -> None:

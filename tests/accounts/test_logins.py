@@ -120,7 +120,7 @@ async def test_the_owners_browser_is_let_in_from_the_very_network_of_the_guesser
 async def test_an_address_that_tries_many_accounts_is_stopped_but_not_known_browsers_behind_it(db):
     await a_user(login="zhangsan")
     key = throttle._key("address", HERE)
-    for _ in range(throttle.PER_ADDRESS - 1):
+    for _ in range(throttle.PER_ADDRESS.most - 1):
         await limits.hit(key, seconds=throttle.WINDOW_SECONDS, now=NOW)
     await fail("nobody", 1)
 

@@ -135,7 +135,22 @@ def test_every_limit_is_in_the_table_and_is_what_the_table_says() -> None:
     rows = re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \| (\d+) \| (\d+) \|", doc("security.md"), re.MULTILINE)
 
     assert limits.DECLARED
-    assert {name: (int(most), int(seconds)) for name, most, seconds in rows} == limits.DECLARED
+    told = {name: (int(most), int(seconds)) for name, most, seconds in rows}
+    limits.install(Settings())
+    assert told == {name: (limit.most, limit.seconds) for name, limit in limits.DECLARED.items()}
+
+
+def test_the_limits_that_may_be_changed_say_by_which_setting() -> None:
+    import_all()
+    changeable = {f"LIVEHUB_{limit.setting.upper()}": name for name, limit in limits.DECLARED.items()}
+
+    rows = dict(
+        re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \|.*`(LIVEHUB_[A-Z_]+)`", doc("security.md"), re.MULTILINE)
+    )
+    assert {setting: name for name, setting in rows.items()} == {
+        setting: name for setting, name in changeable.items() if setting != "LIVEHUB_"
+    }
+    assert set(rows.values()) <= set(variables())
 
 
 def test_every_test_named_in_the_security_page_is_there() -> None:

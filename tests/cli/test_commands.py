@@ -208,6 +208,10 @@ def test_bad_settings_and_usage_end_with_two(livehub: Livehub, monkeypatch: pyte
     monkeypatch.setenv("LIVEHUB_PORT", "eighty")
     bad = livehub("migrate")
     assert (bad.status, bad.err) == (2, "livehub: LIVEHUB_PORT='eighty': expected a whole number\n")
+    monkeypatch.setenv("LIVEHUB_PORT", "8000")
+    monkeypatch.setenv("LIVEHUB_CLAIM_NETWORK_LIMIT", "0")
+    none = livehub("serve")
+    assert (none.status, none.err) == (2, "livehub: LIVEHUB_CLAIM_NETWORK_LIMIT='0': expected at least 1\n")
 
 
 def test_sqlite_gets_one_worker(livehub: Livehub, environment: Settings) -> None:

@@ -33,7 +33,7 @@ from streamers import queries as streamer_queries
 
 bp = Blueprint("claim", url_prefix="/c")
 
-CODE_EVERY_SECONDS = identity.PER_PHONE[0][1]
+CODE_EVERY_SECONDS = identity.PER_PHONE[0].seconds
 # What a refused claim means for the page, where the link itself does not say it (any more).
 _CLOSED = {"SOLD_OUT": "sold_out", "ENDED": "ended", "NOT_STARTED": "not_started", "PAUSED": "paused"}
 

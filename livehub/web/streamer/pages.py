@@ -330,7 +330,7 @@ async def _device(
         return page("streamer/first.html", csrf=csrf, name=link.stage_name)
     owner = await _owner(token, now=now)
     phone = await streamers.phone_of(owner.id)
-    every = identity.PER_PHONE[0][1]
+    every = identity.PER_PHONE[0].seconds
     wait = every - clock.to_ms(now) // 1000 % every if code_sent else 0
     form = reading.refused(request, refusal) if refusal else reading.blank()
     if isinstance(refusal, CodeWrong):
