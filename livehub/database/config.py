@@ -10,6 +10,7 @@ from livehub.settings import Settings
 LABEL = "livehub"
 HOT = "hot"  # the connection of group commits
 _HOT_POOL = 3  # webhooks, claims and redemptions: each has one statement under way
+_HOT_SECONDS = 5  # later no platform and no person waits for the answer any more; what they repeat is known
 # A plan made while a table was nearly empty reads it whole, and PostgreSQL keeps it as the table fills.
 _BY_INDEX = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 
@@ -80,8 +81,9 @@ def _connection(settings: Settings) -> dict[str, Any]:
 
 def _hot(connection: dict[str, Any]) -> dict[str, Any]:
     credentials = connection["credentials"]
-    settings = credentials["server_settings"] | _BY_INDEX
-    return connection | {"credentials": credentials | {"maxsize": _HOT_POOL, "server_settings": settings}}
+    settings = credentials["server_settings"] | _BY_INDEX | {"statement_timeout": "4000"}
+    hot = {"maxsize": _HOT_POOL, "command_timeout": _HOT_SECONDS, "server_settings": settings}
+    return connection | {"credentials": credentials | hot}
 
 
 DRAFT = tortoise_config(Settings(database_url="sqlite:///:memory:"))  # for `make migrations` only

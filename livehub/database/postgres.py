@@ -67,6 +67,10 @@ class _Connection(asyncpg.connection.Connection):  # type: ignore[misc]  # async
         """Nothing: asyncpg's own costs a round trip each time a connection is given back."""
         return ""
 
+    def _cancel_current_command(self, *_: Any) -> None:
+        """Hang up on a command that is given up: the line may be dead, and then nobody answers a cancel."""
+        self.terminate()
+
 
 class _Pooled(PoolConnectionWrapper[Any]):
     """A connection for one statement; who cannot get one in time is told so, and does not wait for ever."""

@@ -182,7 +182,8 @@ class Fetcher:
                 answered, asking = await asyncio.wait(
                     asking, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
-                await _record([each.result() for each in answered], now=clock.now())
+                if answered:
+                    await _record([each.result() for each in answered], now=clock.now())
         finally:
             for each in asking:
                 each.cancel()
@@ -302,8 +303,6 @@ async def _record(answers: Sequence[Answered], *, now: datetime) -> None:
 
     When that fails they are recorded one by one, and the one that cannot be is asked for again later.
     """
-    if not answers:
-        return
     ordered = sorted(answers, key=lambda each: (each.job.shop_id, each.job.kind, each.job.ref))
 
     async def work() -> None:

@@ -20,6 +20,7 @@ from livehub.platforms.shops import SECRET_PLACE, TOKEN_PLACE
 log = structlog.get_logger(__name__)
 
 FRESH_SECONDS = 3.0  # how long a changed endpoint may still be seen as it was
+PATIENCE_SECONDS = 3.0  # every webhook waits for the book: a line that is dead must not hold them up for long
 ASK_AGAIN_SECONDS = 0.25  # how often strangers may make the book look again
 
 _COLUMNS = (
@@ -110,7 +111,11 @@ class EndpointBook:
         if self._failure is not None and time.monotonic() - self._failure[0] <= ASK_AGAIN_SECONDS:
             raise self._failure[1].with_traceback(None)
         try:
-            self._by_key = {each.endpoint_key: each for each in await endpoints(now=now)}
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    self._by_key = {each.endpoint_key: each for each in await endpoints(now=now)}
+            except TimeoutError:
+                raise database.DatabaseUnavailable from None
         except Unavailable as error:
             self._failure = (time.monotonic(), error)
             raise
