@@ -44,7 +44,6 @@ async def test_a_platform_that_is_hard_to_reach_keeps_no_other_waiting(
         sandbox.running() as box,
         Cable(box.base_url).laid() as cable,
         installed(settings, people=1, stock=1) as installation,
-        opened(installation.settings),
     ):
         shops = Shops(box, {HURT: cable.url, SOUND: box.base_url})
         await shops.open(installation)
@@ -52,12 +51,13 @@ async def test_a_platform_that_is_hard_to_reach_keeps_no_other_waiting(
         await asyncio.sleep(1)
         cable.manner = manner
         until, slowest = monotonic() + seconds(3, long=20), 0.0
-        while monotonic() < until:
-            slowest = max(slowest, await overdue_seconds(SOUND))
-            await asyncio.sleep(0.05)
-        cable.manner = HONEST
-        healed = await fetched(HURT)
-        await becomes(lambda: more_than(healed), seconds=5)
+        async with opened(installation.settings):
+            while monotonic() < until:
+                slowest = max(slowest, await overdue_seconds(SOUND))
+                await asyncio.sleep(0.05)
+            cable.manner = HONEST
+            healed = await fetched(HURT)
+            await becomes(lambda: more_than(healed), seconds=5)
         await shops.stop()
 
         buckets = await shops.reckon(installation.settings)
@@ -80,7 +80,7 @@ async def more_than(count: int) -> bool:
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("settings", ["postgres"], indirect=True)
-@each_manner(LATE)
+@each_manner()
 async def test_a_bad_line_to_postgresql(settings: Settings, twin: Settings, manner: Manner) -> None:
     async with Cable(settings.database).laid() as cable, founded(settings) as installation:
         direct = installation.settings
@@ -106,6 +106,7 @@ async def test_a_bad_line_to_postgresql(settings: Settings, twin: Settings, mann
     assert grown < GROWTH_MIB
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 @pytest.mark.parametrize("settings", ["postgres"], indirect=True)
 async def test_a_fetched_order_whose_commit_was_not_heard_of_is_booked_once(

@@ -15,7 +15,6 @@ from tests.faults.installation import Installation, installed, seconds
 from tests.faults.load import an_order, signed
 from tests.faults.processes import memory_mib
 from tests.faults.recorder import Delivered
-from tests.faults.test_processes_killed import quick_on
 from tests.faults.twin import buckets_of_twin
 
 USUAL, TIMES = 50, 20
@@ -59,7 +58,7 @@ class Flood:
 
 
 @pytest.mark.faults
-@quick_on("sqlite")
+@pytest.mark.long
 async def test_a_flood_is_refused_beyond_the_queue_and_leaves_nothing_behind(
     settings: Settings, twin: Settings
 ) -> None:
