@@ -9,7 +9,7 @@ from livehub.settings import Settings
 
 LABEL = "livehub"
 HOT = "hot"  # the connection of group commits
-_HOT_POOL = 3  # webhooks, claims and redemptions: each has one statement under way
+_HOT_POOL = 5  # webhooks, claims, redemptions, cookies, and answers to keys: each has one statement under way
 _HOT_SECONDS = 5  # later no platform and no person waits for the answer any more; what they repeat is known
 # A plan made while a table was nearly empty reads it whole, and PostgreSQL keeps it as the table fills.
 _BY_INDEX = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}

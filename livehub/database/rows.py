@@ -55,7 +55,7 @@ async def write_rows(columns: Mapping[str, str], rows: Sequence[Sequence[Any]], 
             f"{_head(columns)} {statement}", arrays(columns, rows)
         )
     else:
-        written = await connection.execute_for_each(_sqlite_each(statement, tuple(columns)), rows)
+        written = await connection.execute_for_each(each_row(statement, tuple(columns)), rows)
     return written
 
 
@@ -104,8 +104,8 @@ def _sqlite_head(names: tuple[str, ...], count: int) -> str:
 
 
 @lru_cache(maxsize=256)
-def _sqlite_each(statement: str, names: tuple[str, ...]) -> str:
-    """The statement for one row, whose values are its parameters."""
+def each_row(statement: str, names: tuple[str, ...]) -> str:
+    """SQLite only: an INSERT … SELECT … FROM v for one row, whose values are its parameters."""
     place = {name: f"?{i}" for i, name in enumerate(names, start=1)}
     if statement.startswith("UPDATE"):
         return re.sub(

@@ -96,7 +96,7 @@ async def give_back(key: str, *, seconds: int, now: datetime) -> None:
 
 async def so_far(keys: Collection[str], *, seconds: int, now: datetime) -> Counter[str]:
     """How often each of many things happened in the current window."""
-    start = _start(seconds, now)
+    start = start_of(seconds, now)
     rows = await database.with_rows(
         {"name": "text", "starts_at": "bigint"},
         [(key, start) for key in sorted(keys)],
@@ -107,7 +107,7 @@ async def so_far(keys: Collection[str], *, seconds: int, now: datetime) -> Count
 
 async def add(counts: Counter[str], *, seconds: int, now: datetime) -> None:
     """Count a batch's occurrences in the current transaction, in key order."""
-    start = _start(seconds, now)
+    start = start_of(seconds, now)
     await database.with_rows(
         {"name": "text", "starts_at": "bigint", "n": "int"},
         [(key, start, number) for key, number in sorted(counts.items())],
@@ -121,7 +121,8 @@ def seconds_left(seconds: int, now: datetime) -> int:
     return seconds - clock.to_ms(now) // 1000 % seconds
 
 
-def _start(seconds: int, now: datetime) -> int:
+def start_of(seconds: int, now: datetime) -> int:
+    """When the current window began, in ms."""
     return clock.to_ms(now) // (seconds * 1000) * seconds * 1000
 
 

@@ -28,3 +28,15 @@ async def read(ids: Sequence[int]) -> Mapping[int, Answer]:
         "SELECT a.id, a.body_hash, a.answer FROM v JOIN idempotency_record a ON a.id = v.wanted",
     )
     return {int(row["id"]): Answer(bytes(row["body_hash"]), row["answer"]) for row in rows}
+
+
+async def of_keys(keys: Sequence[str], *, kind: str) -> dict[str, Answer]:
+    """The answers given to keys of a kind, outside any transaction; those that have none are left out."""
+    rows = await database.with_rows(
+        {"key": "text"},
+        [(each,) for each in keys],
+        "SELECT v.key, a.body_hash, a.answer FROM v"
+        f" JOIN idempotency_record a ON a.kind = '{kind}' AND a.key = v.key",
+        by_index=True,
+    )
+    return {row["key"]: Answer(bytes(row["body_hash"]), row["answer"]) for row in rows}

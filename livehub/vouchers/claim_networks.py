@@ -19,6 +19,7 @@ from livehub.kit import limits, sealing
 LIMIT = limits.declare("claim.campaign_and_network", 2000, seconds=3600, setting="claim_network_limit")
 
 
+@lru_cache(maxsize=4096)
 def of(ip: str) -> str:
     """The network claims from an address count in; none for our own machine, which is no phone."""
     try:
@@ -31,6 +32,12 @@ def of(ip: str) -> str:
 def key(campaign_id: int, network: str) -> str:
     """The window of a campaign and a network, which names neither people nor addresses."""
     return f"claim:{campaign_id}:{sealing.ring().blind(network, purpose='claim network').hex()}"
+
+
+def window(campaign_id: int, ip: str) -> str:
+    """The window a claim from an address counts in; '' where it counts in none."""
+    network = of(ip)
+    return key(campaign_id, network) if network else ""
 
 
 async def so_far(keys: Collection[str], *, now: datetime) -> Counter[str]:

@@ -91,6 +91,32 @@ STEPS = (
     hot.move("money", [("unissued_id", "held_id", "face_fen")]),
 )
 
+_TAKEN = (
+    "COALESCE((SELECT max(s.n) FROM claim_slot s WHERE s.round_id = v.round_id"
+    " AND s.template_id = v.template_id AND s.platform = v.platform AND s.person_key = v.person_key), 0)"
+)
+
+AUDITED = {"centre_id": "bigint", "bureau_id": "bigint", "ip": "text", "request_id": "text", "detail": "text"}
+AUDIT = hot.insert(
+    "audited",
+    "audit_entry",
+    {
+        "at": "at",
+        "centre_id": "centre_id",
+        "bureau_id": "bureau_id",
+        "actor_kind": "'claimant'",
+        "actor_id": "claimant_id",
+        "actor_name": "''",
+        "action": "'voucher.claimed'",
+        "object_kind": "'voucher'",
+        "object_id": "public_id",
+        "result": "'ok'",
+        "ip": "ip",
+        "request_id": "request_id",
+        "detail": "detail",
+    },
+)
+
 
 class Question(Struct, frozen=True, kw_only=True):
     """One claim's references; with ``template_id`` 0 only its key is looked up."""
@@ -102,6 +128,13 @@ class Question(Struct, frozen=True, kw_only=True):
     person_key: bytes = b""
     link_id: int = 0
     drop_id: int = 0
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """What somebody did before: an answer to the same key, the slots she has."""
+
+    answer: answers.Answer | None = None
+    taken: int = 0
 
 
 class Prior(Struct, frozen=True, kw_only=True):
@@ -124,6 +157,31 @@ async def prior(questions: Sequence[Question]) -> list[Prior]:
     return [_prior(found[i], kept) for i in range(len(questions))]
 
 
+async def known(questions: Sequence[Question]) -> list[Known]:
+    """Read without a lock and outside any transaction: what was done stays done, more may come at once."""
+    rows = await database.with_rows(
+        {
+            "i": "int",
+            "key": "text",
+            "template_id": "bigint",
+            "round_id": "bigint",
+            "platform": "text",
+            "person_key": "bytea",
+        },
+        [(i, q.key, q.template_id, q.round_id, q.platform, q.person_key) for i, q in enumerate(questions)],
+        f"SELECT v.i, {_TAKEN} AS taken, a.body_hash, a.answer FROM v"
+        " LEFT JOIN idempotency_record a ON a.kind = 'claim' AND a.key = v.key",
+        by_index=True,
+    )
+    found = {row["i"]: row for row in rows}
+    return [_known(found[i]) for i in range(len(questions))]
+
+
+def _known(row: Mapping[str, Any]) -> Known:
+    answer = None if row["answer"] is None else answers.Answer(bytes(row["body_hash"]), row["answer"])
+    return Known(answer=answer, taken=row["taken"])
+
+
 async def _read_open(questions: Sequence[tuple[int, Question]]) -> list[dict[str, Any]]:
     lock = " ORDER BY l.id FOR UPDATE OF l" if database.dialect() == "postgres" else ""
     return await database.with_rows(
@@ -142,10 +200,8 @@ async def _read_open(questions: Sequence[tuple[int, Question]]) -> list[dict[str
             for i, q in questions
         ],
         f"SELECT v.i, {answers.FOUND.format(kind='claim')} AS answer_id, l.claims AS link_claims, d.state,"
-        " d.quantity, d.claimed, d.opens_at, d.closes_at, "
-        " COALESCE((SELECT max(s.n) FROM claim_slot s WHERE s.round_id = v.round_id"
-        " AND s.template_id = v.template_id AND s.platform = v.platform AND s.person_key = v.person_key), 0)"
-        " AS taken FROM v JOIN claim_link l ON l.id = v.link_id"
+        f" d.quantity, d.claimed, d.opens_at, d.closes_at, {_TAKEN} AS taken"
+        " FROM v JOIN claim_link l ON l.id = v.link_id"
         f" LEFT JOIN voucher_drop d ON d.id = v.drop_id{lock}",
     )
 

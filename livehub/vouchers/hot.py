@@ -5,7 +5,9 @@ PostgreSQL gets them as one statement, since there each round trip costs; SQLite
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -13,6 +15,15 @@ from msgspec import Struct
 from tortoise.exceptions import IntegrityError
 
 from livehub import database
+from livehub.database.rows import each_row
+
+
+class Sum(Struct, frozen=True):
+    """What an UPDATE adds to a number of a table: an amount of each row, or 1, by an id of the row."""
+
+    table: str
+    column: str
+    parts: tuple[tuple[str, str, int], ...]  # column of the id, column of the amount or '', sign
 
 
 class Step(Struct, frozen=True):
@@ -26,6 +37,7 @@ class Step(Struct, frozen=True):
     columns: tuple[str, ...]
     sql: str
     locks: tuple[str, str] = ("", "")
+    sum: Sum | None = None  # of an UPDATE that adds: the same, to be summed before SQLite is asked
 
 
 class JustTaken(database.Contention):
@@ -54,6 +66,7 @@ def count(name: str, table: str, column: str, *, per: str) -> Step:
         f" FROM (SELECT {per} AS id, count(*) AS n FROM v GROUP BY {per}) g{{held}}"
         f" WHERE {table}.id = g.id{{same}}",
         (table, f"SELECT {per} FROM v"),
+        Sum(table, column, ((per, "", 1),)),
     )
 
 
@@ -77,6 +90,13 @@ def move(name: str, moves: Sequence[tuple[str, str, str]]) -> Step:
         f" FROM (SELECT id, sum(fen) AS fen FROM ({' UNION ALL '.join(parts)}) m GROUP BY id) g{{held}}"
         " WHERE ledger_account.id = g.id{same}",
         ("ledger_account", touched),
+        Sum(
+            "ledger_account",
+            "balance_fen",
+            tuple(
+                part for debit, credit, amount in moves for part in ((debit, amount, -1), (credit, amount, 1))
+            ),
+        ),
     )
 
 
@@ -118,15 +138,43 @@ async def run(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]], ste
 
 
 def _one_statement(steps: Sequence[Step]) -> str:
-    """All steps as one WITH, the last one first: PostgreSQL runs such CTEs from the last to the first.
+    return f"{ctes(steps)} SELECT 1 AS done"
 
-    An UPDATE first locks its rows in the order of their ids, so that two batches never wait in a ring.
+
+def ctes(steps: Sequence[Step], *, held: Collection[str] = ()) -> str:
+    """All steps as parts of a WITH that has ``v``, the last one first: PostgreSQL runs them from the last on.
+
+    An UPDATE first locks its rows in the order of their ids, so that two batches never wait in a ring; not
+    those of the tables in ``held``, which the statement has locked already.
     """
     parts = []
     for step in reversed(steps):
         table, touched = step.locks
-        held = f"h_{step.name}"
-        lock = f", (SELECT id FROM {table} WHERE id IN ({touched}) ORDER BY id FOR UPDATE) {held}"
-        sql = step.sql.format(held=lock, same=f" AND {held}.id = g.id") if table else step.sql
+        name = f"h_{step.name}"
+        lock = f", (SELECT id FROM {table} WHERE id IN ({touched}) ORDER BY id FOR UPDATE) {name}"
+        if not table:
+            sql = step.sql
+        elif table in held:
+            sql = step.sql.format(held="", same="")
+        else:
+            sql = step.sql.format(held=lock, same=f" AND {name}.id = g.id")
         parts.append(f", {step.name} AS ({sql})")
-    return f"{''.join(parts)} SELECT 1 AS done"
+    return "".join(parts)
+
+
+def write(connection: sqlite3.Connection, rows: Sequence[Mapping[str, Any]], steps: Sequence[Step]) -> None:
+    """SQLite only: the steps, in the connection's thread, by statements that stay prepared."""
+    for step in steps:
+        if step.sum is None:
+            connection.executemany(
+                each_row(step.sql, step.columns), [[row[name] for name in step.columns] for row in rows]
+            )
+            continue
+        sums: Counter[int] = Counter()
+        for row in rows:
+            for of, amount, sign in step.sum.parts:
+                sums[row[of]] += sign * (row[amount] if amount else 1)
+        connection.executemany(
+            f"UPDATE {step.sum.table} SET {step.sum.column} = {step.sum.column} + ? WHERE id = ?",
+            [(number, of) for of, number in sums.items()],
+        )

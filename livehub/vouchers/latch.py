@@ -11,10 +11,18 @@ import time
 SECONDS = 1.0
 
 _shut: dict[tuple[str, str], tuple[float, int]] = {}
+_openings = 0
 
 
-def shut(name: tuple[str, str], *, round_id: int) -> None:
-    """Say no to a link (and template) for a second."""
+def openings() -> int:
+    """How often stock came back so far; to be asked before the stock is."""
+    return _openings
+
+
+def shut(name: tuple[str, str], *, round_id: int, since: int) -> None:
+    """Say no to a link (and template) for a second, unless stock came back after ``since`` openings."""
+    if since != _openings:
+        return
     if len(_shut) > 10_000:  # old names are forgotten together
         _shut.clear()
     _shut[name] = (time.monotonic() + SECONDS, round_id)
@@ -33,4 +41,6 @@ def round_of(name: tuple[str, str]) -> int | None:
 
 def clear() -> None:
     """Ask the database again: a drop opened, a round opened, stock was added."""
+    global _openings  # noqa: PLW0603 -- one counter per process is the point
+    _openings += 1
     _shut.clear()

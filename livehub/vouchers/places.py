@@ -50,6 +50,36 @@ class Stock(Struct, frozen=True, kw_only=True):
     claim_until: datetime
     unissued_id: int
     held_id: int
+    seen: str  # TERMS as they were: whoever decided by this stock can ask whether they still are
+
+
+def fingerprint(*columns: str) -> str:
+    """SQL for one text of several columns, the same on both engines."""
+    return " || '|' || ".join(f"coalesce(CAST({each} AS text), '')" for each in columns)
+
+
+# What decides a claim besides the numbers; the rules, which may hold any letter, stand last.
+TERMS = fingerprint(
+    "t.round_id",
+    "t.face_fen",
+    "t.threshold_fen",
+    "t.validity",
+    "t.validity_n",
+    "t.valid_from",
+    "t.valid_until",
+    "t.released_at",
+    "r.campaign_id",
+    "r.claim_from",
+    "r.claim_until",
+    "r.status",
+    "c.status",
+    "c.bureau_id",
+    "t.rules",
+)
+TEMPLATES = (
+    " FROM voucher_template t JOIN campaign_round r ON r.id = t.round_id"
+    " JOIN campaign c ON c.id = r.campaign_id"
+)
 
 
 async def find(names: Collection[Name]) -> dict[Name, Place]:
@@ -78,15 +108,26 @@ async def hold(template_ids: Collection[int]) -> dict[int, Stock]:
     round that was closed meanwhile is seen closed.
     """
     lock = " FOR UPDATE OF t FOR SHARE OF r, c" if database.dialect() == "postgres" else ""
+    return await _stocks(template_ids, lock=lock)
+
+
+async def look(template_ids: Collection[int]) -> dict[int, Stock]:
+    """The same without a lock and outside any transaction: it may change at once."""
+    return await _stocks(template_ids, by_index=True)
+
+
+async def _stocks(
+    template_ids: Collection[int], *, lock: str = "", by_index: bool = False
+) -> dict[int, Stock]:
     rows = await database.with_rows(
         {"wanted": "bigint"},
         [(each,) for each in sorted(template_ids)],
         "SELECT t.id, t.round_id, t.face_fen, t.threshold_fen, t.quantity, t.issued, t.validity,"
         " t.validity_n, t.valid_from, t.valid_until, t.released_at, t.rules, r.campaign_id, r.claim_from,"
         " r.claim_until, r.status AS round_status, c.status AS campaign_status, c.bureau_id,"
-        f" {_account(Account.UNISSUED)} AS unissued_id, {_account(Account.HELD)} AS held_id"
-        " FROM voucher_template t JOIN campaign_round r ON r.id = t.round_id"
-        f" JOIN campaign c ON c.id = r.campaign_id WHERE t.id IN (SELECT wanted FROM v) ORDER BY t.id{lock}",
+        f" {_account(Account.UNISSUED)} AS unissued_id, {_account(Account.HELD)} AS held_id, {TERMS} AS seen"
+        f"{TEMPLATES} WHERE t.id IN (SELECT wanted FROM v) ORDER BY t.id{lock}",
+        by_index=by_index,
     )
     return {int(row["id"]): _stock(row) for row in rows}
 
@@ -141,4 +182,5 @@ def _stock(row: Mapping[str, Any]) -> Stock:
         claim_until=clock.from_ms(row["claim_until"]),
         unissued_id=int(row["unissued_id"]),
         held_id=int(row["held_id"]),
+        seen=row["seen"],
     )

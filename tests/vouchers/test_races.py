@@ -278,6 +278,8 @@ async def test_a_link_leads_to_the_next_drop_although_the_last_is_remembered_sol
 
 
 async def test_a_drop_closed_during_a_claim_counts_it(db: Settings) -> None:
+    if db.is_sqlite:
+        pytest.skip("one writer at a time: nothing is closed during a claim")
     world = await a_world()
     broadcast = await a_broadcast(world)
     link = await the_link(world, broadcast)
