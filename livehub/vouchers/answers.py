@@ -35,8 +35,9 @@ async def of_keys(keys: Sequence[str], *, kind: str) -> dict[str, Answer]:
     rows = await database.with_rows(
         {"key": "text"},
         [(each,) for each in keys],
-        "SELECT v.key, a.body_hash, a.answer FROM v"
-        f" JOIN idempotency_record a ON a.kind = '{kind}' AND a.key = v.key",
+        f"SELECT v.key, {FOUND.format(kind=kind)} AS answer_id FROM v",
         by_index=True,
     )
-    return {row["key"]: Answer(bytes(row["body_hash"]), row["answer"]) for row in rows}
+    found = {row["key"]: row["answer_id"] for row in rows if row["answer_id"]}
+    kept = await read(list(found.values()))
+    return {key: kept[answer_id] for key, answer_id in found.items()}

@@ -8,7 +8,7 @@ or on a unique index. Where one fails, nothing is written.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -38,13 +38,13 @@ _ASKED = {"wt": _TEMPLATES, "wd": _DROPS, "wl": _LINKS, "ww": _WINDOWS, "wk": _K
 # not have an answer to her key: one given while this waited for a lock has moved ``issued``.
 _OK = (
     " t AS MATERIALIZED (SELECT t.id, t.quantity, t.issued, {terms} AS seen{templates}"
-    " WHERE t.id IN (SELECT id FROM wt) ORDER BY t.id{lock_t}),"
+    " WHERE t.id {of_wt} ORDER BY t.id{lock_t}),"
     " d AS MATERIALIZED (SELECT d.id, d.quantity, d.claimed, {drop_terms} AS seen FROM voucher_drop d"
-    " WHERE d.id IN (SELECT id FROM wd) AND (SELECT count(*) FROM t) >= 0 ORDER BY d.id{lock_d}),"
+    " WHERE d.id {of_wd} AND (SELECT count(*) FROM t) >= 0 ORDER BY d.id{lock_d}),"
     " l AS MATERIALIZED (SELECT l.id, l.quota, l.claims FROM claim_link l"
-    " WHERE l.id IN (SELECT id FROM wl) AND (SELECT count(*) FROM d) >= 0 ORDER BY l.id{lock_l}),"
-    " w AS MATERIALIZED (SELECT w.key, w.count FROM rate_window w JOIN ww ON ww.key = w.key"
-    " AND ww.starts_at = w.starts_at WHERE (SELECT count(*) FROM l) >= 0 ORDER BY w.key{lock_w}),"
+    " WHERE l.id {of_wl} AND (SELECT count(*) FROM d) >= 0 ORDER BY l.id{lock_l}),"
+    " w AS MATERIALIZED (SELECT w.key, w.count FROM rate_window w"
+    " WHERE w.id {of_ww} AND (SELECT count(*) FROM l) >= 0 ORDER BY w.key{lock_w}),"
     " ok AS MATERIALIZED (SELECT"
     " NOT EXISTS (SELECT 1 FROM wt LEFT JOIN t ON t.id = wt.id WHERE (t.seen = wt.seen"
     " AND t.issued + wt.n <= t.quantity AND (wt.is_short = 0 OR t.issued + wt.n = t.quantity)"
@@ -56,9 +56,18 @@ _OK = (
     " ((l.quota = 0 OR l.claims + wl.n <= l.quota)"
     " AND (wl.is_short = 0 OR l.claims + wl.n = l.quota)) IS NOT TRUE)"
     " AND NOT EXISTS (SELECT 1 FROM ww JOIN w ON w.key = ww.key WHERE w.count + ww.n > ww.most)"
-    " AND NOT EXISTS (SELECT 1 FROM wk JOIN idempotency_record a ON a.kind = 'claim' AND a.key = wk.key)"
+    " AND NOT EXISTS (SELECT 1 FROM wk WHERE (SELECT a.id FROM idempotency_record a"
+    " WHERE a.kind = 'claim' AND a.key = wk.key) IS NOT NULL)"
     " AS is_so)"
 )
+# Rows are found one by one: an IN or a JOIN may be planned as a walk over a table that was small when asked.
+_FOUND = {
+    "of_wt": "SELECT id FROM wt",
+    "of_wd": "SELECT id FROM wd",
+    "of_wl": "SELECT id FROM wl",
+    "of_ww": "SELECT (SELECT x.id FROM rate_window x WHERE x.key = ww.key AND x.starts_at = ww.starts_at)"
+    " FROM ww",
+}
 _FRESH = (
     " SELECT 'ok' AS kind, '' AS name, 0 AS id, CASE WHEN is_so THEN 1 ELSE 0 END AS number FROM ok"
     " UNION ALL SELECT 'template', '', id, quantity - issued FROM t"
@@ -156,10 +165,8 @@ def _postgres() -> str:
     for name, columns in {**_ASKED, "given": COLUMNS}.items():
         parts.append(f"{name}({', '.join(columns)}) AS (SELECT * FROM {unnest(columns, first=first)})")
         first += len(columns)
-    ok = _OK.format(
-        terms=places.TERMS,
-        templates=places.TEMPLATES,
-        drop_terms=DROP_TERMS,
+    ok = _ok(
+        {name: f"= ANY(ARRAY({each}))" for name, each in _FOUND.items()},
         lock_t=" FOR UPDATE OF t FOR SHARE OF r, c",
         lock_d=" FOR UPDATE OF d",
         lock_l=" FOR UPDATE OF l",
@@ -182,16 +189,14 @@ def _sqlite() -> str:
         + f" FROM json_each(?{place}))"
         for place, (name, columns) in enumerate(_ASKED.items(), start=1)
     ]
-    ok = _OK.format(
-        terms=places.TERMS,
-        templates=places.TEMPLATES,
-        drop_terms=DROP_TERMS,
-        lock_t="",
-        lock_d="",
-        lock_l="",
-        lock_w="",
+    ok = _ok(
+        {name: f"IN ({each})" for name, each in _FOUND.items()}, lock_t="", lock_d="", lock_l="", lock_w=""
     )
     return f"WITH {', '.join(parts)},{ok}{_FRESH}"
+
+
+def _ok(found: Mapping[str, str], **locks: str) -> str:
+    return _OK.format(terms=places.TERMS, templates=places.TEMPLATES, drop_terms=DROP_TERMS, **found, **locks)
 
 
 _STATEMENT = _postgres()

@@ -169,17 +169,15 @@ async def known(questions: Sequence[Question]) -> list[Known]:
             "person_key": "bytea",
         },
         [(i, q.key, q.template_id, q.round_id, q.platform, q.person_key) for i, q in enumerate(questions)],
-        f"SELECT v.i, {_TAKEN} AS taken, a.body_hash, a.answer FROM v"
-        " LEFT JOIN idempotency_record a ON a.kind = 'claim' AND a.key = v.key",
+        f"SELECT v.i, {_TAKEN} AS taken, {answers.FOUND.format(kind='claim')} AS answer_id FROM v",
         by_index=True,
     )
     found = {row["i"]: row for row in rows}
-    return [_known(found[i]) for i in range(len(questions))]
-
-
-def _known(row: Mapping[str, Any]) -> Known:
-    answer = None if row["answer"] is None else answers.Answer(bytes(row["body_hash"]), row["answer"])
-    return Known(answer=answer, taken=row["taken"])
+    kept = await answers.read([row["answer_id"] for row in rows if row["answer_id"]])
+    return [
+        Known(answer=kept.get(found[i]["answer_id"] or 0), taken=found[i]["taken"])
+        for i in range(len(questions))
+    ]
 
 
 async def _read_open(questions: Sequence[tuple[int, Question]]) -> list[dict[str, Any]]:

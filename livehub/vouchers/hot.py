@@ -151,13 +151,14 @@ def ctes(steps: Sequence[Step], *, held: Collection[str] = ()) -> str:
     for step in reversed(steps):
         table, touched = step.locks
         name = f"h_{step.name}"
-        lock = f", (SELECT id FROM {table} WHERE id IN ({touched}) ORDER BY id FOR UPDATE) {name}"
+        these = f"id = ANY(ARRAY({touched}))"  # found one by one, while IN may be planned as a walk over all
+        lock = f", (SELECT id FROM {table} WHERE {these} ORDER BY id FOR UPDATE) {name}"
         if not table:
             sql = step.sql
         elif table in held:
-            sql = step.sql.format(held="", same="")
+            sql = step.sql.format(held="", same=f" AND {table}.{these}")
         else:
-            sql = step.sql.format(held=lock, same=f" AND {name}.id = g.id")
+            sql = step.sql.format(held=lock, same=f" AND {name}.id = g.id AND {table}.{these}")
         parts.append(f", {step.name} AS ({sql})")
     return "".join(parts)
 
