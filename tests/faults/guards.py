@@ -62,6 +62,8 @@ LOCKS_NOT_TAKEN_OUT: dict[str, str] = {
     "livehub.orders.ledger:_store": "lines are written under their order's lock",
     "livehub.kit.limits:add": UPSERT,
     "livehub.vouchers.refusals:add": UPSERT,
+    "livehub.vouchers.claim_commit:_WINDOW": UPSERT,
+    "livehub.vouchers.claim_commit:_postgres": "cut out of what it makes, _STATEMENT",
     "livehub.accounts.users:_give": "its unique columns are its guard, and have a row",
     "livehub.vouchers.enrolments:enrol": "its unique columns are its guard, and have a row",
     "livehub.database.migrate:_migrate_postgres": "a matter of two processes, each of which migrates",

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from livehub.vouchers import claim_rows, redeem_rows
+from livehub.vouchers.claims import ClaimDesk
 from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Changed, Cut, CutText, Dropped, Removal, Unique
 from tests.vouchers import (
@@ -44,6 +45,16 @@ def lingering(module: ModuleType) -> Callable[[pytest.MonkeyPatch], None]:
     return two_desks_meet
 
 
+async def nothing_is_as_last_seen(patch: pytest.MonkeyPatch) -> None:
+    """Let every batch of claims be settled under lock."""
+
+    async def missed(*_: object) -> None:
+        return None
+
+    patch.setattr(ClaimDesk, "_by_view", missed)
+
+
+UNDER_LOCK = Changed(nothing_is_as_last_seen)
 CLAIMS_MEET = Changed(lingering(claim_rows))
 REDEMPTIONS_MEET = Changed(lingering(redeem_rows))
 
@@ -58,11 +69,11 @@ USE_CHECKS: tuple[Removal, ...] = (
 STOCK = Cut("livehub.vouchers.places:_stock", 'row["quantity"] - row["issued"]', "10**9")
 TEMPLATE_LOCK = Cut("livehub.vouchers.places:hold", " FOR UPDATE OF t FOR SHARE OF r, c", "")
 PERSON = (
-    Cut("livehub.vouchers.claims:_Settling._give", "prior.taken + self._given[slot]", "0"),
+    Cut("livehub.vouchers.claim_deciding:Settling._give", "prior.taken + self.given[slot]", "0"),
     Unique("claim_slot", "round_id, template_id, platform, person_key, n"),
 )
 CLAIM_ANSWERS = (
-    Cut("livehub.vouchers.claims:_Settling.answer", "prior.answer is not None:", "False:"),
+    Cut("livehub.vouchers.claim_deciding:Settling.answer", "prior.answer is not None:", "False:"),
     Unique("idempotency_record", "kind, key"),
 )
 VOUCHER_STATE = Cut(
@@ -103,20 +114,20 @@ GUARDS = (
         of="the template's lock, for one person at two desks",
         out=(TEMPLATE_LOCK,),
         behind=(*STOCK_CHECKS, PERSON[1], CLAIM_ANSWERS[1]),
-        meets=(CLAIMS_MEET,),
+        meets=(UNDER_LOCK, CLAIMS_MEET),
         race=race(SIXTY_FOUR, workers=2),
     ),
     Guard(
         of="the template's lock, for a crowd at two desks",
         out=(TEMPLATE_LOCK,),
         behind=(*STOCK_CHECKS, PERSON[1], CLAIM_ANSWERS[1]),
-        meets=(CLAIMS_MEET,),
+        meets=(UNDER_LOCK, CLAIMS_MEET),
         race=race(test_drops.test_a_drop_gives_exactly_its_quantity_to_a_crowd_at_two_desks),
     ),
     Guard(
         of="the template's lock, with the CHECKs in place: batches fail and fall back",
         out=(TEMPLATE_LOCK,),
-        meets=(CLAIMS_MEET,),
+        meets=(UNDER_LOCK, CLAIMS_MEET),
         race=race(test_drops.test_a_drop_gives_exactly_its_quantity_to_a_crowd_at_two_desks),
     ),
     Guard(of="the stock", out=(STOCK,), behind=STOCK_CHECKS, race=race(FIVE_THOUSAND, workers=1), slow=True),
@@ -124,7 +135,7 @@ GUARDS = (
         of="the template's lock, for five thousand",
         out=(TEMPLATE_LOCK,),
         behind=(*STOCK_CHECKS, PERSON[1], CLAIM_ANSWERS[1]),
-        meets=(CLAIMS_MEET,),
+        meets=(UNDER_LOCK, CLAIMS_MEET),
         race=race(FIVE_THOUSAND, workers=2),
         slow=True,
     ),
@@ -226,15 +237,22 @@ GUARDS = (
     Guard(
         of="the round read anew by a claim that waited",
         out=(Cut("livehub.vouchers.places:hold", " FOR SHARE OF r, c", " FOR SHARE OF c"),),
+        meets=(UNDER_LOCK,),
         race=race(test_races.test_a_claim_that_waited_while_its_round_was_closed_is_refused),
     ),
     Guard(
         of="the campaign read anew by a claim that waited",
         out=(Cut("livehub.vouchers.places:hold", " FOR SHARE OF r, c", " FOR SHARE OF r"),),
+        meets=(UNDER_LOCK,),
         race=race(test_races.test_a_claim_that_waited_while_its_campaign_was_paused_is_refused),
     ),
-    Guard(of="the lock of a link", out=(LINK_LOCK,), race=race(QUOTA)),
-    Guard(of="the quota of a link", out=(Dropped("claim_link_quota"), LINK_LOCK), race=race(QUOTA)),
+    Guard(of="the lock of a link", out=(LINK_LOCK,), meets=(UNDER_LOCK,), race=race(QUOTA)),
+    Guard(
+        of="the quota of a link",
+        out=(Dropped("claim_link_quota"), LINK_LOCK),
+        meets=(UNDER_LOCK,),
+        race=race(QUOTA),
+    ),
     Guard(
         of="the one voucher of an order",
         out=(Dropped("redemption_one_live_per_order"),),
@@ -243,6 +261,12 @@ GUARDS = (
     Guard(
         of="the one answer to a key",
         out=(Unique("idempotency_record", "kind, key"),),
+        race=race(test_races.test_one_key_for_two_kinds_at_two_desks_gives_one_voucher),
+    ),
+    Guard(
+        of="the one answer to a key, for batches under lock",
+        out=(Unique("idempotency_record", "kind, key"),),
+        meets=(UNDER_LOCK,),
         race=race(test_races.test_one_key_for_two_kinds_at_two_desks_gives_one_voucher),
     ),
     Guard(
@@ -390,16 +414,22 @@ GUARDS = (
         of="the order in which a batch counts",
         out=(
             Cut(
-                "livehub.vouchers.hot:_one_statement",
-                'step.sql.format(held=lock, same=f" AND {held}.id = g.id") if table',
-                'step.sql.format(held="", same="") if table',
+                "livehub.vouchers.hot:ctes",
+                'step.sql.format(held=lock, same=f" AND {name}.id = g.id AND {table}.{these}")',
+                'step.sql.format(held="", same="")',
             ),
         ),
         race=race(test_races.test_a_batch_counts_in_the_order_of_ids),
     ),
     Guard(
         of="the quota of a link, within a batch",
-        out=(Cut("livehub.vouchers.claims:_Settling._require_stock", "if place.quota and", "if False and"),),
+        out=(
+            Cut(
+                "livehub.vouchers.claim_deciding:Settling._require_stock",
+                "if place.quota and",
+                "if False and",
+            ),
+        ),
         behind=(Dropped("claim_link_quota"),),
         race=race(test_claims.test_a_link_gives_no_more_than_its_quota),
     ),
@@ -407,8 +437,8 @@ GUARDS = (
         of="the quantity of a drop",
         out=(
             Cut(
-                "livehub.vouchers.claims:_Settling._require_stock",
-                'if place.drop_id and prior.drop_left <= self._given["drop", place.drop_id]:',
+                "livehub.vouchers.claim_deciding:Settling._require_stock",
+                'if place.drop_id and prior.drop_left <= self.given["drop", place.drop_id]:',
                 "if False:",
             ),
         ),
