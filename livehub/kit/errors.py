@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import ClassVar
 
 from msgspec import Struct
@@ -14,6 +15,11 @@ class Detail(Struct, frozen=True):
     field: str
     reason: str
     expected: str = ""
+
+
+@cache
+def _sentence(kind: type[LivehubError]) -> str:
+    return inspect.cleandoc(kind.__doc__ or "")
 
 
 class LivehubError(Exception):
@@ -30,7 +36,7 @@ class LivehubError(Exception):
         retry_after: int | None = None,
         data: dict[str, object] | None = None,
     ) -> None:
-        self.message = message or inspect.cleandoc(type(self).__doc__ or "")
+        self.message = message or _sentence(type(self))
         self.details = details or []
         self.retry_after = retry_after  # seconds
         self.data = data or {}  # machine-readable facts, such as suggestions

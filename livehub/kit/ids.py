@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 from base64 import b32encode
+from collections.abc import Sequence
+from itertools import count, product
+from operator import mul
 
 CODE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # 32 letters, no 0 O 1 I: five bits each
 _FROM_B32 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", CODE_ALPHABET.encode())
@@ -12,7 +15,7 @@ _FROM_B32 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", CODE_ALPHABET.e
 
 def public_id() -> str:
     """16 lower-case letters and digits, 80 random bits: an object's name in paths and exports."""
-    return b32encode(os.urandom(10)).decode().lower()
+    return _in_letters(_LOWER)
 
 
 def slug() -> str:
@@ -27,7 +30,7 @@ def token(*, nbytes: int = 32) -> str:
 
 def voucher_code() -> str:
     """16 letters without look-alikes, 80 random bits, plus one check letter against typing errors."""
-    body = b32encode(os.urandom(10)).translate(_FROM_B32).decode()
+    body = _in_letters(_CODE)
     return body + check_letter(body)
 
 
@@ -38,8 +41,19 @@ def code_as_meant(typed: str) -> str:
 
 def check_letter(body: str) -> str:
     """The check letter of a code: it catches a wrong or swapped letter, it proves nothing."""
-    total = sum((i + 1) * CODE_ALPHABET.index(letter) for i, letter in enumerate(body))
+    total = sum(map(mul, count(1), map(_VALUE.__getitem__, body)))
     return CODE_ALPHABET[total % 31]
+
+
+def _in_letters(pairs: Sequence[str]) -> str:
+    """80 random bits as eight pairs of letters; base64.b32encode takes three times as long."""
+    bits = int.from_bytes(os.urandom(10))
+    return "".join([pairs[bits >> shift & 1023] for shift in (0, 10, 20, 30, 40, 50, 60, 70)])
+
+
+_VALUE = {letter: number for number, letter in enumerate(CODE_ALPHABET)}
+_LOWER = ["".join(pair) for pair in product("abcdefghijklmnopqrstuvwxyz234567", repeat=2)]
+_CODE = ["".join(pair) for pair in product(CODE_ALPHABET, repeat=2)]
 
 
 def digits(count: int) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -26,6 +27,7 @@ from livehub.vouchers.claim_view import DROP_TERMS, View
 
 COLUMNS = {**claim_rows.COLUMNS, **claim_rows.AUDITED}
 STEPS = (claim_rows.AUDIT, *claim_rows.STEPS)
+_VALUES = itemgetter(*COLUMNS)
 
 _TEMPLATES = {"id": "bigint", "seen": "text", "n": "int", "is_short": "int"}
 _DROPS = _TEMPLATES
@@ -155,7 +157,7 @@ async def _write(asked: Asked, rows: Sequence[dict[str, Any]]) -> list[Fresh]:
             for columns, table in zip(_ASKED.values(), asked.tables, strict=True)
             for each in arrays(columns, table)
         ),
-        *arrays(COLUMNS, [tuple(row[name] for name in COLUMNS) for row in rows]),
+        *arrays(COLUMNS, list(map(_VALUES, rows))),
     ]
     return [Fresh(**row) for row in await database.commit_statement(_STATEMENT, *values)]
 

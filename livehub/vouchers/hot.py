@@ -167,9 +167,8 @@ def write(connection: sqlite3.Connection, rows: Sequence[Mapping[str, Any]], ste
     """SQLite only: the steps, in the connection's thread, by statements that stay prepared."""
     for step in steps:
         if step.sum is None:
-            connection.executemany(
-                each_row(step.sql, step.columns), [[row[name] for name in step.columns] for row in rows]
-            )
+            values = [[row[name] for name in step.columns] for row in rows]
+            connection.executemany(each_row(step.sql, step.columns), values)
             continue
         sums: Counter[int] = Counter()
         for row in rows:

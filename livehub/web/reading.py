@@ -114,9 +114,9 @@ def _submitted(request: Request) -> dict[str, list[str]]:
 def _typed_text(raw: Mapping[str, list[str]], shape: type[T]) -> T:
     details: list[Detail] = []
     values: dict[str, Any] = {}
-    for field, kind in _fields(shape):
+    for field, kind, reads, is_list in _fields(shape):
         texts = [text.strip() for text in raw.get(field.encode_name, ())]
-        if _is_list(kind):
+        if is_list:
             _take(field, [text for text in texts if text], values=values, details=details, strict=False)
             continue
         text = texts[-1] if texts else ""
@@ -124,17 +124,24 @@ def _typed_text(raw: Mapping[str, list[str]], shape: type[T]) -> T:
             if _is_required(field):
                 details.append(Detail(field=field.encode_name, reason="请填写", expected=_expected(kind)))
             continue
-        value = _as_meant(text, kind, field.encode_name, details)
+        value = _as_meant(text, kind, field.encode_name, details) if reads else text
         if value is not None:
             _take(field, value, values=values, details=details, strict=False)
     return _made(shape, values, details)
 
 
 @cache
-def _fields(shape: type[Struct]) -> tuple[tuple[FieldInfo, Any], ...]:
-    """The fields of a form with their annotations: looking them up is dearer than reading a form."""
+def _fields(shape: type[Struct]) -> tuple[tuple[FieldInfo, Any, bool, bool], ...]:
+    """The fields of a form with their annotations: looking them up is dearer than reading a form.
+
+    With each, whether it is typed otherwise than it is meant, and whether it is a list.
+    """
     kinds = get_type_hints(shape, include_extras=True)
-    return tuple((field, kinds[field.name]) for field in fields(shape))
+    return tuple(
+        (field, kind, "reads" in _extra(kind), _is_list(kind))
+        for field in fields(shape)
+        for kind in [kinds[field.name]]
+    )
 
 
 def _as_meant(text: str, kind: Any, name: str, details: list[Detail]) -> Any:
@@ -156,7 +163,7 @@ def _take(
     field: FieldInfo, value: Any, *, values: dict[str, Any], details: list[Detail], strict: bool
 ) -> None:
     name = field.encode_name
-    if _has_nul(value):
+    if "\x00" in value if type(value) is str else _has_nul(value):
         details.append(Detail(field=name, reason="不能包含空字符（NUL）"))
         return
     try:

@@ -2,13 +2,14 @@
 
 Sanic cancels a handler when the browser goes away. Here every handler runs in a task of its own which that
 cancellation does not reach, so that no unit of work is left half done. Two kinds ask not to be wrapped: a
-handler whose only work is done by a group commit, and a live stream, which has to end with its client.
+handler whose work is done by a group commit, or given to ``finish``, and a live stream, which has to end with
+its client.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from inspect import isawaitable
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from sanic import Sanic
 
 from livehub.kit.errors import LivehubError
 
+T = TypeVar("T")
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _log = structlog.get_logger(__name__)
@@ -25,7 +27,10 @@ _CUT = "__may_be_cut__"
 
 
 def committed_in_groups(handler: Handler) -> Handler:
-    """Mark a handler that writes through a group commit only: nothing of it can be cut, so save the task."""
+    """Mark a handler that writes through a group commit, or in ``finish``: nothing of it can be cut.
+
+    That saves it a task of its own.
+    """
     setattr(handler, _CUT, "group")
     return handler
 
@@ -53,6 +58,17 @@ class Unfinished:
             elif kind != "group":
                 route.handler = self._shielding(route.handler)
 
+    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do what must not be left half done, whether or not its client waits for it."""
+        task = asyncio.ensure_future(work)
+        self._shielded.add(task)
+        task.add_done_callback(self._shielded.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_tell)
+            raise
+
     def end_streams(self) -> None:
         """End every live stream; browsers come back by themselves."""
         for task in self._streams:
@@ -68,14 +84,7 @@ class Unfinished:
     def _shielding(self, handler: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
         @wraps(handler)
         async def shielded(*args: Any, **kwargs: Any) -> Any:
-            task = asyncio.ensure_future(_called(handler, args, kwargs))
-            self._shielded.add(task)
-            task.add_done_callback(self._shielded.discard)
-            try:
-                return await asyncio.shield(task)
-            except asyncio.CancelledError:
-                task.add_done_callback(_tell)
-                raise
+            return await self.finish(_called(handler, args, kwargs))
 
         return shielded
 

@@ -56,12 +56,12 @@ def visitor(handler: Handler) -> Handler:
 
     @wraps(handler)
     async def entered(request: Request, **path: Any) -> HTTPResponse:
-        mark = request.cookies.get(VISITOR) or ""
+        mark = _cookie(request, VISITOR)
         if request.method not in _SAFE:
             doors.require_same_site(request)
             forms.check_form_token(mark, given=str(request.form.get("csrf") or "") if request.form else "")
         fresh = "" if mark else ids.token()
-        token = request.cookies.get(CLAIMANT) or ""
+        token = _cookie(request, CLAIMANT)
         answer = await handler(
             request,
             Visitor(mark=mark or fresh, claimant=await _claimant(request, token), token=token),
@@ -89,6 +89,12 @@ def open_door(app: Sanic[Any, Any]) -> None:
         return await identity.claimants_of(tokens, now=clock.now())
 
     app.ctx.claimants = GroupRead(fetch)
+
+
+def _cookie(request: Request, name: str) -> str:
+    """The cookie of exactly this name; Sanic's own look-up tries it with two prefixes first."""
+    values = dict.get(request.cookies, name)
+    return values[0] if values else ""
 
 
 async def _claimant(request: Request, token: str) -> ClaimantRef | None:

@@ -29,6 +29,7 @@ from livehub.web.claim.door import Visitor
 from livehub.web.headers import Ready
 from livehub.web.reading import Form
 from livehub.web.rendering import HTML, page
+from livehub.web.shielding import committed_in_groups
 from streamers import queries as streamer_queries
 
 bp = Blueprint("claim", url_prefix="/c")
@@ -111,6 +112,7 @@ async def send_code(request: Request, visitor: Visitor, slug: str) -> HTTPRespon
 
 
 @bp.post("/<slug:str>/claim")
+@committed_in_groups
 @door.visitor
 async def claim(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     """Verify the phone where it is not known, then claim; a refusal is a state of the same page."""
@@ -122,7 +124,8 @@ async def claim(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
         claimant = visitor.of(centre_id)
         if claimant is None:
             proof = reading.form(request, Proof)
-            session = await _verified(request, visitor, proof, centre_id=centre_id)
+            verifying = _verified(request, visitor, proof, centre_id=centre_id)
+            session = await request.app.ctx.unfinished.finish(verifying)
             claimant = session.claimant
         wish = reading.form(request, Wish)
         await desk.claim(
