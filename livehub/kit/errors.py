@@ -18,8 +18,8 @@ class Detail(Struct, frozen=True):
 
 
 @cache
-def _sentence(kind: type[LivehubError]) -> str:
-    return inspect.cleandoc(kind.__doc__ or "")
+def _sentence(doc: str) -> str:
+    return inspect.cleandoc(doc)
 
 
 class LivehubError(Exception):
@@ -36,7 +36,7 @@ class LivehubError(Exception):
         retry_after: int | None = None,
         data: dict[str, object] | None = None,
     ) -> None:
-        self.message = message or _sentence(type(self))
+        self.message = message or _sentence(type(self).__doc__ or "")
         self.details = details or []
         self.retry_after = retry_after  # seconds
         self.data = data or {}  # machine-readable facts, such as suggestions
