@@ -35,7 +35,12 @@ def asked(of: str, text: str, lost: Race, *behind: Removal) -> tuple[Guard, Guar
 
 
 GUARDS = (
-    lock("the template's lock", " FOR UPDATE OF t FOR SHARE OF r, c", race(LAST), *STOCK_CHECKS),
+    lock(
+        "the template's lock, for the last voucher",
+        " FOR UPDATE OF t FOR SHARE OF r, c",
+        race(LAST),
+        *STOCK_CHECKS,
+    ),
     lock("the round read anew", " FOR SHARE OF r, c", race(ENDED), *STOCK_CHECKS, by=" FOR SHARE OF c"),
     lock("the campaign read anew", " FOR SHARE OF r, c", race(PAUSED), by=" FOR SHARE OF r"),
     lock("the drop's lock", " FOR UPDATE OF d", race(LAST_OF_DROP), DROP_CHECK),
@@ -60,19 +65,19 @@ GUARDS = (
         race(test_claim_views.test_a_campaign_paused_since_gives_nothing),
     ),
     *asked(
-        "the stock",
+        "the stock that another desk lowered",
         "t.issued + wt.n <= t.quantity",
         race(test_claim_views.test_what_another_desk_gave_is_not_given_again),
         *STOCK_CHECKS,
     ),
     *asked(
-        "the stock of a drop",
+        "the stock of a drop that another desk lowered",
         "d.claimed + wd.n <= d.quantity",
         race(test_claim_views.test_what_another_desk_gave_of_a_drop_is_not_given_again),
         DROP_CHECK,
     ),
     *asked(
-        "the quota of a link",
+        "the quota of a link that another desk lowered",
         "l.claims + wl.n <= l.quota",
         race(test_claim_views.test_what_another_desk_gave_by_a_link_is_not_given_again),
         LINK_CHECK,

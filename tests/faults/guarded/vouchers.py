@@ -130,7 +130,14 @@ GUARDS = (
         meets=(UNDER_LOCK, CLAIMS_MEET),
         race=race(test_drops.test_a_drop_gives_exactly_its_quantity_to_a_crowd_at_two_desks),
     ),
-    Guard(of="the stock", out=(STOCK,), behind=STOCK_CHECKS, race=race(FIVE_THOUSAND, workers=1), slow=True),
+    Guard(
+        of="the stock, under lock",
+        out=(STOCK,),
+        behind=STOCK_CHECKS,
+        meets=(UNDER_LOCK,),
+        race=race(FIVE_THOUSAND, workers=1),
+        slow=True,
+    ),
     Guard(
         of="the template's lock, for five thousand",
         out=(TEMPLATE_LOCK,),
