@@ -37,7 +37,8 @@ _KEYS = {"key": "text"}
 _ASKED = {"wt": _TEMPLATES, "wd": _DROPS, "wl": _LINKS, "ww": _WINDOWS, "wk": _KEYS}
 
 # To refuse somebody for want of stock is right only if the batch leaves none. Whoever is refused at all must
-# not have an answer to her key: one given while this waited for a lock has moved ``issued``.
+# not have an answer to her key, and a network without a window must not get one: such rows cannot be locked, but
+# whoever made one while this waited for the template has moved ``issued``.
 _OK = (
     " t AS MATERIALIZED (SELECT t.id, t.quantity, t.issued, {terms} AS seen{templates}"
     " WHERE t.id {of_wt} ORDER BY t.id{lock_t}),"
@@ -50,14 +51,16 @@ _OK = (
     " ok AS MATERIALIZED (SELECT"
     " NOT EXISTS (SELECT 1 FROM wt LEFT JOIN t ON t.id = wt.id WHERE (t.seen = wt.seen"
     " AND t.issued + wt.n <= t.quantity AND (wt.is_short = 0 OR t.issued + wt.n = t.quantity)"
-    " AND (NOT EXISTS (SELECT 1 FROM wk)"
-    " OR t.issued = (SELECT s.issued FROM voucher_template s WHERE s.id = wt.id))) IS NOT TRUE)"
+    " AND (t.issued = (SELECT s.issued FROM voucher_template s WHERE s.id = wt.id)"
+    " OR (NOT EXISTS (SELECT 1 FROM wk)"
+    " AND NOT EXISTS (SELECT 1 FROM ww LEFT JOIN w ON w.key = ww.key WHERE w.key IS NULL)))) IS NOT TRUE)"
     " AND NOT EXISTS (SELECT 1 FROM wd LEFT JOIN d ON d.id = wd.id WHERE (d.seen = wd.seen"
     " AND d.claimed + wd.n <= d.quantity AND (wd.is_short = 0 OR d.claimed + wd.n = d.quantity)) IS NOT TRUE)"
     " AND NOT EXISTS (SELECT 1 FROM wl LEFT JOIN l ON l.id = wl.id WHERE"
     " ((l.quota = 0 OR l.claims + wl.n <= l.quota)"
     " AND (wl.is_short = 0 OR l.claims + wl.n = l.quota)) IS NOT TRUE)"
-    " AND NOT EXISTS (SELECT 1 FROM ww JOIN w ON w.key = ww.key WHERE w.count + ww.n > ww.most)"
+    " AND NOT EXISTS (SELECT 1 FROM ww LEFT JOIN w ON w.key = ww.key"
+    " WHERE coalesce(w.count, 0) + ww.n > ww.most)"
     " AND NOT EXISTS (SELECT 1 FROM wk WHERE (SELECT a.id FROM idempotency_record a"
     " WHERE a.kind = 'claim' AND a.key = wk.key) IS NOT NULL)"
     " AS is_so)"

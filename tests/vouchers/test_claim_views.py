@@ -262,6 +262,19 @@ async def test_the_last_voucher_of_a_network_goes_to_one_of_two_desks(
     assert await issued() == 2
 
 
+async def test_a_network_seen_for_the_first_time_at_two_desks_keeps_its_limit(
+    db: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim_networks, "LIMIT", Limit(1, 3600))
+    world = await a_world()
+
+    async with desks(db, 2) as opened:
+        answers = await both(db, world, world.link.slug, opened, ip="203.0.113.9")
+
+    assert answers == ["Claimed", "RiskBlock"]
+    assert await issued() == 1
+
+
 async def test_a_claim_that_waited_while_its_drop_was_closed_is_refused(db: Settings) -> None:
     world = await a_world()
     drop, link = await an_open_drop(world, 10)

@@ -7,7 +7,7 @@ import re
 from tests.faults.guarded.vouchers import QUOTA, STOCK_CHECKS
 from tests.faults.guarding import Guard, Race, race
 from tests.faults.removing import CutText, Dropped, Removal, Unique
-from tests.vouchers import test_claim_views, test_claims, test_races
+from tests.vouchers import test_claim_views, test_claims, test_limits, test_races
 
 POSTGRES, SQLITE = "livehub.vouchers.claim_commit:_STATEMENT", "livehub.vouchers.claim_commit:_QUESTION"
 LAST = test_claim_views.test_the_last_voucher_goes_to_one_of_two_desks
@@ -53,12 +53,24 @@ GUARDS = (
         by="true",
     ),
     lock(
+        "a window opened while a claim waited",
+        "t.issued = (SELECT s.issued FROM voucher_template s WHERE s.id = wt.id)",
+        race(test_claim_views.test_a_network_seen_for_the_first_time_at_two_desks_keeps_its_limit),
+        by="true",
+    ),
+    lock(
+        "what a network took, from batch to batch",
+        "FROM ww, ok WHERE ok.is_so",
+        race(test_limits.test_two_desks_give_a_network_no_more_than_its_limit),
+        by="FROM ww, ok WHERE false",
+    ),
+    lock(
         "a drop closed while a claim waited",
         "d.seen = wd.seen",
         race(test_claim_views.test_a_claim_that_waited_while_its_drop_was_closed_is_refused),
         by="true",
     ),
-    lock("what a network took", "w.count + ww.n > ww.most", race(LAST_OF_NETWORK), by="false"),
+    lock("what a network took", "coalesce(w.count, 0) + ww.n > ww.most", race(LAST_OF_NETWORK), by="false"),
     *asked(
         "the terms",
         "t.seen = wt.seen",

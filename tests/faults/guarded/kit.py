@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.guarded.vouchers import CLAIMS_MEET, LINK_LOCK, TEMPLATE_LOCK
+from tests.faults.guarded.vouchers import CLAIMS_MEET, LINK_LOCK, TEMPLATE_LOCK, UNDER_LOCK
 from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Cut
 from tests.kit import test_resealing
@@ -14,13 +14,17 @@ GUARDS = (
     *on_both(
         Guard(
             of="the limit of a network, within a batch",
-            out=(Cut("livehub.vouchers.claims:_Settling._give", "self._by_network[network] += 1", "pass"),),
+            out=(
+                Cut(
+                    "livehub.vouchers.claim_deciding:Settling._give", "self.by_network[network] += 1", "pass"
+                ),
+            ),
             race=race(NETWORK),
         )
     ),
     *on_both(
         Guard(
-            of="the limit of a network, from batch to batch",
+            of="the limit of a network, from batch to batch under lock",
             out=(
                 Cut(
                     "livehub.vouchers.claim_networks:add",
@@ -28,6 +32,7 @@ GUARDS = (
                     "pass",
                 ),
             ),
+            meets=(UNDER_LOCK,),
             race=race(NETWORK),
         )
     ),
@@ -35,7 +40,7 @@ GUARDS = (
         of="the template's lock, for what a network took at two desks",
         out=(TEMPLATE_LOCK,),
         behind=(LINK_LOCK,),
-        meets=(CLAIMS_MEET,),
+        meets=(UNDER_LOCK, CLAIMS_MEET),
         race=race(NETWORK),
     ),
     Guard(
