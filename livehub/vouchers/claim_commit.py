@@ -37,8 +37,8 @@ _KEYS = {"key": "text"}
 _ASKED = {"wt": _TEMPLATES, "wd": _DROPS, "wl": _LINKS, "ww": _WINDOWS, "wk": _KEYS}
 
 # To refuse somebody for want of stock is right only if the batch leaves none. Whoever is refused at all must
-# not have an answer to her key, and a network without a window must not get one: such rows cannot be locked, but
-# whoever made one while this waited for the template has moved ``issued``.
+# not have an answer to her key, and a network without a window must not get one: such rows cannot be locked,
+# but whoever made one while this waited for the template has moved ``issued``.
 _OK = (
     " t AS MATERIALIZED (SELECT t.id, t.quantity, t.issued, {terms} AS seen{templates}"
     " WHERE t.id {of_wt} ORDER BY t.id{lock_t}),"
