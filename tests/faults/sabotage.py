@@ -50,6 +50,13 @@ GUARDS = {
             "__import__('asyncio').ensure_future(self._commits.submit(arrival)); stored = Stored(new=1, known=0)",
         ),
     ),
+    "a lane of its own for each endpoint": (
+        Cut(
+            "livehub.orders.fetching:Fetcher.begin",
+            "if number not in self._lanes and len(self._lanes) < LANES:",
+            "if not self._lanes:",
+        ),
+    ),
     "what the dead held, freed by their heirs": (
         Cut("jobs.loops:_Inheritance.__call__", "if loop in self._open:", "if loop is None:"),
     ),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 
 from livehub.settings import Settings
 from tests.faults import sabotage
+from tests.faults import test_bad_lines as bad_lines
 from tests.faults import test_inherited as inherited
 from tests.faults import test_processes_killed as killed
+from tests.faults.cables import SILENT
 
 pytestmark = [pytest.mark.faults, pytest.mark.long]
 
@@ -34,6 +37,10 @@ NOTICED: dict[str, tuple[Test, str]] = {  # by which test, and in which words
     "the commit before the answer": (
         alone(killed.test_web_workers_are_killed_under_load),
         "first extra item: 'O",
+    ),
+    "a lane of its own for each endpoint": (
+        partial(bad_lines.test_a_platform_that_is_hard_to_reach_keeps_no_other_waiting, manner=SILENT),
+        r"< 2\.5|not so within 5 s",  # whichever of the two has the lane
     ),
     "what the dead held, freed by their heirs": (
         inherited.test_the_figures_are_behind_for_a_moment_only,
