@@ -20,6 +20,7 @@ from livehub.database.connections import (
 )
 from livehub.database.errors import Contention, DatabaseUnavailable
 from livehub.database.fields import DayField, DigestField, InstantField
+from livehub.database.reserve import reserved
 from livehub.database.rows import with_rows, write_rows
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "now_ms",
     "ping",
     "prefer_indexes",
+    "reserved",
     "tortoise_config",
     "transaction",
     "unit",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -14,9 +15,11 @@ from tortoise.backends.base_postgres.client import translate_exceptions
 from tortoise.connection import get_connections
 
 from livehub.database.errors import translate
+from livehub.database.reserve import is_reserved
 from livehub.database.savepoint import Savepoint
 
 ACQUIRE_SECONDS = 5.0
+_LOOK_SECONDS = 0.02  # where the server has no connection left for us, whether one of ours is free again
 
 
 class _Transaction(TransactionContextPooled):
@@ -25,8 +28,8 @@ class _Transaction(TransactionContextPooled):
     async def __aenter__(self) -> Any:
         try:
             await self.ensure_connection()
-            pool = self.client._parent._pool  # noqa: SLF001 -- our own subclass of it
-            self.client._connection = await pool.acquire(timeout=ACQUIRE_SECONDS)  # noqa: SLF001 -- as above
+            self._pool = self.client._parent.lender()  # type: ignore[attr-defined]  # noqa: SLF001 -- our own client's
+            self.client._connection = await _lent(self._pool)  # noqa: SLF001 -- as above
         except Exception as error:
             raise (translate(error) or error) from error
         try:
@@ -50,14 +53,12 @@ class _Transaction(TransactionContextPooled):
 
     async def _end(self, *, commit: bool) -> None:
         client = self.client
-        pool = client._parent._pool  # noqa: SLF001 -- as above
         try:
             if not client._finalized:  # noqa: SLF001 -- as above
                 await (client.commit() if commit else client.rollback())
         finally:
-            if pool is not None:
-                with suppress(Exception):  # asyncpg throws away what it cannot reset; a commit stays one
-                    await pool.release(client._connection)  # noqa: SLF001 -- as above
+            with suppress(Exception):  # asyncpg throws away what it cannot reset; a commit stays one
+                await self._pool.release(client._connection)  # noqa: SLF001 -- as above
 
 
 class _Connection(asyncpg.connection.Connection):  # type: ignore[misc]  # asyncpg ships no types
@@ -77,8 +78,24 @@ class _Pooled(PoolConnectionWrapper[Any]):
 
     async def __aenter__(self) -> Any:
         await self.ensure_connection()
-        self.connection = await self.client._pool.acquire(timeout=ACQUIRE_SECONDS)  # noqa: SLF001 -- as above
+        self._pool = self.client.lender()  # type: ignore[attr-defined]  # our own client's
+        self.connection = await _lent(self._pool)
         return self.connection
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._pool.release(self.connection)
+
+
+async def _lent(pool: asyncpg.Pool) -> Any:
+    """A connection of the pool. When the server refuses another one, those that we have are waited for."""
+    until = monotonic() + ACQUIRE_SECONDS
+    while True:
+        try:
+            return await pool.acquire(timeout=max(0.0, until - monotonic()))
+        except asyncpg.TooManyConnectionsError:
+            if not pool.get_size() or monotonic() >= until:
+                raise
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 class _Counting:
@@ -92,9 +109,19 @@ class _Counting:
 
 
 class Client(_Counting, AsyncpgDBClient):
-    """A pool whose failures arrive as 503s."""
+    """A pool whose failures arrive as 503s, and one connection apart for who must see what is wrong."""
 
     connection_class = _Connection
+    _reserve: asyncpg.Pool | None = None
+
+    def lender(self) -> asyncpg.Pool:
+        """The pool that who asks now borrows from."""
+        pool, reserve = self._pool, self._reserve
+        if pool is None or reserve is None or not is_reserved():
+            return pool
+        is_free = reserve.get_idle_size() > 0 or reserve.get_size() == 0
+        is_exhausted = pool.get_idle_size() == 0 and pool.get_size() == pool.get_max_size()
+        return reserve if is_free or is_exhausted else pool
 
     def acquire_connection(self) -> Any:
         return _Pooled(self, self._pool_init_lock)
@@ -105,8 +132,18 @@ class Client(_Counting, AsyncpgDBClient):
     async def create_connection(self, with_db: bool) -> None:  # noqa: FBT001 -- Tortoise's signature
         try:
             await super().create_connection(with_db)
+            if self.connection_name != "default":
+                return
+            alone = {"min_size": 0, "max_size": 1, "max_inactive_connection_lifetime": 0}
+            self._reserve = await self.create_pool(password=self.password, **self._template | alone)
         except Exception as error:
             raise (translate(error) or error) from error
+
+    async def _close(self) -> None:
+        reserve, self._reserve = self._reserve, None
+        if reserve is not None:
+            reserve.terminate()
+        await super()._close()
 
     async def _translate_exceptions(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         return await _translated(super()._translate_exceptions(func, *args, **kwargs))

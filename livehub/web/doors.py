@@ -8,6 +8,7 @@ is checked with the request's origin before the handler runs.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ from livehub.accounts import forms, logins, refusals, tokens
 from livehub.accounts.actors import Actor
 from livehub.accounts.models import Role
 from livehub.accounts.permissions import Permission, may, require
-from livehub.database import DatabaseUnavailable
+from livehub.database import DatabaseUnavailable, reserved
 from livehub.kit import clock
 from livehub.kit.errors import Forbidden, LivehubError
 from livehub.kit.group_read import GroupRead
@@ -46,6 +47,7 @@ ROLE_NAMES = {
     Role.MERCHANT: "商户",
     Role.ADMIN: "系统管理员",
 }
+_DESK = "/desk"  # where it is seen what is wrong
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -96,7 +98,8 @@ def signed_in(*permissions: Permission, freshly: bool = False) -> Callable[[Hand
                     _require_form_token(request)
                 if freshly:
                     await _require_fresh(request)
-                return await handler(request, actor, **path)
+                with reserved() if request.path.startswith(_DESK) else nullcontext():
+                    return await handler(request, actor, **path)
 
         setattr(entered, POLICY, ("session", permissions))
         setattr(entered, FRESHLY, freshly)

@@ -45,12 +45,13 @@ async def alive(_request: Request) -> HTTPResponse:
 @public
 async def ready(request: Request) -> HTTPResponse:
     """200 when the database answers and has the newest schema; else 503 with Retry-After."""
-    await database.ping()
-    state = request.app.ctx
-    if not state.is_migrated:  # once current it stays current for as long as this program runs
-        if await pending(state.settings):
-            raise NotReady
-        state.is_migrated = True
+    with database.reserved():
+        await database.ping()
+        state = request.app.ctx
+        if not state.is_migrated:  # once current it stays current for as long as this program runs
+            if await pending(state.settings):
+                raise NotReady
+            state.is_migrated = True
     return json({"status": "ready"})
 
 
@@ -61,7 +62,8 @@ async def metrics(request: Request) -> HTTPResponse:
     if not _may_see(request):
         raise NotFound
     state = request.app.ctx
-    stored = await state.depths.registry()
+    with database.reserved():
+        stored = await state.depths.registry()
     state.watch.write()
     figures = generate_latest(_figures()) + generate_latest(stored)
     return HTTPResponse(figures, headers={"Content-Type": CONTENT_TYPE_LATEST})

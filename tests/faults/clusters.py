@@ -37,8 +37,8 @@ class Cluster:
     def data(self) -> Path:
         return self.folder / "data"
 
-    def url(self, database: str = "postgres") -> str:
-        return f"postgres://postgres@127.0.0.1:{self.port}/{database}"
+    def url(self, database: str = "postgres", *, user: str = "postgres") -> str:
+        return f"postgres://{user}@127.0.0.1:{self.port}/{database}"
 
     async def initialise(self, options: dict[str, str]) -> None:
         """Make it; fsync stays on, for what is acknowledged must survive."""
@@ -76,15 +76,18 @@ class Cluster:
             return False
         return True
 
-    async def settings(self, data_dir: Path, **changes: object) -> Settings:
-        """Settings of a fresh, migrated database in it."""
+    async def settings(self, data_dir: Path, *, user: str = "postgres", **changes: object) -> Settings:
+        """Settings of a fresh, migrated database in it, of a user of its own if that is wanted."""
         name = f"livehub_{ids.public_id()}"
         connection = await asyncpg.connect(self.url())
         try:
-            await connection.execute(f'CREATE DATABASE "{name}"')
+            if user != "postgres":
+                await connection.execute(f'CREATE USER "{user}"')
+            await connection.execute(f'CREATE DATABASE "{name}" OWNER "{user}"')
         finally:
             await connection.close()
-        made = Settings(data_dir=data_dir, database_url=self.url(name), keys=KEYS, port=0, **changes)
+        url = self.url(name, user=user)
+        made = Settings(data_dir=data_dir, database_url=url, keys=KEYS, port=0, **changes)
         await migrate(made)
         return made
 

@@ -45,7 +45,7 @@ async def test_a_long_reader_and_a_death_in_the_checkpoint_lose_nothing(
                 await asyncio.to_thread(fill, file, lambda: size_mib(wal) < GROWN_MIB)
                 await load.reaches(before, within_seconds=0)
                 await asyncio.sleep(2.5)  # figures are kept for two
-                grown, told = size_mib(wal), await grows.told(installation.serving)
+                told, grown = await grows.told(installation.serving), size_mib(wal)
             await asyncio.to_thread(kill_in_checkpoint, installation, file)
             await load.reaches(before)
             await becomes(lambda: size_mib(wal) <= LEFT_MIB, seconds=SHRINKS_WITHIN_SECONDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.database import test_engines
+from tests.database import test_engines, test_reserve
 from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Cut
 
@@ -24,6 +24,17 @@ GUARDS = (
         of="another try for who lost in a ring of waiting",
         out=(Cut("livehub.database.connections:_unit", "if attempt == ATTEMPTS - 1:", "if attempt >= 0:"),),
         race=race(test_engines.test_two_units_that_wait_in_a_ring_both_end_well),
+    ),
+    Guard(
+        of="the connection that is kept apart",
+        out=(
+            Cut(
+                "livehub.database.postgres:Client.lender",
+                "return reserve if is_free or is_exhausted else pool",
+                "return pool",
+            ),
+        ),
+        race=race(test_reserve.test_a_reserved_question_is_answered_when_all_connections_are_taken),
     ),
     Guard(
         of="the write lock of a file, taken at the beginning",
