@@ -2,6 +2,7 @@
 
 from livehub.database.config import LABEL, MODEL_MODULES, tortoise_config
 from livehub.database.connections import (
+    NOW_MS,
     atomic,
     close,
     commit_statement,
@@ -26,6 +27,7 @@ from livehub.database.rows import with_rows, write_rows
 __all__ = [
     "LABEL",
     "MODEL_MODULES",
+    "NOW_MS",
     "Contention",
     "DatabaseUnavailable",
     "DayField",

@@ -53,9 +53,13 @@ def dialect() -> Literal["sqlite", "postgres"]:
 
 def now_ms() -> str:
     """SQL for the database's clock, milliseconds since the epoch: what all processes agree on."""
-    if dialect() == "postgres":
-        return "(extract(epoch from statement_timestamp()) * 1000)::bigint"  # an index can be asked by it
-    return "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"  # cut, it is often 1 ms behind
+    return NOW_MS[dialect()]
+
+
+NOW_MS = {
+    "postgres": "(extract(epoch from statement_timestamp()) * 1000)::bigint",  # an index can be asked by it
+    "sqlite": "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",  # cut, often 1 ms behind
+}
 
 
 @asynccontextmanager

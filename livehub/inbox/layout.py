@@ -78,6 +78,11 @@ def message_values(same: Mapping[str, str] = MappingProxyType({})) -> str:
     return ", ".join(values).format(now=database.now_ms())
 
 
+def as_new(engine: str) -> dict[str, str]:
+    """The columns of a message that nobody has worked on yet, as an engine's SQL."""
+    return {name: value.format(now=database.NOW_MS[engine]) for name, value in _AS_NEW.items()}
+
+
 def insert_message() -> str:
     """Insert messages that nobody has told yet."""
     return (

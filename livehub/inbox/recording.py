@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
+from operator import itemgetter
+from typing import Any
 
 import msgspec
 
@@ -85,21 +86,36 @@ class OwnFact(msgspec.Struct, frozen=True, kw_only=True):
     event: Event
 
 
-async def record_own(facts: Sequence[OwnFact], *, now: datetime) -> list[int]:
-    """Put facts of our own into the inbox, in the current transaction; returns the new messages' ids."""
-    at = clock.to_ms(now)
-    rows = [
-        layout.fact_row(
-            layout.encode_fact([own.event]),
-            event=own.event,
-            origin=Origin(0, own.centre_id, own.platform),
-            delivery_id=0,
-            source="own",
-            native_type=own.native_type,
-            native_id=own.native_id,
-            element=b"",
-            at=at,
-        )
-        for own in facts
-    ]
-    return [row["id"] for row in await database.with_rows(layout.MESSAGE, rows, layout.insert_message())]
+# A fact of our own as columns of a batch in which each row brings one.
+OWN = {
+    "message_id": "bigint",
+    "centre_id": "bigint",
+    "shop_ref": "text",
+    "digest": "bytea",
+    "fact": "text",
+    "order_key": "text",
+}
+_own_of = itemgetter(*(list(layout.MESSAGE).index("id" if name == "message_id" else name) for name in OWN))
+
+
+def own_columns(engine: str, **rest: str) -> dict[str, str]:
+    """Column of inbox_message -> column of such a batch, or SQL; ``rest`` are those that the batch knows."""
+    named = {name: name for name in layout.MESSAGE} | {"id": "message_id"}
+    constant = {"delivery_id": "0", "endpoint_id": "0", "source": "'own'", "position": "0"}
+    return named | constant | rest | layout.as_new(engine)
+
+
+def own_values(own: OwnFact, *, at: int) -> dict[str, Any]:
+    """The values of such a row's columns."""
+    row = layout.fact_row(
+        layout.encode_fact([own.event]),
+        event=own.event,
+        origin=Origin(0, own.centre_id, own.platform),
+        delivery_id=0,
+        source="own",
+        native_type=own.native_type,
+        native_id=own.native_id,
+        element=b"",
+        at=at,
+    )
+    return dict(zip(OWN, _own_of(row), strict=True))

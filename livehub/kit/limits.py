@@ -42,6 +42,13 @@ def install(settings: Settings) -> None:
             each.most = getattr(settings, each.setting)
 
 
+COUNTED = {"name": "text", "starts_at": "bigint", "n": "int"}
+ADD = (
+    "INSERT INTO rate_window (key, starts_at, count) SELECT name, starts_at, n FROM {of} WHERE true"
+    " ON CONFLICT (key, starts_at) DO UPDATE SET count = rate_window.count + excluded.count"
+)
+
+
 class RateWindow(Model):
     """How often something happened since a window began."""
 
@@ -109,10 +116,7 @@ async def add(counts: Counter[str], *, seconds: int, now: datetime) -> None:
     """Count a batch's occurrences in the current transaction, in key order."""
     start = start_of(seconds, now)
     await database.with_rows(
-        {"name": "text", "starts_at": "bigint", "n": "int"},
-        [(key, start, number) for key, number in sorted(counts.items())],
-        "INSERT INTO rate_window (key, starts_at, count) SELECT name, starts_at, n FROM v WHERE true"
-        " ON CONFLICT (key, starts_at) DO UPDATE SET count = rate_window.count + excluded.count",
+        COUNTED, [(key, start, number) for key, number in sorted(counts.items())], ADD.format(of="v")
     )
 
 

@@ -10,7 +10,7 @@ from livehub import database
 
 # The id of the record of ``v.key``. A subquery and no join: PostgreSQL would rather read all records of a
 # kind once for a batch, which is right only as long as there are few.
-FOUND = "(SELECT a.id FROM idempotency_record a WHERE a.kind = '{kind}' AND a.key = v.key)"
+FOUND = "(SELECT k.id FROM idempotency_record k WHERE k.kind = '{kind}' AND k.key = v.key)"
 
 
 class Answer(Struct, frozen=True):

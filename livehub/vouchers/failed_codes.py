@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection
 from datetime import datetime
 
 from livehub.kit import clock, limits
@@ -13,19 +11,14 @@ LIMIT_USER = limits.declare("redeem.wrong_codes_of_cashier", 10, seconds=SECONDS
 LIMIT_STORE = limits.declare("redeem.wrong_codes_of_store", 30, seconds=SECONDS).most
 
 
-def keys(*, who: str, store_id: int) -> tuple[tuple[str, int], tuple[str, int]]:
-    """The windows a wrong code counts in, each with its limit; ``who`` is a user or a token."""
-    return (f"redeem:by:{who}", LIMIT_USER), (f"redeem:store:{store_id}", LIMIT_STORE)
+def keys(*, who: str, store_id: int) -> tuple[str, str]:
+    """The windows a wrong code counts in: that of who sent it, a user or a token, and that of the store."""
+    return f"redeem:by:{who}", f"redeem:store:{store_id}"
 
 
-async def so_far(names: Collection[str], *, now: datetime) -> Counter[str]:
-    """How many wrong codes each window has."""
-    return await limits.so_far(names, seconds=SECONDS, now=now)
-
-
-async def add(failures: Counter[str], *, now: datetime) -> None:
-    """Count a batch's wrong codes in the current transaction, in key order."""
-    await limits.add(failures, seconds=SECONDS, now=now)
+def window(now: datetime) -> int:
+    """When the present window began, in ms."""
+    return limits.start_of(SECONDS, now)
 
 
 def seconds_left(now: datetime) -> int:

@@ -1,4 +1,4 @@
-"""Vouchers under lock, and whether each can be used now: decided by time at use, not by a sweeper."""
+"""Vouchers as they are, and whether each can be used now: decided by time at use, not by a sweeper."""
 
 from __future__ import annotations
 
@@ -16,6 +16,27 @@ from livehub.vouchers.models import Account, CampaignStatus, VoucherState
 _USABLE = (CampaignStatus.RUNNING, CampaignStatus.PAUSED, CampaignStatus.ENDED)
 
 
+def _account(kind: Account) -> str:
+    return (
+        "(SELECT a.id FROM ledger_account a WHERE a.campaign_id = x.campaign_id"
+        f" AND a.kind = '{kind}' AND a.round_id = x.round_id AND a.merchant_id = 0)"
+    )
+
+
+# What a Holding is made of: of a voucher ``x``, its claimant, template and campaign.
+COLUMNS = (
+    "x.id, x.public_id, x.code_index, x.state, x.valid_from, x.valid_until, x.locked_until, x.version,"
+    " x.claimant_id, x.broadcast_id, x.streamer_id, x.template_id, x.round_id, x.campaign_id,"
+    " t.name, t.face_fen, t.threshold_fen, t.merchants_only, t.rules, c.status, c.suspended,"
+    " c.min_pay_fen, c.bureau_id, c.centre_id, p.phone_sealed,"
+    f" {_account(Account.HELD)} AS held_id, {_account(Account.RELEASED)} AS released_id"
+)
+JOINED = (
+    "LEFT JOIN claimant p ON p.id = x.claimant_id LEFT JOIN voucher_template t ON t.id = x.template_id"
+    " LEFT JOIN campaign c ON c.id = x.campaign_id"
+)
+
+
 class Holding(Struct, frozen=True, kw_only=True):
     """One voucher with what its use depends on."""
 
@@ -26,6 +47,7 @@ class Holding(Struct, frozen=True, kw_only=True):
     valid_from: datetime
     valid_until: datetime
     locked_until: datetime | None
+    version: int
     claimant_id: int
     phone_sealed: bytes
     broadcast_id: int
@@ -69,42 +91,27 @@ def why_not(holding: Holding, *, now: datetime, used: bool) -> Refusal | None:
 async def hold(
     *, indexes: Collection[bytes] = (), public_ids: Collection[str] = ()
 ) -> dict[bytes | str, Holding]:
-    """Lock vouchers and their claimants, by code index or public id; what does not exist is left out.
-
-    The claimant is locked too: rules about one person in one shop must see what another worker did.
-    """
+    """Lock vouchers, by code index or public id; what does not exist is left out."""
     wanted = [(index, "") for index in sorted(set(indexes))]
     wanted += [(b"", each) for each in sorted(set(public_ids))]
-    lock = " FOR NO KEY UPDATE OF p FOR UPDATE OF x" if database.dialect() == "postgres" else ""
+    lock = " FOR UPDATE OF x" if database.dialect() == "postgres" else ""
     rows = await database.with_rows(
         {"code_index": "bytea", "public_id": "text"},
         wanted,
-        "SELECT x.id, x.public_id, x.code_index, x.state, x.valid_from, x.valid_until, x.locked_until,"
-        " x.claimant_id, x.broadcast_id, x.streamer_id, x.template_id, x.round_id, x.campaign_id,"
-        " t.name, t.face_fen, t.threshold_fen, t.merchants_only, t.rules, c.status, c.suspended,"
-        " c.min_pay_fen, c.bureau_id, c.centre_id, p.phone_sealed,"
-        f" {_account(Account.HELD)} AS held_id, {_account(Account.RELEASED)} AS released_id"
-        " FROM voucher x JOIN claimant p ON p.id = x.claimant_id"
-        " JOIN voucher_template t ON t.id = x.template_id JOIN campaign c ON c.id = x.campaign_id"
+        f"SELECT {COLUMNS} FROM voucher x {JOINED}"
         " WHERE x.id IN (SELECT y.id FROM v JOIN voucher y ON y.code_index = v.code_index"
         " UNION SELECT y.id FROM v JOIN voucher y ON y.public_id = v.public_id)"
-        f" ORDER BY p.id, x.id{lock}",
+        f" ORDER BY x.id{lock}",
     )
     found: dict[bytes | str, Holding] = {}
     for row in rows:
-        holding = _holding(row)
+        holding = of_row(row)
         found[holding.code_index] = found[holding.public_id] = holding
     return found
 
 
-def _account(kind: Account) -> str:
-    return (
-        "(SELECT a.id FROM ledger_account a WHERE a.campaign_id = x.campaign_id"
-        f" AND a.kind = '{kind}' AND a.round_id = x.round_id AND a.merchant_id = 0)"
-    )
-
-
-def _holding(row: Mapping[str, Any]) -> Holding:
+def of_row(row: Mapping[str, Any]) -> Holding:
+    """A voucher of a row with COLUMNS."""
     return Holding(
         id=int(row["id"]),
         public_id=row["public_id"],
@@ -113,6 +120,7 @@ def _holding(row: Mapping[str, Any]) -> Holding:
         valid_from=clock.from_ms(row["valid_from"]),
         valid_until=clock.from_ms(row["valid_until"]),
         locked_until=None if row["locked_until"] is None else clock.from_ms(row["locked_until"]),
+        version=int(row["version"]),
         claimant_id=int(row["claimant_id"]),
         phone_sealed=bytes(row["phone_sealed"] or b""),
         broadcast_id=int(row["broadcast_id"]),

@@ -63,7 +63,7 @@ async def _judge(holding: Holding, fact: OrderVoucherSeen) -> int | str:
 async def _redeem(holding: Holding, fact: OrderVoucherSeen, *, subsidy_fen: int, now: datetime) -> None:
     payable = ledger.Key(holding.campaign_id, Account.PAYABLE)
     await ledger.open_accounts([payable])
-    public_id, paid_at = ids.public_id(), clock.from_ms(fact.paid_at_ms)
+    public_id = ids.public_id()
     row = redeem_rows.row(
         holding,
         id=ids.row_id(clock.to_ms(now)),
@@ -74,8 +74,8 @@ async def _redeem(holding: Holding, fact: OrderVoucherSeen, *, subsidy_fen: int,
         platform=fact.platform,
         shop_id=fact.shop_id,
         payable_id=await ledger.account_id(payable),
-        at=paid_at,
-        booked_at=now,
+        at=fact.paid_at_ms,
+        booked_at=clock.to_ms(now),
         message_id=fact.message_id,
     )
     await audit.write(

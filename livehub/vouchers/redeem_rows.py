@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-
 from livehub import database
-from livehub.kit import clock
-from livehub.vouchers import answers, hot
+from livehub.inbox import recording
+from livehub.vouchers import hot
+from livehub.vouchers.enrolments import OFFLINE
 from livehub.vouchers.holdings import Holding
 from livehub.vouchers.models import RedemptionState, VoucherState
 
+FACT = "redemption.captured"
 LIVE = "('authorized', 'captured', 'partially_refunded')"
 
 COLUMNS = {
@@ -22,7 +20,9 @@ COLUMNS = {
     "voucher_id": "bigint",
     "campaign_id": "bigint",
     "template_id": "bigint",
+    "claimant_id": "bigint",
     "merchant_id": "bigint",
+    "nth": "int",
     "store_id": "bigint",
     "user_id": "bigint",
     "shop_id": "bigint",
@@ -90,102 +90,57 @@ STEPS = (
 )
 
 
-class Question(Struct, frozen=True, kw_only=True):
-    """One redemption's references; ids are 0 where the voucher does not exist."""
+# What a till's redemption brings besides: its fact for the inbox, its entry in the audit trail, and how its
+# voucher was when it was read.
+TILL_COLUMNS = {
+    **COLUMNS,
+    **recording.OWN,
+    "was": "text",
+    "read_version": "int",
+    "bureau_id": "bigint",
+    "actor_centre_id": "bigint",
+    "actor_kind": "text",
+    "actor_id": "bigint",
+    "actor_name": "text",
+    "ip": "text",
+    "request_id": "text",
+    "detail": "text",
+}
+_AUDIT = hot.insert(
+    "audited",
+    "audit_entry",
+    {
+        "at": "booked_at",
+        "centre_id": "actor_centre_id",
+        "bureau_id": "bureau_id",
+        "actor_kind": "actor_kind",
+        "actor_id": "actor_id",
+        "actor_name": "actor_name",
+        "action": "'voucher.redeemed'",
+        "object_kind": "'redemption'",
+        "object_id": "public_id",
+        "result": "'ok'",
+        "ip": "ip",
+        "request_id": "request_id",
+        "detail": "detail",
+    },
+)
 
-    key: str
-    campaign_id: int
-    claimant_id: int
-    merchant_id: int
-    store_id: int
-    receipt_no: str
-    recent_since: datetime
-    today_since: datetime
 
-
-class Prior(Struct, frozen=True, kw_only=True):
-    """What was there before the batch."""
-
-    answer: answers.Answer | None = None
-    merchant: str = ""  # status; '' when there is no such merchant
-    merchant_ref: str = ""
-    merchant_centre_id: int = 0
-    enrolment: str = ""  # status; '' when it is not enrolled
-    has_store: bool = False
-    shop_id: int = 0
-    payable_id: int = 0
-    stacked: int = 0
-    recent: int = 0
-    today: int = 0
-
-
-async def prior(questions: Sequence[Question]) -> list[Prior]:
-    """Read under the vouchers' and claimants' locks, so that whatever another worker did is seen.
-
-    ``merchant_id + 0``: a person has a few vouchers, a merchant has all of its redemptions.
-    """
-    rows = await database.with_rows(
-        {
-            "i": "int",
-            "key": "text",
-            "campaign_id": "bigint",
-            "claimant_id": "bigint",
-            "merchant_id": "bigint",
-            "store_id": "bigint",
-            "receipt_no": "text",
-            "recent_since": "bigint",
-            "today_since": "bigint",
-        },
-        [
-            (
-                i,
-                q.key,
-                q.campaign_id,
-                q.claimant_id,
-                q.merchant_id,
-                q.store_id,
-                q.receipt_no,
-                clock.to_ms(q.recent_since),
-                clock.to_ms(q.today_since),
-            )
-            for i, q in enumerate(questions)
-        ],
-        f"SELECT v.i, {answers.FOUND.format(kind='redeem')} AS answer_id, m.status AS merchant,"
-        " m.public_id AS merchant_ref,"
-        " m.centre_id AS merchant_centre_id, e.status AS enrolment, s.id AS store_id, o.id AS shop_id,"
-        " k.id AS payable_id,"
-        " (SELECT count(*) FROM redemption r WHERE r.platform = 'offline' AND r.shop_id = o.id"
-        f" AND r.order_no = v.receipt_no AND r.state IN {LIVE}) AS stacked,"
-        " (SELECT count(*) FROM redemption r JOIN voucher x ON x.id = r.voucher_id"
-        " WHERE x.claimant_id = v.claimant_id AND r.merchant_id + 0 = v.merchant_id"
-        f" AND r.at > v.recent_since AND r.state IN {LIVE}) AS recent,"
-        " (SELECT count(*) FROM redemption r JOIN voucher x ON x.id = r.voucher_id"
-        " WHERE x.claimant_id = v.claimant_id AND r.merchant_id + 0 = v.merchant_id"
-        f" AND r.at >= v.today_since AND r.state <> '{RedemptionState.VOIDED}') AS today"
-        " FROM v LEFT JOIN merchant m ON m.id = v.merchant_id"
-        " LEFT JOIN store s ON s.id = v.store_id AND s.merchant_id = v.merchant_id"
-        " LEFT JOIN merchant_enrolment e ON e.campaign_id = v.campaign_id AND e.merchant_id = v.merchant_id"
-        " LEFT JOIN shop o ON o.platform = 'offline' AND o.shop_ref = m.public_id"
-        " LEFT JOIN ledger_account k ON k.campaign_id = v.campaign_id AND k.kind = 'campaign:payable'"
-        " AND k.round_id = 0 AND k.merchant_id = v.merchant_id",
+def _till_steps(engine: str) -> tuple[hot.Step, ...]:
+    message = recording.own_columns(
+        engine,
+        platform=f"'{OFFLINE}'",
+        native_type=f"'{FACT}'",
+        native_id="public_id",
+        provider_ts="at",
+        received_at="booked_at",
     )
-    kept = await answers.read([row["answer_id"] for row in rows if row["answer_id"]])
-    found = [Prior()] * len(questions)
-    for row in rows:
-        found[row["i"]] = Prior(
-            answer=kept.get(row["answer_id"] or 0),
-            merchant=row["merchant"] or "",
-            merchant_ref=row["merchant_ref"] or "",
-            merchant_centre_id=row["merchant_centre_id"] or 0,
-            enrolment=row["enrolment"] or "",
-            has_store=row["store_id"] is not None,
-            shop_id=row["shop_id"] or 0,
-            payable_id=row["payable_id"] or 0,
-            stacked=row["stacked"],
-            recent=row["recent"],
-            today=row["today"],
-        )
-    return found
+    return hot.insert("messages", "inbox_message", message), _AUDIT, *STEPS
+
+
+# Everything a till's redemption writes, in each engine's words.
+TILL_STEPS = {engine: _till_steps(engine) for engine in database.NOW_MS}
 
 
 def row(  # noqa: PLR0913 -- the columns of a redemption
@@ -199,8 +154,9 @@ def row(  # noqa: PLR0913 -- the columns of a redemption
     platform: str,
     shop_id: int,
     payable_id: int,
-    at: datetime,
-    booked_at: datetime,
+    at: int,
+    booked_at: int,
+    nth: int = 0,
     merchant_id: int = 0,
     store_id: int = 0,
     user_id: int = 0,
@@ -216,7 +172,9 @@ def row(  # noqa: PLR0913 -- the columns of a redemption
         "voucher_id": holding.id,
         "campaign_id": holding.campaign_id,
         "template_id": holding.template_id,
+        "claimant_id": holding.claimant_id,
         "merchant_id": merchant_id,
+        "nth": nth,
         "store_id": store_id,
         "user_id": user_id,
         "shop_id": shop_id,
@@ -226,9 +184,9 @@ def row(  # noqa: PLR0913 -- the columns of a redemption
         "subsidy_fen": subsidy_fen,
         "paid_fen": order_fen - subsidy_fen,
         "state": str(RedemptionState.CAPTURED),
-        "at": clock.to_ms(at),
+        "at": at,
         "message_id": message_id,
-        "booked_at": clock.to_ms(booked_at),
+        "booked_at": booked_at,
         "remainder_fen": holding.face_fen - subsidy_fen,
         "held_id": holding.held_id,
         "payable_id": payable_id,

@@ -19,7 +19,12 @@ FLUSH_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
-_COLUMNS = {"round_id": "bigint", "reason": "text", "minute": "bigint", "n": "int"}
+COLUMNS = {"round_id": "bigint", "reason": "text", "minute": "bigint", "n": "int"}
+ADD = (
+    "INSERT INTO refusal_count (round_id, reason, minute, count)"
+    " SELECT round_id, reason, minute, n FROM {of} WHERE true ON CONFLICT (round_id, reason, minute)"
+    " DO UPDATE SET count = refusal_count.count + excluded.count"
+)
 
 
 def key(round_id: int, reason: str, *, now: datetime) -> Counted:
@@ -29,13 +34,12 @@ def key(round_id: int, reason: str, *, now: datetime) -> Counted:
 
 async def add(counts: Mapping[Counted, int]) -> None:
     """Add a batch's refusals in the current transaction, in key order."""
-    await database.with_rows(
-        _COLUMNS,
-        [(*each, number) for each, number in sorted(counts.items())],
-        "INSERT INTO refusal_count (round_id, reason, minute, count)"
-        " SELECT round_id, reason, minute, n FROM v WHERE true ON CONFLICT (round_id, reason, minute)"
-        " DO UPDATE SET count = refusal_count.count + excluded.count",
-    )
+    await database.with_rows(COLUMNS, rows(counts), ADD.format(of="v"))
+
+
+def rows(counts: Mapping[Counted, int]) -> list[tuple[int, str, int, int]]:
+    """The counts as rows, in key order."""
+    return [(*each, number) for each, number in sorted(counts.items())]
 
 
 class Refusals:

@@ -56,10 +56,13 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "UPDATE redemption SET subsidy_fen = order_fen, paid_fen = 0",
     ),
     "redemption_one_live_per_voucher": (
-        "COPY redemption: id = id + 1, public_id = 'another', order_no = 'another'",
+        "COPY redemption: id = id + 1, public_id = 'another', order_no = 'another', nth = nth + 1",
     ),
     "redemption_one_live_per_order": (
-        "COPY redemption: id = id + 1, public_id = 'another', voucher_id = (SELECT max(id) FROM voucher)",
+        "COPY redemption: id = id + 1, public_id = 'another', nth = nth + 1, voucher_id = (SELECT max(id) FROM voucher)",
+    ),
+    "redemption_nth_use_of_person": (
+        "COPY redemption: id = id + 1, public_id = 'another', order_no = 'another', state = 'refunded'",
     ),
     "broadcast_run_one_open": ("COPY broadcast_run: started_at = started_at + 1",),
     "broadcast_account_one_room": ("UPDATE broadcast_account SET room_ref = '7312'",),

@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from livehub import database
 from livehub.accounts.models import Bureau, Centre
-from livehub.inbox import recording
 from livehub.inbox.recording import OwnFact
 from livehub.kit import clock
 from livehub.platforms.contract import Event
 from livehub.platforms.models import Shop
+from tests.factories.facts import record_own
 
 
 class World(Struct):
@@ -25,7 +25,7 @@ class World(Struct):
     async def tell(self, *events: Event, source: str = "own", now: datetime | None = None) -> None:
         """Put facts into the inbox as if they had arrived."""
         async with database.transaction():
-            await recording.record_own(
+            await record_own(
                 [
                     OwnFact(
                         centre_id=self.centre.id,

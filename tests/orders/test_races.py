@@ -12,7 +12,7 @@ import pytest
 from livehub import database
 from livehub.accounts.actors import Actor
 from livehub.accounts.models import Role
-from livehub.inbox import queue, recording
+from livehub.inbox import queue
 from livehub.inbox.recording import OwnFact
 from livehub.kit import clock, outbox
 from livehub.merchants import registry as merchants
@@ -26,6 +26,7 @@ from livehub.settings import Settings
 from rooms import onair
 from tests.contention import held, kinds, meet
 from tests.factories.accounts import an_actor
+from tests.factories.facts import record_own
 from tests.factories.merchants import a_product
 from tests.factories.platforms import a_shop, an_endpoint
 from tests.factories.rooms import a_broadcast, a_house, local
@@ -65,7 +66,7 @@ def order_fact(
 async def booking(facts: list[OwnFact]) -> AsyncIterator[None]:
     """Intake that has booked facts and not committed yet; it commits at the end."""
     async with database.transaction():
-        await recording.record_own(facts, now=clock.now())
+        await record_own(facts, now=clock.now())
     understood = await intake.understand(await queue.lease(limit=500, seconds=30), now=clock.now())
     booked_, go = asyncio.Event(), asyncio.Event()
 
@@ -359,7 +360,7 @@ async def batches(*batches_: list[OwnFact]) -> list[list[intake.Understood]]:
     understood = []
     for facts in batches_:
         async with database.transaction():
-            await recording.record_own(facts, now=clock.now())
+            await record_own(facts, now=clock.now())
         understood.append(
             await intake.understand(await queue.lease(limit=len(facts), seconds=30), now=clock.now())
         )

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from livehub import database
 from livehub.accounts.models import Role
-from livehub.inbox import recording
 from livehub.inbox.recording import OwnFact
 from livehub.kit import clock, outbox
 from livehub.merchants import registry as merchants
@@ -17,6 +16,7 @@ from livehub.platforms.models import Shop
 from livehub.settings import Settings
 from rooms import onair
 from tests.factories.accounts import an_actor
+from tests.factories.facts import record_own
 from tests.factories.merchants import a_product
 from tests.factories.platforms import a_shop
 from tests.factories.rooms import House, a_broadcast, a_house, local
@@ -47,7 +47,7 @@ async def sell(
         native_type="order.paid", native_id=order_ref, event=event,
     )  # fmt: skip
     async with database.transaction():
-        await recording.record_own([fact], now=clock.now())
+        await record_own([fact], now=clock.now())
     await intake.run_once(now=clock.now(), lease_seconds=30)
 
 

@@ -17,6 +17,7 @@ from livehub.settings import Settings
 from livehub.vouchers import drops, ledger, links
 from livehub.vouchers.models import Account, Redemption, Voucher, VoucherState
 from rooms.facts import BookingApproved
+from tests.factories.facts import record_own
 from tests.factories.vouchers import NOW, a_broadcast, a_claimant, a_kind
 from tests.vouchers.test_redemptions import Till, a_till, shown
 
@@ -70,7 +71,7 @@ async def an_order(
         order=order,
     )
     async with database.transaction():
-        await recording.record_own(
+        await record_own(
             [
                 recording.OwnFact(
                     centre_id=shop.centre_id,

@@ -380,6 +380,27 @@ async def test_a_batch_counts_in_the_order_of_ids(db: Settings) -> None:
     assert has_nothing
 
 
+CHANGED = {"revoked": "VoucherUnknown", "expired": "Expired", "locked": "Locked"}
+
+
+@pytest.mark.parametrize(("state", "answer"), CHANGED.items())
+async def test_a_voucher_changed_while_a_tap_is_decided(db: Settings, state: str, answer: str) -> None:
+    async with a_till(db) as till:
+        voucher = await till.voucher(await a_claimant(till.world))
+        answers = await meet(
+            db,
+            "SELECT 1 FROM voucher FOR UPDATE",
+            lambda: database.execute(
+                f"UPDATE voucher SET state = '{state}', locked_until = $1, version = version + 1",
+                clock.to_ms(NOW + timedelta(minutes=15)),
+            ),
+            lambda: till.redeem(voucher),
+        )
+
+    assert kinds(answers) == sorted(["int", answer])
+    assert await Redemption.all().count() == 0
+
+
 async def test_one_tap_at_two_desks_is_answered_alike(db: Settings) -> None:
     async with a_till(db, workers=2) as till:
         voucher = await till.voucher(await a_claimant(till.world))

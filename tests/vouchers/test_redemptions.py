@@ -36,7 +36,7 @@ from livehub.vouchers.identity import ClaimantRef
 from livehub.vouchers.models import Account, Redemption, Template, Voucher, VoucherState
 from livehub.vouchers.redemptions import RedeemDesk, Redeemed
 from tests.factories.accounts import an_actor
-from tests.factories.vouchers import NOW, World, a_claimant, a_kind, a_merchant, a_world, warm
+from tests.factories.vouchers import NOW, World, a_claimant, a_crowd, a_kind, a_merchant, a_world, warm
 
 PHONE = "13900008877"
 
@@ -175,6 +175,18 @@ async def test_one_person_at_one_counter_without_receipts_uses_one_voucher(
         later = await till.redeem(other, key="later", now=NOW + timedelta(minutes=11))
 
     assert later.voucher == other.public_id
+
+
+async def test_a_crowd_is_settled_without_a_second_look(db: Settings) -> None:
+    async with a_till(db, workers=2) as till:
+        vouchers = [await till.voucher(each) for each in await a_crowd(till.world, 60)]
+        answers = await asyncio.gather(
+            *(till.redeem(each, key=f"k{n}", desk=n % 2) for _ in range(2) for n, each in enumerate(vouchers))
+        )
+
+    assert Counter(each.hit for each in answers) == {False: 60, True: 60}
+    assert await Redemption.all().count() == 60
+    assert [(each.misses, each.fallbacks) for each in till.desks] == [(0, 0)] * 2
 
 
 async def test_two_taps_are_one_and_another_body_is_refused(db: Settings) -> None:

@@ -119,6 +119,8 @@ async def _redeem(request: Request) -> HTTPResponse:
             subsidy_fen=subsidy_fen,
             paid_fen=order_fen - subsidy_fen,
             state=RedemptionState.CAPTURED,
+            claimant_id=voucher.claimant_id,
+            nth=1,  # here everybody has one voucher
             at=now,
             message_id=message.id,
         )

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from livehub.vouchers import claim_rows, redeem_rows
+from livehub.vouchers import claim_rows, redeem_reads
 from livehub.vouchers.claims import ClaimDesk
 from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Changed, Cut, CutText, Dropped, Removal, Unique
@@ -24,23 +24,23 @@ from tests.vouchers import (
 )
 
 
-def lingering(module: ModuleType) -> Callable[[pytest.MonkeyPatch], None]:
+def lingering(module: ModuleType, read: str) -> Callable[[pytest.MonkeyPatch], None]:
     """Let nobody decide before two desks have come to read, so that they surely meet."""
 
     async def two_desks_meet(patch: pytest.MonkeyPatch) -> None:
-        honest, both = module.prior, asyncio.Barrier(2)
+        honest, both = getattr(module, read), asyncio.Barrier(2)
 
-        async def together(questions: list[object]) -> list[object]:
+        async def together(questions: list[object], **how: bool) -> list[object]:
             is_first = not both.broken
             if is_first:
                 with suppress(TimeoutError, asyncio.BrokenBarrierError):
                     await asyncio.wait_for(both.wait(), timeout=5)
                     await both.abort()  # once is enough
-            found = await honest(questions)
+            found = await honest(questions, **how)
             await asyncio.sleep(0.05 if is_first else 0)
             return found
 
-        patch.setattr(module, "prior", together)
+        patch.setattr(module, read, together)
 
     return two_desks_meet
 
@@ -55,8 +55,8 @@ async def nothing_is_as_last_seen(patch: pytest.MonkeyPatch) -> None:
 
 
 UNDER_LOCK = Changed(nothing_is_as_last_seen)
-CLAIMS_MEET = Changed(lingering(claim_rows))
-REDEMPTIONS_MEET = Changed(lingering(redeem_rows))
+CLAIMS_MEET = Changed(lingering(claim_rows, "prior"))
+REDEMPTIONS_MEET = Changed(lingering(redeem_reads, "read"))
 
 STOCK_CHECKS: tuple[Removal, ...] = (
     Dropped("voucher_template_stock"),
@@ -76,12 +76,17 @@ CLAIM_ANSWERS = (
     Cut("livehub.vouchers.claim_deciding:Settling.answer", "prior.answer is not None:", "False:"),
     Unique("idempotency_record", "kind, key"),
 )
+VOUCHER_AS_READ = CutText(
+    "livehub.vouchers.redeem_commit:_STATEMENT",
+    " AND x.version = given.read_version AND x.state = given.was",
+)
+NTH_USE = Dropped("redemption_nth_use_of_person")
 VOUCHER_STATE = Cut(
     "livehub.vouchers.holdings:why_not",
     "used or holding.state in (VoucherState.REDEEMED, VoucherState.REFUNDED)",
     "False",
 )
-VOUCHER_LOCKS = Cut("livehub.vouchers.holdings:hold", " FOR NO KEY UPDATE OF p FOR UPDATE OF x")
+VOUCHER_LOCKS = Cut("livehub.vouchers.holdings:hold", " FOR UPDATE OF x")
 ONE_LIVE_USE = Dropped("redemption_one_live_per_voucher")
 
 SIXTY_FOUR = test_claims.test_one_person_with_64_requests_gets_one_voucher
@@ -164,9 +169,9 @@ GUARDS = (
         race=race(FIVE_ORDERS, workers=1),
     ),
     Guard(
-        of="the voucher's lock",
-        out=(VOUCHER_LOCKS, ONE_LIVE_USE),
-        behind=USE_CHECKS,
+        of="the voucher as it was read",
+        out=(VOUCHER_AS_READ, ONE_LIVE_USE),
+        behind=(*USE_CHECKS, NTH_USE),
         meets=(REDEMPTIONS_MEET,),
         race=race(FIVE_ORDERS, workers=2),
     ),
@@ -174,16 +179,16 @@ GUARDS = (
         of="what a person used in a shop a moment ago",
         out=(
             Cut(
-                "livehub.vouchers.redemptions:_Settling._require_usable",
-                "elif prior.recent + together:",
+                "livehub.vouchers.redeem_deciding:Settling._require_usable",
+                "elif seen.recent + together:",
                 "elif False:",
             ),
         ),
         race=race(WITHOUT_RECEIPT, workers=1),
     ),
     Guard(
-        of="the person's lock at the till",
-        out=(Cut("livehub.vouchers.holdings:hold", " FOR NO KEY UPDATE OF p"),),
+        of="the n-th use of a person at a merchant",
+        out=(NTH_USE,),
         meets=(REDEMPTIONS_MEET,),
         race=race(WITHOUT_RECEIPT, workers=2),
     ),
@@ -283,7 +288,27 @@ GUARDS = (
                 "livehub.vouchers.hot:run", "isinstance(error.args[0], asyncpg.UniqueViolationError)", "False"
             ),
         ),
+        meets=(UNDER_LOCK,),
+        race=race(test_races.test_one_key_for_two_kinds_at_two_desks_gives_one_voucher),
+    ),
+    Guard(
+        of="another look at what is taken, for a tap that was second to a unique row",
+        out=(
+            Cut(
+                "livehub.vouchers.redeem_commit:_is_written",
+                "isinstance(error.args[0], asyncpg.UniqueViolationError)",
+                "False",
+            ),
+        ),
         race=race(test_races.test_one_order_takes_one_voucher_of_two_people_at_two_tills),
+    ),
+    *(
+        Guard(
+            of=f"a voucher that is {state} while a tap is decided",
+            out=(VOUCHER_AS_READ,),
+            race=race(test_races.test_a_voucher_changed_while_a_tap_is_decided, state=state, answer=answer),
+        )
+        for state, answer in test_races.CHANGED.items()
     ),
     Guard(
         of="the lock of a template that is planned",
@@ -455,7 +480,7 @@ GUARDS = (
     Guard(
         of="the answer kept for a tap",
         out=(
-            Cut("livehub.vouchers.redemptions:_Settling.answer", "prior.answer is not None:", "False:"),
+            Cut("livehub.vouchers.redeem_deciding:Settling.answer", "seen.answer is not None:", "False:"),
             Unique("idempotency_record", "kind, key"),
         ),
         race=race(test_races.test_one_tap_at_two_desks_is_answered_alike),
