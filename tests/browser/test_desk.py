@@ -227,5 +227,24 @@ async def test_finance_countersigns_and_reads_the_outbox_not(client: Site) -> No
         await picture(page, "desk-outbox")
 
 
+async def test_a_manager_gives_a_webhook_another_secret(client: Site) -> None:
+    office = await an_office(client)
+    async with seat(client) as page:
+        await sit_down(page, office, Role.MANAGER)
+        await page.get_by_role("link", name="店铺与接口").click()
+        await page.get_by_role("link", name="更换密钥").click()
+        await page.get_by_label("新密钥").fill("not a secret")
+        await page.get_by_role("button", name="启用新密钥").click()
+        await expect(page.get_by_role("alert")).to_be_visible()
+        await picture(page, "desk-shop-secret")
+        await page.get_by_label("新密钥").fill("whsec_" + "D" * 42 + "E=")
+        await page.get_by_role("button", name="启用新密钥").click()
+        await expect(page.get_by_role("status")).to_contain_text("新密钥已生效")
+        await page.get_by_label("天数").fill("365")
+        await page.get_by_role("button", name="保存").click()
+        await expect(page.get_by_role("status")).to_contain_text("已保存")
+        await picture(page, "desk-shops")
+
+
 def _is_ours(message) -> bool:
     return message.type == "error" and not message.text.startswith("Failed to load resource")

@@ -273,6 +273,24 @@ async def test_a_streamer_puts_vouchers_out_and_sees_them_go(client: Site, scrip
         await picture(page, "streamer")
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "plain"])
+async def test_the_first_device_takes_the_link_by_a_tap(client: Site, scripts: bool) -> None:
+    world = await a_town()
+    broadcast, _ = await on_air(world)
+    streamer = await Streamer.get(id=broadcast.streamer_id)
+    manager = an_actor(Role.MANAGER, centre_id=world.bureau.centre_id)
+    link = await links.issue(streamer.public_id, actor=manager, now=clock.now())
+
+    async with phone(site=client, scripts=scripts) as page:
+        await page.goto(f"/s/{link.token}")
+        await expect(page.get_by_role("heading", name="海哥，您好")).to_be_visible()
+        assert link.token not in page.url
+        assert await fits(page)
+        await picture(page, "streamer-first")
+        await page.get_by_role("button", name="就用这部手机").click()
+        await expect(page.get_by_role("button", name="下播")).to_be_visible()
+
+
 async def test_another_device_is_asked_for_the_code(client: Site) -> None:
     world = await a_town()
     broadcast, _ = await on_air(world)
