@@ -32,7 +32,7 @@ from livehub.web.doors import SESSION
 REPEATED = 0.05
 MERCHANTS = 20
 FACE_FEN, ORDER_YUAN = 3000, "326.00"
-VOUCHERS_PER_SECOND = 2_500  # made ready for each second: more than anybody redeems
+VOUCHERS_PER_SECOND = 6_000  # made ready for each second: more than anybody redeems
 TAPS_PER_SECOND = 8_000  # sent at most; the bare route gets the same vouchers in every round
 LONGEST_SECONDS = 20.0  # a scanned token lives for 30 seconds at least
 AT_ONCE = 2_000
