@@ -44,7 +44,8 @@ async def test_the_figures_are_behind_for_a_moment_only(settings: Settings, twin
     """With leases of the usual length, many times longer than anybody may wait here."""
     assert LEASE_SECONDS > 4 * BACK_WITHIN_SECONDS
     slowest: dict[str, float] = dict.fromkeys(POINTS, 0.0)
-    async with founded(settings) as installation:
+    people = int(seconds(200, long=2000))  # facts come of claims, to the end
+    async with founded(settings, people=people, stock=people) as installation:
         installation.settings = replace(installation.settings, lease_seconds=LEASE_SECONDS)
         async with installation.serve("--with-jobs") as installation.serving, opened(installation.settings):
             async with installation.under_load(per_second=60, claims_per_second=15):
