@@ -205,10 +205,11 @@ async def _connections() -> AsyncIterator[Sample]:
     if database.dialect() != "postgres":
         return
     rows = await database.fetch(
-        "SELECT coalesce(state, '') AS state, count(*) AS n,"
+        "SELECT CASE WHEN backend_type IS NULL THEN 'hidden' ELSE coalesce(state, '') END AS state,"
+        " count(*) AS n,"
         " coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 AS age"
-        " FROM pg_stat_activity WHERE datname = current_database()"
-        " AND backend_type = 'client backend' GROUP BY 1"
+        " FROM pg_stat_activity WHERE datname = current_database() AND usesysid IS NOT NULL"
+        " AND coalesce(backend_type, 'client backend') = 'client backend' GROUP BY 1"
     )
     for row in rows:
         yield "livehub_database_connections", (row["state"],), int(row["n"])

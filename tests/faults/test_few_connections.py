@@ -20,6 +20,7 @@ from livehub.accounts.models import Centre, Role
 from livehub.kit import clock
 from livehub.settings import Settings
 from tests.factories.accounts import PASSWORD, a_user
+from tests.faults.alarms import alarm
 from tests.faults.clusters import Cluster, a_cluster
 from tests.faults.installation import Installation, founded, seconds
 from tests.faults.reckoning import opened
@@ -49,6 +50,9 @@ async def test_the_desk_opens_while_all_others_wait_for_a_connection(tmp_path: P
                         await load.reaches(before, within_seconds=0)
                         async with a_page_that_waits(cluster, installation):
                             locked = await desk.looks(for_seconds=FOR_SECONDS)
+                            hidden = await alarm("SessionsHidden").told(installation.serving)
+                            await let_see(cluster)
+                            hangs = await alarm("TransactionHangs").told(installation.serving)
                     await load.reaches(before)
 
                 assert "500" not in load.troubles
@@ -56,11 +60,21 @@ async def test_the_desk_opens_while_all_others_wait_for_a_connection(tmp_path: P
                 buckets = await installation.reckon()
     print(f"the desk's slowest: {calm:.2f} s, {without:.2f} s, {locked:.2f} s", file=sys.stderr)
     assert buckets == await buckets_of_twin(twin, installation.recorder)
+    assert alarm("SessionsHidden").rings_at(hidden)
+    assert hangs >= FOR_SECONDS
 
 
 def as_superuser(cluster: Cluster, settings: Settings) -> Settings:
     """The same database; the last three connections are for such."""
     return replace(settings, database_url=cluster.url(settings.database.rsplit("/", 1)[1]))
+
+
+async def let_see(cluster: Cluster) -> None:
+    """What the handbook says where sessions are hidden; figures are kept for two seconds."""
+    connection = await asyncpg.connect(cluster.url())
+    await connection.execute("GRANT pg_read_all_stats TO service")
+    await connection.close()
+    await asyncio.sleep(2.5)
 
 
 class Desk:
