@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from livehub import database
 from livehub.settings import Settings
-from tests.faults.installation import founded, seconds
+from tests.faults.installation import founded
 from tests.faults.processes import becomes
 from tests.faults.reckoning import opened
 from tests.faults.test_processes_killed import BACK_WITHIN_SECONDS, back, quick_on, reached
@@ -44,12 +44,11 @@ async def test_the_figures_are_behind_for_a_moment_only(settings: Settings, twin
     """With leases of the usual length, many times longer than anybody may wait here."""
     assert LEASE_SECONDS > 4 * BACK_WITHIN_SECONDS
     slowest: dict[str, float] = dict.fromkeys(POINTS, 0.0)
-    people = int(seconds(200, long=2000))  # facts come of claims, to the end
-    async with founded(settings, people=people, stock=people) as installation:
+    async with founded(settings) as installation:
         installation.settings = replace(installation.settings, lease_seconds=LEASE_SECONDS)
         async with installation.serve("--with-jobs") as installation.serving, opened(installation.settings):
             async with installation.under_load(per_second=60, claims_per_second=15):
-                for point in POINTS * int(seconds(1, long=8)):
+                for point in POINTS:  # once each: who dies young again and again is started later each time
                     (jobs,) = installation.serving.children("livehub-jobs")
                     await reached(installation.arm(point))
                     killed, until = monotonic(), await database_ms()
