@@ -145,17 +145,17 @@ class GroupCommit(Generic[Item, Answer]):
             began = time.monotonic()
             await self._flush(batch)
             self._seconds.observe(time.monotonic() - began)
-            most = self._most(size + len(self._waiting))
+            most = self._most(size, came=len(self._waiting))
 
-    def _most(self, outstanding: int) -> int:
-        """How many the next batch may have: half of all that were waited for, where a server commits.
+    def _most(self, size: int, *, came: int) -> int:
+        """How many the next batch may have: half, where a server commits and hardly anybody came meanwhile.
 
         A crowd whose next requests come when its answers went stands in one batch for ever, and we and the
         server take turns at idling. SQLite commits in this process, so that nothing is gained by turns.
         """
-        if database.dialect() == "sqlite":
+        if came > size // 4 or database.dialect() == "sqlite":
             return self._batch_limit
-        return min(self._batch_limit, max(SMALL, (outstanding + 1) // 2))
+        return min(self._batch_limit, max(SMALL, (size + came + 1) // 2))
 
     async def _flush(self, batch: list[Waiting[Item, Answer]]) -> None:
         began = time.monotonic()
