@@ -148,12 +148,12 @@ class GroupCommit(Generic[Item, Answer]):
             most = self._most(size, came=len(self._waiting))
 
     def _most(self, size: int, *, came: int) -> int:
-        """How many the next batch may have: half, where a server commits and hardly anybody came meanwhile.
+        """How many the next batch may have: half, where a server commits and fewer came than were served.
 
         A crowd whose next requests come when its answers went stands in one batch for ever, and we and the
         server take turns at idling. SQLite commits in this process, so that nothing is gained by turns.
         """
-        if came > size // 4 or database.dialect() == "sqlite":
+        if came >= size or database.dialect() == "sqlite":
             return self._batch_limit
         return min(self._batch_limit, max(SMALL, (size + came + 1) // 2))
 
