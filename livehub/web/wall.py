@@ -19,7 +19,7 @@ from livehub.web.sse import Shared, stream
 
 bp = Blueprint("wall", url_prefix="/wall")
 
-EVERY_SECONDS = 0.1  # a manager sees a sale within 150 ms; read only while somebody looks
+EVERY_SECONDS = 0.05  # a manager sees a sale within 150 ms; read only while somebody looks
 
 
 @bp.before_server_start
