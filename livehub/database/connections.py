@@ -51,6 +51,15 @@ def dialect() -> Literal["sqlite", "postgres"]:
     return get_connection("default").capabilities.dialect  # type: ignore[return-value]  # the two we configure
 
 
+def ids_of(question: str) -> str:
+    """SQL for what an UPDATE compares its ids with: the ids of a question that locks and has a LIMIT.
+
+    PostgreSQL may ask a subquery of IN again for each row it looks at, and SKIP LOCKED then gives other rows
+    each time, more than the limit; an array is made once.
+    """
+    return f"= ANY(ARRAY({question}))" if dialect() == "postgres" else f"IN ({question})"
+
+
 def now_ms() -> str:
     """SQL for the database's clock, milliseconds since the epoch: what all processes agree on."""
     return NOW_MS[dialect()]

@@ -123,7 +123,8 @@ async def _take(*, limit: int, seconds: int, start: int) -> list[dict[str, Any]]
         rows = await database.fetch(
             f"UPDATE inbox_message SET status = '{MessageStatus.PROCESSING}', attempts = attempts + 1,"
             f" lease_token = $1, lease_until = {database_now()} + $2"
-            f" WHERE id IN ({due(limit=limit)}) RETURNING {_FIELDS}, lease_token AS token, next_attempt_at",
+            f" WHERE id {database.ids_of(due(limit=limit))}"
+            f" RETURNING {_FIELDS}, lease_token AS token, next_attempt_at",
             token,
             seconds * 1000,
             start,

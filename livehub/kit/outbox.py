@@ -88,12 +88,15 @@ async def hand_out(*, now: datetime, limit: int = 50, lease: timedelta = LEASE) 
 async def _lease(*, limit: int, lease: timedelta = LEASE) -> Sequence[dict[str, Any]]:
     now, token = database.now_ms(), leases.token()
     skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
+    due = (
+        "SELECT id FROM outbox_message"
+        f" WHERE status = 'waiting' AND next_attempt_at <= {now} AND lease_until < {now}"
+        f" ORDER BY id LIMIT {int(limit)} {skip_locked}"
+    )
     async with database.transaction():
         taken = await database.fetch(
             f"UPDATE outbox_message SET lease_until = {now} + $1, lease_token = $2, attempts = attempts + 1"
-            " WHERE id IN (SELECT id FROM outbox_message"
-            f" WHERE status = 'waiting' AND next_attempt_at <= {now} AND lease_until < {now}"
-            f" ORDER BY id LIMIT {int(limit)} {skip_locked})"
+            f" WHERE id {database.ids_of(due)}"
             " RETURNING id, kind, listener, payload, attempts, lease_token",
             lease // timedelta(milliseconds=1),
             token,

@@ -109,12 +109,15 @@ async def forget(*, before: datetime) -> int:
 async def _lease(*, limit: int) -> list[dict[str, Any]]:
     now = database.now_ms()
     skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
+    due = (
+        f"SELECT id FROM notice WHERE state = 'waiting' AND next_attempt_at <= {now}"
+        f" ORDER BY next_attempt_at, id LIMIT {int(limit)} {skip_locked}"
+    )
 
     async def work() -> list[dict[str, Any]]:
         return await database.fetch(
-            f"UPDATE notice SET attempts = attempts + 1, next_attempt_at = {now} + $1 WHERE id IN"
-            f" (SELECT id FROM notice WHERE state = 'waiting' AND next_attempt_at <= {now}"
-            f" ORDER BY next_attempt_at, id LIMIT {int(limit)} {skip_locked})"
+            f"UPDATE notice SET attempts = attempts + 1, next_attempt_at = {now} + $1"
+            f" WHERE id {database.ids_of(due)}"
             " RETURNING id, channel, kind, recipient_sealed, body_sealed, attempts,"
             f" coalesce(expires_at <= {now}, false) AS expired",
             LEASE_MS,

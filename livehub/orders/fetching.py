@@ -284,13 +284,15 @@ async def _lease(endpoint_id: int, *, limit: int) -> list[Job]:
     token = leases.token()
     now = queue.database_now()
     skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
+    due = (
+        "SELECT id FROM fetch_job WHERE status = 'waiting' AND endpoint_id = $2"
+        f" AND due_at <= {now} AND lease_until < {now}"
+        f" ORDER BY due_at, id LIMIT {int(limit)} {skip_locked}"
+    )
     async with database.transaction():
         rows = await database.fetch(
             f"UPDATE fetch_job SET lease_token = $1, lease_until = {now} + {LEASE_MS}, attempts = attempts"
-            " + 1"
-            " WHERE id IN (SELECT id FROM fetch_job WHERE status = 'waiting' AND endpoint_id = $2"
-            f" AND due_at <= {now} AND lease_until < {now}"
-            f" ORDER BY due_at, id LIMIT {int(limit)} {skip_locked})"
+            f" + 1 WHERE id {database.ids_of(due)}"
             " RETURNING id, endpoint_id, shop_id, kind, shop_ref, order_ref, ref, wanted_at, attempts",
             token,
             endpoint_id,
