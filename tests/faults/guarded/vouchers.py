@@ -447,8 +447,8 @@ GUARDS = (
         out=(
             Cut(
                 "livehub.vouchers.hot:ctes",
-                'step.sql.format(held=lock, same=f" AND {name}.id = g.id AND {table}.{these}")',
-                'step.sql.format(held="", same="")',
+                "ORDER BY id FOR UPDATE",  # without any the rows may come in order by the plan's chance
+                "ORDER BY id DESC FOR UPDATE",
             ),
         ),
         race=race(test_races.test_a_batch_counts_in_the_order_of_ids),
