@@ -60,9 +60,9 @@ class ClaimDesk:
     """This worker's door to vouchers: wishes are settled in groups; it also counts opened links."""
 
     def __init__(self, settings: Settings) -> None:
-        self.clicks = links.Clicks()
+        self.clicks = links.clicks()
         self.misses = 0
-        self._refusals = refusals.Refusals()
+        self._refusals = refusals.sums()
         self._places: dict[Name, tuple[float, Place]] = {}
         self._view = View()
         self._asks_until = 0.0

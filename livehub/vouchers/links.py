@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
+from collections.abc import Mapping
 from datetime import datetime
-
-import structlog
 
 from livehub import database
 from livehub.accounts import audit, permissions
@@ -14,10 +11,9 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission
 from livehub.kit import clock, ids
 from livehub.kit.errors import NotFound
+from livehub.kit.sums import Sums
 from livehub.vouchers.models import Campaign, ClaimLink, Round
 from rooms.facts import BookingApproved
-
-log = structlog.get_logger(__name__)
 
 _COLUMNS = {
     "slug": "text",
@@ -86,53 +82,12 @@ async def on_booking_approved(fact: BookingApproved, now: datetime) -> None:
     )
 
 
-class Clicks:
-    """Counts opened links in memory and writes the sums every two seconds: a page costs no commit.
-
-    Clicks are a figure, not money: those of the last seconds are lost with the process.
-    """
-
-    def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Start writing in the running loop."""
-        self._task = asyncio.create_task(self._flush_forever(), name="link-clicks")
-
-    async def stop(self) -> None:
-        """Write what is left, then end; harmless when called twice."""
-        if self._task is None:
-            return
-        task, self._task = self._task, None
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        await self.flush()
-
-    def count(self, slug: str) -> None:
-        """One more opening of a link that exists."""
-        self._counts[slug] = self._counts.get(slug, 0) + 1
-
-    async def flush(self) -> None:
-        """Write the sums; on an outage they wait for the next time."""
-        counts, self._counts = self._counts, {}
-        if not counts:
-            return
-        try:
-            await database.unit(lambda: _add(counts))
-        except database.DatabaseUnavailable:
-            log.warning("links.clicks_wait", links=len(counts))
-            for slug, number in counts.items():
-                self._counts[slug] = self._counts.get(slug, 0) + number
-
-    async def _flush_forever(self) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            await self.flush()
+def clicks() -> Sums[str]:
+    """Opened links by slug, counted in memory: a page costs no commit."""
+    return Sums("link-clicks", lambda counts: database.unit(lambda: _add(counts)), seconds=FLUSH_SECONDS)
 
 
-async def _add(counts: dict[str, int]) -> None:
+async def _add(counts: Mapping[str, int]) -> None:
     if database.dialect() == "postgres":  # in the order of ids, as claims lock them
         await database.with_rows(
             {"slug": "text"},

@@ -270,10 +270,10 @@ async def test_due_drops_close_and_clicks_are_counted(db: Settings) -> None:
     link = await the_link(world, broadcast)
     drop = await a_drop(world, broadcast)
     await drops.open_drop(drop.id, actor=world.staff, now=NOW)
-    clicks = links.Clicks()
+    clicks = links.clicks()
     clicks.start()
     for _ in range(3):
-        clicks.count(link.slug)
+        clicks.count({link.slug: 1})
 
     assert await drops.close_due(now=NOW + timedelta(minutes=9)) == 0
     assert await drops.close_due(now=NOW + timedelta(minutes=10)) == 1

@@ -348,9 +348,9 @@ async def test_clicks_are_added_in_the_order_in_which_claims_lock_links(db: Sett
     one, other = await ClaimLink.all().order_by("id")
     await ClaimLink.filter(id=other.id).update(slug="a")  # so that it lies first, and comes first
     await ClaimLink.filter(id=one.id).update(slug="z")
-    clicks = links.Clicks()
+    clicks = links.clicks()
     for slug in ("z", "a"):
-        clicks.count(slug)
+        clicks.count({slug: 1})
 
     async with held(db, f"SELECT 1 FROM claim_link WHERE id = {one.id} FOR UPDATE") as holder:
         flushing = asyncio.ensure_future(clicks.flush())

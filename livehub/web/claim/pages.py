@@ -86,7 +86,7 @@ async def privacy(_request: Request) -> HTTPResponse:
 async def open_link(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     """What the link gives now; the opening is counted."""
     link = await _link(slug)
-    request.app.ctx.claim_desk.clicks.count(slug)
+    request.app.ctx.claim_desk.clicks.count({slug: 1})
     return await _page(request, visitor, link)
 
 
