@@ -81,11 +81,14 @@ async def meet(db: Settings, rows: str, *works: Callable[[], Awaitable[object]])
     the rows is the first work, and whatever was read before the queue was read by all.
     """
     tasks: list[asyncio.Task[object]] = []
-    async with held(db, rows) as holder:
-        for number, work in enumerate(works, start=1):
-            tasks.append(asyncio.ensure_future(work()))
-            await holder.until_waiting(number, tasks=tasks)
-    return await asyncio.gather(*tasks, return_exceptions=True)
+    try:
+        async with held(db, rows) as holder:
+            for number, work in enumerate(works, start=1):
+                tasks.append(asyncio.ensure_future(work()))
+                await holder.until_waiting(number, tasks=tasks)
+    finally:  # whatever comes of the race, nobody works on after it
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    return ended
 
 
 def kinds(answers: Sequence[object]) -> list[str]:

@@ -87,11 +87,14 @@ async def booking(facts: list[OwnFact]) -> AsyncIterator[None]:
 
 async def overtaking(db: Settings, facts: list[OwnFact], work: Callable[[], Awaitable[object]]) -> object:
     """How a work ends that begins while facts are booked, which are committed when it waits or has ended."""
-    async with booking(facts), held(db) as others:
-        working = asyncio.ensure_future(work())
-        await others.until_waiting(1, tasks=[working])
-    (answer,) = await asyncio.gather(working, return_exceptions=True)
-    return answer
+    working: asyncio.Future[object] | None = None
+    try:
+        async with booking(facts), held(db) as others:
+            working = asyncio.ensure_future(work())
+            await others.until_waiting(1, tasks=[working])
+    finally:  # whatever comes of the race, nobody works on after it
+        ended = await asyncio.gather(*([working] if working else []), return_exceptions=True)
+    return ended[0]
 
 
 async def hand_out() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from livehub.platforms.errors import ShopKnown, UnknownPlatform, UnusableSecret
 from livehub.platforms.facts import ShopAdded
 from livehub.platforms.models import Endpoint
 from livehub.settings import Settings
+from tests.contention import meet
 from tests.factories.accounts import NOW, a_bureau, a_centre, an_actor
 from tests.factories.platforms import DOUDIAN_SECRET, a_shop, an_endpoint
 
@@ -196,7 +196,10 @@ async def test_two_rotations_at_once_leave_one_secret_without_an_end(db: Setting
             )
         )
 
-    await asyncio.gather(*(rotate(f"secret {n}") for n in range(4)))
+    ended = await meet(
+        db, "SELECT id FROM endpoint_secret FOR UPDATE", *(lambda n=n: rotate(f"secret {n}") for n in range(3))
+    )
 
+    assert ended == [None, None, None]
     endless = await database.fetch("SELECT id FROM endpoint_secret WHERE not_after IS NULL")
     assert len(endless) == 1
