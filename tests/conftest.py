@@ -53,13 +53,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    left_out = [
+    missing = [
         report for report in terminalreporter.stats.get("skipped", []) if LEFT_OUT in report.longreprtext
     ]
-    if left_out:
+    if missing:
         terminalreporter.section("left out: these need PostgreSQL (set LIVEHUB_TEST_POSTGRES)")
-        for report in left_out:
+        for report in missing:
             terminalreporter.line(report.nodeid)
+
+
+def left_out(why: str) -> BaseException:
+    """To be raised by a test that the machine does not allow: a failure where tests must not be left out."""
+    if REQUIRED:
+        return pytest.fail.Exception(f"{why}, and leaving tests out is not allowed here")
+    return pytest.skip.Exception(why)
 
 
 def _schema_hash() -> str:

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Literal
 
 import asyncpg
-import pytest
 
 from livehub.database.migrate import migrate
 from livehub.kit import ids
 from livehub.serving import listen
 from livehub.settings import Settings
-from tests.conftest import KEYS
+from tests.conftest import KEYS, left_out
 
 Mode = Literal["smart", "fast", "immediate"]
 
@@ -129,7 +128,7 @@ def _binaries() -> Path:
     for folder in folders:
         if (folder / "initdb").exists() and (folder / "pg_ctl").exists():
             return folder
-    pytest.skip("no PostgreSQL server programs on this machine")
+    raise left_out("no PostgreSQL server programs on this machine")
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from livehub import settings as knobs
 from livehub.settings import Settings
+from livehub.supervisor import LONGEST_WAIT_SECONDS
 from tests.conftest import ROOT
 from tests.faults import load, reckoning, sabotage
 from tests.faults.load import Load
@@ -65,7 +66,11 @@ class Installation:
 
     @property
     def _environ(self) -> dict[str, str]:
-        return {sabotage.FUSES: str(self.fuses), sabotage.POISON: self.poison}
+        return {
+            sabotage.FUSES: str(self.fuses),
+            sabotage.POISON: self.poison,
+            sabotage.PATIENCE: str(seconds(0.5, long=LONGEST_WAIT_SECONDS)),
+        }
 
     def arm(self, point: str, manner: str = "kill") -> Path:
         """Let the next process that gets to a point of ``sabotage`` die there; the file is gone when one did."""

@@ -4,6 +4,7 @@ Each named point stands at a line of the product that a crash could hit. While a
 the folder of ``SABOTAGE_FUSES``, the first process that gets there takes the file away and dies (``kill -9``),
 or stops (``SIGSTOP``) when the file says so. ``SABOTAGE_POISON`` is the reference of an order that ends the
 process whenever it is read. ``SABOTAGE_WITHOUT`` takes out one of ``GUARDS``, to see which test notices.
+``SABOTAGE_PATIENCE`` is how long the supervisor keeps who dies young again and again waiting at most.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import pytest
 from tests.faults.removing import Cut
 
 FUSES, POISON, WITHOUT = "SABOTAGE_FUSES", "SABOTAGE_POISON", "SABOTAGE_WITHOUT"
+PATIENCE = "SABOTAGE_PATIENCE"
 
 GUARDS = {
     "the lease's token and status": (
@@ -172,6 +174,8 @@ def main() -> None:
         return made
 
     supervisor._children = children
+    if patience := os.environ.get(PATIENCE):
+        supervisor.LONGEST_WAIT_SECONDS = float(patience)
     cli.main()
 
 

@@ -17,27 +17,18 @@ from tests.faults.platform import Shops, overdue_seconds
 from tests.faults.processes import becomes, memory_mib
 from tests.faults.reckoning import opened
 from tests.faults.test_postgres_away import GROWTH_MIB
-from tests.faults.test_processes_killed import quick_on
 from tests.faults.twin import buckets_of_twin
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.long]
 
 HURT, SOUND = "910001", "910002"  # shops: whose platform is hard to reach, and the other one
 OTHERS_WAIT_SECONDS = 2.5
 COMMAND_SECONDS = 15.0  # how long a statement of a page is waited for
-LONG = pytest.mark.long
+
+each_manner = pytest.mark.parametrize("manner", [LATE, SLOW, SILENT, TORN], ids=lambda each: each.name)
 
 
-def each_manner(*quick: Manner) -> pytest.MarkDecorator:
-    every = (LATE, SLOW, SILENT, TORN)
-    return pytest.mark.parametrize(
-        "manner",
-        [pytest.param(each, id=each.name, marks=() if each in quick else LONG) for each in every],
-    )
-
-
-@each_manner(TORN)
-@quick_on("sqlite")
+@each_manner
 async def test_a_platform_that_is_hard_to_reach_keeps_no_other_waiting(
     settings: Settings, twin: Settings, manner: Manner
 ) -> None:
@@ -82,7 +73,7 @@ async def more_than(count: int) -> bool:
 @pytest.mark.postgres
 @pytest.mark.parametrize("settings", ["postgres"], indirect=True)
 @pytest.mark.parametrize("claims_per_second", [0, 10])
-@each_manner()
+@each_manner
 async def test_a_bad_line_to_postgresql(
     settings: Settings, twin: Settings, manner: Manner, claims_per_second: int
 ) -> None:
@@ -116,7 +107,6 @@ async def test_a_bad_line_to_postgresql(
     assert grown < GROWTH_MIB
 
 
-@pytest.mark.long
 @pytest.mark.postgres
 @pytest.mark.parametrize("settings", ["postgres"], indirect=True)
 async def test_a_fetched_order_whose_commit_was_not_heard_of_is_booked_once(

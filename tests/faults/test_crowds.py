@@ -51,6 +51,7 @@ async def drip(serving: Serving, text: bytes) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.long
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)  # what waits here is no database
 async def test_slow_and_idle_crowds_cost_the_others_little(settings: Settings) -> None:
     allow_many_files()
@@ -83,7 +84,7 @@ async def test_a_lock_of_ten_seconds_loses_nothing_and_fills_no_memory(settings:
     async with installed(replace(settings, queue_limit=100)) as installation:
         (worker,) = installation.serving.children("livehub-web")
         async with installation.under_load(per_second=50, claims_per_second=10) as load:
-            before = await load.steady(3)
+            before = await load.steady(2)
             calm = memory_mib(worker)
             with closing(sqlite3.connect(file, isolation_level=None, timeout=30)) as holder:
                 holder.execute("BEGIN IMMEDIATE")

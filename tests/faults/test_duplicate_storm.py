@@ -14,15 +14,17 @@ from tests.factories.platforms import an_endpoint
 from tests.faults.installation import seconds
 from tests.faults.processes import Serving, cpu_seconds, memory_mib, serve
 from tests.faults.test_database_away import paid, signed
+from tests.faults.test_processes_killed import quick_on
 
 pytestmark = pytest.mark.faults
 
-TIMES = int(seconds(10_000, long=100_000))
+TIMES = int(seconds(5_000, long=100_000))
 CONNECTIONS = 32
 CPU_MS_EACH = 2.0  # of the web process: a repetition costs no more than a new delivery
 GROWTH_MIB = 20
 
 
+@quick_on("postgres")
 async def test_a_storm_of_one_event_is_one_message(settings: Settings) -> None:
     await process.start(settings)
     endpoint = await an_endpoint(await a_bureau())

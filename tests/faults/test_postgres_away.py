@@ -92,9 +92,9 @@ class Trial(NamedTuple):
 
 
 async def all_of_it_shortly(trial: Trial) -> None:
-    await trial.end_sessions(seconds=3)
+    await trial.end_sessions(seconds=2)
     await trial.restart_at_once()
-    await trial.stay_away(seconds=6)
+    await trial.stay_away(seconds=4)
 
 
 async def restarts(trial: Trial) -> None:

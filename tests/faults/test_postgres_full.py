@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from livehub.settings import Settings
+from tests.conftest import left_out
 from tests.faults.clusters import Cluster, a_cluster
 from tests.faults.installation import installed
 from tests.faults.processes import becomes
@@ -23,6 +24,7 @@ from tests.faults.twin import buckets_of_twin
 pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.postgres]
 
 DISK = "320m"
+MOUNT = ("mount", "-t", "tmpfs")
 FULL_SECONDS = 8.0
 
 
@@ -58,13 +60,11 @@ async def test_a_full_disk_is_refused_and_resumed(tmp_path: Path, twin: Settings
 def a_small_disk() -> Iterator[Path]:
     """A file system of its own, in memory; only root may make one."""
     if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
+        raise left_out("only root can mount a small file system")
     with tempfile.TemporaryDirectory(prefix="livehub-disk-") as folder:
-        mounting = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "livehub", folder], check=False
-        )
+        mounting = subprocess.run([*MOUNT, "-o", f"size={DISK}", "livehub", folder], check=False)
         if mounting.returncode != 0:
-            pytest.skip("this machine lets nobody mount a small file system")
+            raise left_out("this machine lets nobody mount a small file system")
         try:
             Path(folder).chmod(0o755)
             yield Path(folder)

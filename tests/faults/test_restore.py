@@ -26,6 +26,7 @@ from tests.faults.installation import Installation, installed
 from tests.faults.load import signed
 from tests.faults.processes import becomes
 from tests.faults.reckoning import opened
+from tests.faults.test_processes_killed import quick_on
 from tests.faults.twin import buckets_of_twin
 
 pytestmark = pytest.mark.faults
@@ -84,6 +85,7 @@ async def a_new_place(settings: Settings, folder: Path) -> AsyncIterator[Setting
         await connection.close()
 
 
+@quick_on("postgres")
 async def test_a_backup_of_a_busy_installation_is_restored_and_catches_up(
     settings: Settings, twin: Settings, tmp_path: Path
 ) -> None:
