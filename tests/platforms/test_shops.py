@@ -197,7 +197,9 @@ async def test_two_rotations_at_once_leave_one_secret_without_an_end(db: Setting
         )
 
     ended = await meet(
-        db, "SELECT id FROM endpoint_secret FOR UPDATE", *(lambda n=n: rotate(f"secret {n}") for n in range(3))
+        db,
+        "SELECT id FROM endpoint_secret FOR UPDATE",
+        *(lambda n=n: rotate(f"secret {n}") for n in range(3)),
     )
 
     assert ended == [None, None, None]
