@@ -22,6 +22,7 @@ from livehub.accounts import chain
 from livehub.database import DatabaseUnavailable
 from livehub.inbox import queue
 from livehub.kit import clock, leases, outbox
+from livehub.kit.heads import LOOKING_SHARE, Head
 from livehub.notices import sending
 from livehub.orders import fetching, intake
 from livehub.orders.fetching import Fetcher
@@ -142,12 +143,12 @@ def every_loop(*, fetcher: Fetcher, lease_seconds: int) -> list[Loop]:
     """The loops of an installation."""
     take_back = _TakeBack(every_seconds=min(TAKE_BACK_SECONDS, lease_seconds / 6))
     once = _Inheritance()
-    head = queue.Head()
+    inbox_head, outbox_head = Head(), Head()
 
     async def take_in() -> int:
         await once("intake", queue.inherit)
         await take_back.now_and_then()
-        return await intake.run_once(now=clock.now(), lease_seconds=lease_seconds, head=head)
+        return await intake.run_once(now=clock.now(), lease_seconds=lease_seconds, head=inbox_head)
 
     async def fetch() -> int:
         await once("fetch", fetching.inherit)
@@ -155,7 +156,9 @@ def every_loop(*, fetcher: Fetcher, lease_seconds: int) -> list[Loop]:
 
     async def hand_out() -> int:
         await once("outbox", outbox.inherit)
-        return await outbox.hand_out(now=clock.now(), lease=timedelta(seconds=lease_seconds))
+        return await outbox.hand_out(
+            now=clock.now(), lease=timedelta(seconds=lease_seconds), head=outbox_head
+        )
 
     async def deliver() -> int:
         return await sending.deliver_waiting(clock.now())
@@ -199,6 +202,6 @@ class _TakeBack:
             self._next = began + self._every_seconds  # even when it fails
             count = await queue.take_back_expired()
             took = time.monotonic() - began
-            self._next = began + max(self._every_seconds, took / queue.LOOKING_SHARE)
+            self._next = began + max(self._every_seconds, took / LOOKING_SHARE)
             if count:
                 log.warning("intake.leases_expired", messages=count)

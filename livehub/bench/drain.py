@@ -16,15 +16,15 @@ import uvloop
 
 from livehub import process
 from livehub import settings as knobs
-from livehub.inbox import queue
 from livehub.kit import clock, logging
+from livehub.kit.heads import Head
 from livehub.orders import attribution, intake, ledger, rollup
 from livehub.orders.contribution import Contribution
 
 
 async def _work() -> None:
     await process.start(knobs.load())
-    head = queue.Head()
+    head = Head()
     try:
         while told := await asyncio.to_thread(sys.stdin.readline):
             taken, began = 0, perf_counter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from time import monotonic
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -17,13 +17,10 @@ from livehub.inbox.layout import BODY_PLACE
 from livehub.inbox.models import MessageStatus, ReplayRecord
 from livehub.kit import clock, leases, sealing
 from livehub.kit.errors import Conflict
+from livehub.kit.heads import Head
 
 ALONE_AT = 3  # a message leased so often without an outcome is processed alone ...
 POISON_AT = 4  # ... and the next time parked
-
-LATE_MS = 1000  # a message may become visible so long after it was due ...
-WHOLE_LOOK_SECONDS = 5.0  # ... and one that does later is met within these
-LOOKING_SHARE = 0.02  # of the time may go into looking for what hardly ever is there
 
 LEASE_SECONDS = Histogram("livehub_intake_lease_seconds", "Time to take a batch from the inbox")
 
@@ -73,50 +70,20 @@ _FIELDS = (
 database_now = database.now_ms
 
 
-class Head:
-    """How far one worker has read the queue: before that lie only entries of messages it has seen taken.
-
-    They are dead, but while anybody holds an old snapshot PostgreSQL cannot remove them, and to read past all
-    of them takes longer with each message. What appears before the head nevertheless (its commit took long,
-    a lease was rolled back, the clock was set back) is met by a look from the very beginning every few
-    seconds, and more rarely when that takes long.
-    """
-
-    def __init__(self) -> None:
-        self._at = 0
-        self._whole_look_at = 0.0
-
-    def begin(self) -> int:
-        """Where to look from this time."""
-        if monotonic() < self._whole_look_at:
-            return self._at
-        self._whole_look_at = monotonic() + WHOLE_LOOK_SECONDS  # even when this one fails
-        return 0
-
-    def end(self, *, start: int, last: int | None, took: float) -> None:
-        """Note where the last message taken stood, if any was."""
-        if last is not None:
-            self._at = last - LATE_MS
-        if start == 0:
-            self._whole_look_at = monotonic() + max(WHOLE_LOOK_SECONDS, took / LOOKING_SHARE)
-
-
 async def lease(*, limit: int, seconds: int, head: Head | None = None) -> list[Leased]:
     """Take due messages; the attempt is counted before any work, so that a crash leaves its mark.
 
     Of a message that is to be processed alone ``begin`` counts it: its turn may never come. Whoever takes
     again and again keeps a ``head``.
     """
-    head, began = head or Head(), monotonic()
-    start = head.begin()
-    rows = await _take(limit=limit, seconds=seconds, start=start)
-    took = monotonic() - began
-    LEASE_SECONDS.observe(took)
-    head.end(start=start, last=max((row.pop("next_attempt_at") for row in rows), default=None), took=took)
+    with LEASE_SECONDS.time():
+        rows = await (head or Head()).read(partial(_take, limit=limit, seconds=seconds))
+    for row in rows:
+        del row["next_attempt_at"]
     return sorted((Leased(**row) for row in rows), key=lambda each: each.id)
 
 
-async def _take(*, limit: int, seconds: int, start: int) -> list[dict[str, Any]]:
+async def _take(start: int, *, limit: int, seconds: int) -> list[dict[str, Any]]:
     token = leases.token()
     async with database.transaction():
         await database.prefer_indexes()

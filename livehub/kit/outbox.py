@@ -7,8 +7,9 @@ handing out is a queue of rows. A listener runs in one transaction with the mark
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from tortoise.models import Model
 from livehub import database
 from livehub.database.fields import InstantField
 from livehub.kit import clock, leases
+from livehub.kit.heads import Head
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +51,6 @@ class OutboxMessage(Model):
 
     class Meta:
         table = "outbox_message"
-        indexes = (("status", "next_attempt_at"),)
 
 
 def connect(table: Mapping[type[msgspec.Struct], Mapping[str, Listener]]) -> None:
@@ -77,31 +78,47 @@ async def record(fact: msgspec.Struct, *, now: datetime) -> None:
     )
 
 
-async def hand_out(*, now: datetime, limit: int = 50, lease: timedelta = LEASE) -> int:
-    """Give waiting facts to their listeners; returns how many were tried."""
-    taken = await _lease(limit=limit, lease=lease)
+async def hand_out(
+    *, now: datetime, limit: int = 50, lease: timedelta = LEASE, head: Head | None = None
+) -> int:
+    """Give waiting facts to their listeners; returns how many were tried.
+
+    Whoever does it again and again keeps a ``head``.
+    """
+    taken = await _lease(limit=limit, lease=lease, head=head)
     for row in taken:
         await _deliver(row, now=now)
     return len(taken)
 
 
-async def _lease(*, limit: int, lease: timedelta = LEASE) -> Sequence[dict[str, Any]]:
-    now, token = database.now_ms(), leases.token()
-    skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
-    due = (
-        "SELECT id FROM outbox_message"
-        f" WHERE status = 'waiting' AND next_attempt_at <= {now} AND lease_until < {now}"
-        f" ORDER BY id LIMIT {int(limit)} {skip_locked}"
-    )
-    async with database.transaction():
-        taken = await database.fetch(
-            f"UPDATE outbox_message SET lease_until = {now} + $1, lease_token = $2, attempts = attempts + 1"
-            f" WHERE id {database.ids_of(due)}"
-            " RETURNING id, kind, listener, payload, attempts, lease_token",
-            lease // timedelta(milliseconds=1),
-            token,
-        )
+async def _lease(*, limit: int, lease: timedelta = LEASE, head: Head | None = None) -> list[dict[str, Any]]:
+    taken = await (head or Head()).read(partial(_take, limit=limit, lease=lease))
     return sorted(taken, key=lambda row: row["id"])  # PostgreSQL returns them in any order
+
+
+async def _take(start: int, *, limit: int, lease: timedelta) -> list[dict[str, Any]]:
+    now = database.now_ms()
+    async with database.transaction():
+        await database.prefer_indexes()
+        return await database.fetch(
+            f"UPDATE outbox_message SET lease_until = {now} + $1, lease_token = $2, attempts = attempts + 1"
+            f" WHERE id {database.ids_of(due(limit=limit))}"
+            " RETURNING id, kind, listener, payload, attempts, lease_token, next_attempt_at",
+            lease // timedelta(milliseconds=1),
+            leases.token(),
+            start,
+        )
+
+
+def due(*, limit: int, start: str = "$3") -> str:
+    """SQL for the ids of facts that wait for a listener, from an instant on."""
+    now = database.now_ms()
+    skip_locked = "FOR UPDATE SKIP LOCKED" if database.dialect() == "postgres" else ""
+    return (
+        "SELECT id FROM outbox_message WHERE status = 'waiting'"
+        f" AND next_attempt_at >= {start} AND next_attempt_at <= {now} AND lease_until < {now}"
+        f" ORDER BY next_attempt_at, id LIMIT {int(limit)} {skip_locked}"
+    )
 
 
 async def inherit() -> int:

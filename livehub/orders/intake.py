@@ -17,6 +17,7 @@ from livehub.inbox import barrier, layout, queue
 from livehub.inbox.models import MessageStatus
 from livehub.inbox.queue import Leased, Outcome
 from livehub.kit import clock
+from livehub.kit.heads import Head
 from livehub.orders import fetching, identity, ledger
 from livehub.orders.redaction import redacted
 from livehub.orders.state import Stamp
@@ -63,9 +64,7 @@ class Understood(Struct, frozen=True):
         return layout.encode_fact(self.events) if self.events else ""
 
 
-async def run_once(
-    *, now: datetime, lease_seconds: int, limit: int = BATCH, head: queue.Head | None = None
-) -> int:
+async def run_once(*, now: datetime, lease_seconds: int, limit: int = BATCH, head: Head | None = None) -> int:
     """Take a batch through; returns how many messages were taken, 0 when nothing was due."""
     leased = await queue.lease(limit=limit, seconds=lease_seconds, head=head)
     if not leased:

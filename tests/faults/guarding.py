@@ -15,7 +15,7 @@ from livehub.settings import Settings
 from livehub.vouchers import latch
 from tests.factories.orders import a_world
 from tests.faults.removing import Removal
-from tests.inbox.test_queue import stopped_clock
+from tests.heads import stopped_clock
 from tests.notices.test_notices import a_channel
 
 Engine = Literal["postgres", "sqlite"]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
-
-import asyncpg
 import pytest
 
 from livehub import database
 from livehub.inbox import queue
 from livehub.kit import clock
+from livehub.kit.heads import WHOLE_LOOK_SECONDS, Head
 from livehub.settings import Settings
+from tests.heads import a_snapshot, entries_read, stopped_clock
+
+DUE = "inbox_message_due"
 
 
 async def test_what_is_due_now_is_due_by_the_databases_clock(db: Settings) -> None:
@@ -39,7 +39,7 @@ async def test_the_head_of_a_long_queue_is_found_without_sorting_it(db: Settings
         plan = await database.fetch(f"EXPLAIN {queue.due(limit=500, start='0')}")
 
     steps = " ".join(row["QUERY PLAN"] for row in plan)
-    assert "inbox_message_due" in steps
+    assert DUE in steps
     assert "Index Cond" in steps
     assert "Sort" not in steps
 
@@ -60,7 +60,7 @@ async def wait_in_line(name: str, *, ago: int = 0) -> None:
     )
 
 
-async def leased(head: queue.Head) -> list[str]:
+async def leased(head: Head) -> list[str]:
     return [each.native_id for each in await queue.lease(limit=9, seconds=30, head=head)]
 
 
@@ -69,15 +69,8 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return stopped_clock(monkeypatch)
 
 
-def stopped_clock(patch: pytest.MonkeyPatch) -> list[float]:
-    """The time by which a head looks from the beginning, to be moved by hand."""
-    at = [1000.0]
-    patch.setattr(queue, "monotonic", lambda: at[0])
-    return at
-
-
 async def test_what_becomes_visible_late_is_found_all_the_same(db: Settings, stopped: list[float]) -> None:
-    head = queue.Head()
+    head = Head()
     await wait_in_line("a")
     assert await leased(head) == ["a"]
 
@@ -85,7 +78,7 @@ async def test_what_becomes_visible_late_is_found_all_the_same(db: Settings, sto
     await wait_in_line("c", ago=500)
 
     assert await leased(head) == ["c"]
-    stopped[0] += queue.WHOLE_LOOK_SECONDS
+    stopped[0] += WHOLE_LOOK_SECONDS
     assert await leased(head) == ["b"]
 
 
@@ -93,7 +86,7 @@ async def test_what_becomes_visible_late_is_found_all_the_same(db: Settings, sto
 @pytest.mark.parametrize("settings", ["postgres"], indirect=True)
 async def test_the_dead_at_the_head_are_not_read_again_and_again(db: Settings, stopped: list[float]) -> None:
     """They stay in the index for as long as somebody has a snapshot in which they live."""
-    head = queue.Head()
+    head = Head()
     async with a_snapshot(db):
         await database.execute(
             WAITING.format(
@@ -106,34 +99,5 @@ async def test_the_dead_at_the_head_are_not_read_again_and_again(db: Settings, s
         await wait_in_line("z")
         assert await leased(head) == ["z"]
 
-        assert await entries_read(leased(head)) < 20
-        assert await entries_read(leased(queue.Head())) >= 2000
-
-
-@asynccontextmanager
-async def a_snapshot(db: Settings) -> AsyncIterator[None]:
-    """Somebody else looked at the database and has not closed the transaction."""
-    forgetful = await asyncpg.connect(db.database)
-    try:
-        async with forgetful.transaction(isolation="repeatable_read"):
-            await forgetful.fetch("SELECT count(*) FROM inbox_message")
-            yield
-    finally:
-        await forgetful.close()
-
-
-async def entries_read(work: Awaitable[list[str]]) -> int:
-    """How many entries of the queue's index a lease that finds nothing reads."""
-    async with database.transaction():
-        before = await _entries_read()
-        assert await work == []
-        return await _entries_read() - before
-
-
-async def _entries_read() -> int:
-    """By this session, as far as it has not told its statistics."""
-    row = await database.fetch_one(
-        "SELECT pg_stat_get_xact_tuples_returned('inbox_message_due'::regclass) AS n"
-    )
-    assert row is not None
-    return int(row["n"])
+        assert await entries_read(leased(head), index=DUE) < 20
+        assert await entries_read(leased(Head()), index=DUE) >= 2000

@@ -9,10 +9,12 @@ from msgspec import Struct
 
 from livehub import database
 from livehub.kit import clock, limits, outbox
+from livehub.kit.heads import WHOLE_LOOK_SECONDS, Head
 from livehub.kit.limits import RateWindow
 from livehub.kit.outbox import OutboxMessage
 from livehub.settings import Settings
 from tests.contention import meet
+from tests.heads import a_snapshot, entries_read, stopped_clock
 
 NOW = clock.from_ms(1_780_000_000_000)
 
@@ -127,3 +129,77 @@ async def test_a_listener_that_always_fails_is_given_up_and_wrote_nothing(db: Se
     row = await OutboxMessage.get()
     assert (row.status, row.attempts, len(tower.called)) == ("dead", outbox.MAX_ATTEMPTS, outbox.MAX_ATTEMPTS)
     assert await heard() == {}
+
+
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    return stopped_clock(monkeypatch)
+
+
+async def due_before(bell: str, *, ms: int) -> None:
+    """Its transaction was long: by the time it can be seen it has been due for a while."""
+    await ring(bell)
+    await database.execute(
+        "UPDATE outbox_message SET next_attempt_at = next_attempt_at - $1 WHERE payload LIKE $2",
+        ms,
+        f"%{bell}%",
+    )
+
+
+async def test_a_fact_that_becomes_visible_late_is_heard_all_the_same(
+    db: Settings, stopped: list[float]
+) -> None:
+    tower, head = a_tower(), Head()
+    await ring("first")
+    assert await outbox.hand_out(now=NOW, head=head) == 1
+
+    await due_before("very late", ms=60_000)
+    await due_before("late", ms=500)
+
+    await outbox.hand_out(now=NOW, head=head)
+    assert tower.called == ["first", "late"]
+    stopped[0] += WHOLE_LOOK_SECONDS
+    await outbox.hand_out(now=NOW, head=head)
+    assert tower.called == ["first", "late", "very late"]
+
+
+async def test_a_fact_whose_process_died_is_heard_although_the_head_is_past_it(
+    db: Settings, stopped: list[float]
+) -> None:
+    tower, head = a_tower(), Head()
+    await due_before("dropped", ms=60_000)
+    await outbox._lease(limit=1)
+    await ring("other")
+    await outbox.hand_out(now=NOW, head=head)
+    await database.execute("UPDATE outbox_message SET lease_until = 0 WHERE status = 'waiting'")
+
+    assert await outbox.hand_out(now=NOW, head=head) == 0
+    stopped[0] += WHOLE_LOOK_SECONDS
+    assert await outbox.hand_out(now=NOW, head=head) == 1
+    assert tower.called == ["other", "dropped"]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("settings", ["postgres"], indirect=True)
+async def test_the_dead_before_the_head_are_not_read_again_and_again(
+    db: Settings, stopped: list[float]
+) -> None:
+    """They stay in the index for as long as somebody has a snapshot in which they live."""
+    tower, head = a_tower(), Head()
+    async with a_snapshot(db):
+        await database.execute(MANY, 2000)
+        await database.execute("UPDATE outbox_message SET status = 'done'")
+        await ring("last")
+        assert await outbox.hand_out(now=NOW, head=head) == 1
+
+        due = "outbox_message_due"
+        assert await entries_read(outbox.hand_out(now=NOW, head=head), index=due) < 20
+        assert await entries_read(outbox.hand_out(now=NOW), index=due) >= 2000
+    assert tower.called == ["last"]
+
+
+MANY = (
+    "INSERT INTO outbox_message (kind, listener, payload, status, attempts, next_attempt_at, lease_until,"
+    " lease_token, last_error, created_at)"
+    " SELECT 'Rang', 'tower', '{}', 'waiting', 0, n, 0, 0, '', 0 FROM generate_series(1, $1) n"
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.faults.guarded.kit import HEAD, WHOLE_LOOK
 from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Cut, Unique
 from tests.inbox import test_leases, test_queue, test_receiving
@@ -39,13 +40,13 @@ GUARDS = (
     *on_both(
         Guard(
             of="the look from the beginning of the queue",
-            out=(Cut("livehub.inbox.queue:Head.begin", "return 0", "return self._at"),),
+            out=(WHOLE_LOOK,),
             race=race(test_queue.test_what_becomes_visible_late_is_found_all_the_same),
         )
     ),
     Guard(
         of="the head of the queue",
-        out=(Cut("livehub.inbox.queue:Head.begin", "return self._at", "return 0"),),
+        out=(HEAD,),
         race=race(test_queue.test_the_dead_at_the_head_are_not_read_again_and_again),
     ),
     Guard(

@@ -88,7 +88,7 @@ GUARDS = (
     ),
     Guard(
         of="the lock of who hands facts out",
-        out=(Cut("livehub.kit.outbox:_lease", "FOR UPDATE SKIP LOCKED"),),
+        out=(Cut("livehub.kit.outbox:due", "FOR UPDATE SKIP LOCKED"),),
         race=race(test_outbox.test_two_processes_hand_each_fact_out_once),
     ),
     *on_both(
@@ -123,7 +123,7 @@ GUARDS = (
     ),
     Guard(
         of="the attempt counted before a listener is called",
-        out=(Cut("livehub.kit.outbox:_lease", "attempts = attempts + 1", "attempts = attempts"),),
+        out=(Cut("livehub.kit.outbox:_take", "attempts = attempts + 1", "attempts = attempts"),),
         race=race(test_outbox.test_a_listener_that_always_fails_is_given_up_and_wrote_nothing),
     ),
     Guard(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from tests.faults.guarded.vouchers import CLAIMS_MEET, LINK_LOCK, TEMPLATE_LOCK, UNDER_LOCK
 from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Cut
-from tests.kit import test_resealing
+from tests.kit import test_outbox, test_resealing
 from tests.vouchers import test_limits
 
+WHOLE_LOOK = Cut("livehub.kit.heads:Head._begin", "return 0", "return self._at")
+HEAD = Cut("livehub.kit.heads:Head._begin", "return self._at", "return 0")
 NETWORK = test_limits.test_two_desks_give_a_network_no_more_than_its_limit
 
 GUARDS = (
@@ -42,6 +44,18 @@ GUARDS = (
         behind=(LINK_LOCK,),
         meets=(UNDER_LOCK, CLAIMS_MEET),
         race=race(NETWORK),
+    ),
+    *on_both(
+        Guard(
+            of="the look from the beginning of the facts",
+            out=(WHOLE_LOOK,),
+            race=race(test_outbox.test_a_fact_that_becomes_visible_late_is_heard_all_the_same),
+        )
+    ),
+    Guard(
+        of="the head of the facts",
+        out=(HEAD,),
+        race=race(test_outbox.test_the_dead_before_the_head_are_not_read_again_and_again),
     ),
     Guard(
         of="the rows that are sealed anew",
