@@ -999,7 +999,7 @@ class Migration(migrations.Migration):
                 ('locked_until', InstantField(null=True, generated=False, unique=False)),
                 ('version', fields.IntField(default=1)),
             ],
-            options={'table': 'voucher', 'app': 'livehub', 'indexes': [Index(fields=['state', 'valid_until'])], 'pk_attr': 'id', 'table_description': "券: one person's right to a subsidy."},
+            options={'table': 'voucher', 'app': 'livehub', 'pk_attr': 'id', 'table_description': "券: one person's right to a subsidy."},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -1007,7 +1007,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
                 ('public_id', fields.CharField(unique=True, max_length=16)),
-                ('voucher', fields.ForeignKeyField('livehub.Voucher', source_field='voucher_id', db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.RESTRICT)),
+                ('voucher', fields.ForeignKeyField('livehub.Voucher', source_field='voucher_id', db_index=False, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.RESTRICT)),
                 ('campaign_id', fields.BigIntField(db_index=True)),
                 ('template_id', fields.BigIntField()),
                 ('merchant_id', fields.BigIntField(default=0, db_index=True)),

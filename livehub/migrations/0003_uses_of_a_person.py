@@ -9,7 +9,7 @@ _NUMBERED = (
     "UPDATE redemption SET claimant_id = n.claimant_id, nth = n.nth FROM"
     " (SELECT r.id, x.claimant_id, row_number() OVER"
     " (PARTITION BY x.claimant_id, r.merchant_id ORDER BY r.at, r.id) AS nth"
-    " FROM redemption r JOIN voucher x ON x.id = r.voucher_id) AS n WHERE n.id = redemption.id"
+    " FROM redemption r JOIN voucher x ON x.id = r.voucher_id WHERE r.merchant_id > 0) AS n WHERE n.id = redemption.id"
 )
 
 
@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
         together(
             PerDialect(postgres=[_NUMBERED], sqlite=[_NUMBERED]),
             unique_where(
-                "redemption", "redemption_nth_use_of_person", "claimant_id, merchant_id, nth", "merchant_id > 0"
+                "redemption", "redemption_nth_use_of_person", "claimant_id, merchant_id, nth", "nth > 0"
             ),
         ),
     ]

@@ -11,9 +11,17 @@ LIMIT_USER = limits.declare("redeem.wrong_codes_of_cashier", 10, seconds=SECONDS
 LIMIT_STORE = limits.declare("redeem.wrong_codes_of_store", 30, seconds=SECONDS).most
 
 
+AT_STORE = "'redeem:store:' || {}"  # as SQL, of a store's id
+
+
+def of_cashier(who: str) -> str:
+    """The window of who sends codes, a user or a token."""
+    return f"redeem:by:{who}"
+
+
 def keys(*, who: str, store_id: int) -> tuple[str, str]:
-    """The windows a wrong code counts in: that of who sent it, a user or a token, and that of the store."""
-    return f"redeem:by:{who}", f"redeem:store:{store_id}"
+    """The windows a wrong code counts in: that of who sent it, and that of the store."""
+    return of_cashier(who), f"redeem:store:{store_id}"
 
 
 def window(now: datetime) -> int:

@@ -291,7 +291,6 @@ class Voucher(Model):
 
     class Meta:
         table = "voucher"
-        indexes = (("state", "valid_until"),)
 
 
 class MerchantEnrolment(Model):
@@ -317,8 +316,8 @@ class Redemption(Model):
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
     voucher = fields.ForeignKeyField(
-        "livehub.Voucher", on_delete=fields.RESTRICT, related_name=False, db_index=True
-    )
+        "livehub.Voucher", on_delete=fields.RESTRICT, related_name=False
+    )  # found by redemption_one_live_per_voucher
     campaign_id = fields.BigIntField(db_index=True)
     template_id = fields.BigIntField()
     claimant_id = fields.BigIntField(default=0)

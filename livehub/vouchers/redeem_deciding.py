@@ -9,6 +9,7 @@ import msgspec
 
 from livehub.inbox import recording
 from livehub.kit import clock, ids, signing
+from livehub.kit.errors import Detail, Invalid
 from livehub.merchants.models import MerchantStatus
 from livehub.platforms.contract import Event, EventType, Line, OrderSnapshot, OrderStatus
 from livehub.vouchers import arithmetic, failed_codes, holdings, identity, redeem_rows, refusals
@@ -43,6 +44,8 @@ class Settling:
 
     def answer(self, tap: Tap, seen: Seen) -> Redeemed | Exception:
         """What this tap gets, given all that were answered before it."""
+        if not (tap.store_id or seen.store_id):
+            return Invalid(details=[Detail("store", "请选择门店")])
         known = self._done.get(tap.key)
         if known is None and seen.answer is not None:
             known = (seen.answer.body, msgspec.json.decode(seen.answer.text, type=Redeemed))
@@ -57,7 +60,7 @@ class Settling:
             round_id = seen.holding.round_id if seen.holding is not None else 0
             self.refused[refusals.key(round_id, refusal.code, now=tap.now)] += 1
             if isinstance(refusal, VoucherUnknown):
-                self.failures.update(failed_codes.keys(who=tap.who, store_id=tap.store_id))
+                self.failures.update(failed_codes.keys(who=tap.who, store_id=seen.store_id))
             return refusal
 
     def _redeem(self, tap: Tap, seen: Seen) -> Redeemed:
@@ -79,7 +82,7 @@ class Settling:
         return self._capture(tap, seen, holding, subsidy_fen=taken)
 
     def _require_few_failures(self, tap: Tap, seen: Seen) -> None:
-        by, at = failed_codes.keys(who=tap.who, store_id=tap.store_id) if self.failures else ("", "")
+        by, at = failed_codes.keys(who=tap.who, store_id=seen.store_id) if self.failures else ("", "")
         if (
             seen.failed_by + self.failures[by] >= failed_codes.LIMIT_USER
             or seen.failed_at + self.failures[at] >= failed_codes.LIMIT_STORE
@@ -88,7 +91,7 @@ class Settling:
 
     def _require_usable(self, tap: Tap, seen: Seen, holding: Holding) -> None:
         may = seen.merchant == MerchantStatus.APPROVED and seen.enrolment == "approved"
-        if not (may and seen.has_store and seen.shop_id and seen.payable_id):
+        if not (may and seen.store_id and seen.shop_id and seen.payable_id):
             raise WrongMerchant
         refusal = holdings.why_not(holding, now=tap.now, used=holding.id in self._used)
         if refusal is not None:
@@ -140,7 +143,7 @@ class Settling:
                 booked_at=at,
                 nth=seen.uses + uses,
                 merchant_id=tap.merchant_id,
-                store_id=tap.store_id,
+                store_id=seen.store_id,
                 user_id=tap.actor.id if tap.actor.kind == "user" else 0,
                 key=tap.key,
                 body_hash=tap.body,

@@ -29,33 +29,43 @@ _ASKED = {
     "code": "bytea",
     "merchant": "bigint",
     "store": "bigint",
+    "store_ref": "text",
     "receipt_no": "text",
     "recent_since": "bigint",
     "today_since": "bigint",
     "failed_by": "text",
-    "failed_at": "text",
     "failed_since": "bigint",
 }
-# ``merchant_id + 0``: a person has a few redemptions, a merchant has all of its own.
+# A person has a few redemptions, a merchant has all of its own: every other condition is put so that no
+# index but the person's knows it, or PostgreSQL may plan to walk one that was nearly empty when it looked.
 _USES = (
-    " FROM redemption r WHERE r.claimant_id = x.claimant_id AND r.merchant_id + 0 = v.merchant"
-    " AND r.merchant_id > 0"
+    "(SELECT coalesce(max(r.nth), 0) || ','"
+    f" || coalesce(sum(CASE WHEN r.at > v.recent_since AND r.state IN {LIVE} THEN 1 ELSE 0 END), 0) || ','"
+    f" || coalesce(sum(CASE WHEN r.at >= v.today_since AND r.state <> '{RedemptionState.VOIDED}'"
+    " THEN 1 ELSE 0 END), 0)"
+    " FROM redemption r WHERE r.claimant_id = x.claimant_id AND r.merchant_id + 0 = v.merchant AND r.nth > 0)"
+)
+# The store that was chosen; where there is one only, that one.
+_STORE = (
+    "(SELECT CASE WHEN count(*) = 1 THEN max(y.id)"
+    " ELSE max(CASE WHEN y.public_id = v.store_ref THEN y.id END) END"
+    " FROM store y WHERE y.merchant_id = v.merchant)"
 )
 _FAILED = "coalesce((SELECT w.count FROM rate_window w WHERE w.key = {} AND w.starts_at = v.failed_since), 0)"
 _QUESTION = (
     f"SELECT v.i, {holdings.COLUMNS}, a.body_hash, a.answer, m.status AS merchant,"
     " m.public_id AS merchant_ref, m.centre_id AS merchant_centre_id, e.status AS enrolment,"
     " s.id AS store_id, o.id AS shop_id, k.id AS payable_id,"
-    f" {_FAILED.format('v.failed_by')} AS failed_by, {_FAILED.format('v.failed_at')} AS failed_at,"
+    f" {_FAILED.format('v.failed_by')} AS failed_by,"
+    f" {_FAILED.format(failed_codes.AT_STORE.format('s.id'))} AS failed_at,"
     " CASE WHEN v.receipt_no = '' THEN 0 ELSE (SELECT count(*) FROM redemption r"
     " WHERE r.platform = 'offline' AND r.shop_id = o.id AND r.order_no = v.receipt_no"
     f" AND r.state IN {LIVE}) END AS stacked,"
-    f" (SELECT coalesce(max(r.nth), 0){_USES}) AS uses,"
-    f" (SELECT count(*){_USES} AND r.at > v.recent_since AND r.state IN {LIVE}) AS recent,"
-    f" (SELECT count(*){_USES} AND r.at >= v.today_since AND r.state <> '{RedemptionState.VOIDED}') AS today"
+    f" {_USES} AS uses"
     f" FROM v LEFT JOIN idempotency_record a ON a.id = {answers.FOUND.format(kind='redeem')}"
     " LEFT JOIN merchant m ON m.id = v.merchant"
-    " LEFT JOIN store s ON s.id = v.store AND s.merchant_id = v.merchant"
+    f" LEFT JOIN store s ON s.id = CASE WHEN v.store > 0 THEN v.store ELSE {_STORE} END"
+    " AND s.merchant_id + 0 = v.merchant"
     " LEFT JOIN shop o ON o.platform = 'offline' AND o.shop_ref = m.public_id"
     " LEFT JOIN voucher x ON x.id = coalesce((SELECT y.id FROM voucher y WHERE y.public_id = v.voucher),"
     f" (SELECT y.id FROM voucher y WHERE y.code_index = v.code)) {holdings.JOINED}"
@@ -74,7 +84,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     merchant_ref: str
     merchant_centre_id: int
     enrolment: str  # status; '' when it is not enrolled
-    has_store: bool
+    store_id: int  # 0 when the merchant has no such store
     shop_id: int
     payable_id: int
     failed_by: int
@@ -111,10 +121,11 @@ def _asked(taps: Sequence[Tap]) -> list[tuple[Any, ...]]:
             tap.reading.index,
             tap.merchant_id,
             tap.store_id,
+            tap.store_ref,
             tap.receipt_no,
             clock.to_ms(tap.now - WITHOUT_RECEIPT),
             _day_begins(tap.now.replace(minute=0, second=0, microsecond=0)),
-            *failed_codes.keys(who=tap.who, store_id=tap.store_id),
+            failed_codes.of_cashier(tap.who),
             failed_codes.window(tap.now),
         )
         for i, tap in enumerate(taps)
@@ -128,6 +139,7 @@ def _day_begins(hour: datetime) -> int:
 
 
 def _seen(row: Mapping[str, Any]) -> Seen:
+    uses, recent, today = row["uses"].split(",")
     return Seen(
         holding=holdings.of_row(row) if row["id"] is not None else None,
         answer=Answer(bytes(row["body_hash"]), row["answer"]) if row["answer"] is not None else None,
@@ -135,13 +147,13 @@ def _seen(row: Mapping[str, Any]) -> Seen:
         merchant_ref=row["merchant_ref"] or "",
         merchant_centre_id=row["merchant_centre_id"] or 0,
         enrolment=row["enrolment"] or "",
-        has_store=row["store_id"] is not None,
+        store_id=row["store_id"] or 0,
         shop_id=row["shop_id"] or 0,
         payable_id=row["payable_id"] or 0,
         failed_by=row["failed_by"],
         failed_at=row["failed_at"],
         stacked=row["stacked"],
-        uses=row["uses"],
-        recent=row["recent"],
-        today=row["today"],
+        uses=int(uses),
+        recent=int(recent),
+        today=int(today),
     )

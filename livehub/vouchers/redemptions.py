@@ -51,12 +51,13 @@ class RedeemDesk:
         """How many batches were settled anew under lock."""
         return self._settler.misses
 
-    async def redeem(
+    async def redeem(  # noqa: PLR0913 -- what a form says
         self,
         text: str,
         *,
         merchant_id: int,
-        store_id: int,
+        store_id: int = 0,
+        store: str = "",
         order_fen: int,
         key: str,
         actor: Actor,
@@ -66,6 +67,7 @@ class RedeemDesk:
     ) -> Redeemed:
         """Redeem what was scanned (the rotating token) or typed (the code); VoucherRefused says why not.
 
+        ``store`` is a public id, in place of the id; where a merchant has one store, it is that one.
         A typed code needs the last four digits of the customer's phone. The same key with the same body
         is answered with the first answer and ``hit``. VoucherUnknown is said alike of codes that do not
         exist, that are another's and that were revoked.
@@ -73,11 +75,12 @@ class RedeemDesk:
         permissions.require(actor, Permission.VOUCHER_REDEEM, merchant_id=merchant_id)
         reading = codes.read(text, now=now) or codes.Reading()
         _require_form(reading, order_fen=order_fen, receipt_no=receipt_no, phone_tail=phone_tail, key=key)
-        body = "\0".join((text.strip(), str(merchant_id), str(store_id), str(order_fen), receipt_no))
+        body = "\0".join((text.strip(), str(merchant_id), str(store_id or store), str(order_fen), receipt_no))
         tap = Tap(
             reading=reading,
             merchant_id=merchant_id,
             store_id=store_id,
+            store_ref=store,
             order_fen=order_fen,
             receipt_no=receipt_no,
             phone_tail=phone_tail,

@@ -31,7 +31,8 @@ class Tap(Struct, frozen=True, kw_only=True):
 
     reading: codes.Reading
     merchant_id: int
-    store_id: int
+    store_id: int  # 0: the store is known by ``store_ref`` or is the merchant's only one
+    store_ref: str  # public id
     order_fen: int
     receipt_no: str
     phone_tail: str

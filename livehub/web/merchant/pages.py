@@ -12,10 +12,10 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.models import Role
 from livehub.accounts.permissions import Permission
 from livehub.kit import clock, ids
-from livehub.kit.errors import Detail, Invalid, LivehubError, NotFound
+from livehub.kit.errors import Invalid, LivehubError, NotFound
 from livehub.kit.group_read import GroupRead
 from livehub.merchants import queries as merchants
-from livehub.merchants.queries import CounterView, StoreView
+from livehub.merchants.queries import CounterView
 from livehub.vouchers import queries, tills
 from livehub.vouchers.errors import QrStale, TooManyFailedCodes, VoucherRefused, VoucherUnknown
 from livehub.vouchers.redemptions import RedeemDesk
@@ -67,14 +67,13 @@ async def home(request: Request, actor: Actor) -> HTTPResponse:
 @doors.signed_in(Permission.VOUCHER_REDEEM)
 async def redeem(request: Request, actor: Actor) -> HTTPResponse:
     """Redeem once, however often it is tapped; a refusal keeps what was typed."""
-    counter = await _counter(request, actor)
     desk: RedeemDesk = request.app.ctx.redeem_desk
     try:
         tap = reading.form(request, TapForm)
         done = await desk.redeem(
             tap.code,
-            merchant_id=counter.merchant.id,
-            store_id=_store(counter, tap.store).id,
+            merchant_id=_merchant_id(actor),
+            store=tap.store,
             order_fen=tap.amount,
             key=tap.key,
             actor=actor,
@@ -83,6 +82,7 @@ async def redeem(request: Request, actor: Actor) -> HTTPResponse:
             phone_tail=tap.phone_tail,
         )
     except (Invalid, VoucherRefused, VoucherUnknown, TooManyFailedCodes) as refusal:
+        counter = await _counter(request, actor)
         return await _till(request, actor, counter, form=_kept(request, refusal), refusal=refusal)
     again = "?again=1" if done.hit else ""
     return Ready(b"", status=303, content_type=HTML, location=f"/m/redemptions/{done.redemption}{again}")
@@ -106,20 +106,15 @@ async def show(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
 
 async def _counter(request: Request, actor: Actor) -> CounterView:
     """Whose till it is."""
-    merchant_id = next((each.merchant_id for each in actor.grants if each.role is Role.MERCHANT), 0)
     counters: GroupRead[int, CounterView] = request.app.ctx.counters
-    counter = await counters.get(merchant_id)
+    counter = await counters.get(_merchant_id(actor))
     if counter is None:
         raise NotFound
     return counter
 
 
-def _store(counter: CounterView, public_id: str) -> StoreView:
-    """The store that was chosen; where there is one only, that one."""
-    for each in counter.stores:
-        if each.public_id == public_id or len(counter.stores) == 1:
-            return each
-    raise Invalid(details=[Detail("store", "请选择门店")])
+def _merchant_id(actor: Actor) -> int:
+    return next((each.merchant_id for each in actor.grants if each.role is Role.MERCHANT), 0)
 
 
 async def _till(
