@@ -163,6 +163,28 @@ def ctes(steps: Sequence[Step], *, held: Collection[str] = ()) -> str:
     return "".join(parts)
 
 
+def sums(step: Step, rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]]:
+    """What a step that adds adds in all: (id, number), in the order in which the rows are locked."""
+    assert step.sum is not None  # noqa: S101 -- asked of those steps only
+    added: Counter[int] = Counter()
+    for of, amount, sign in step.sum.parts:
+        for row in rows:
+            added[row[of]] += sign * row[amount] if amount else sign
+    return sorted(added.items())
+
+
+def add(step: Step) -> str:
+    """PostgreSQL's CTE of a step whose sums are the table ``s_<name>``, once there is a row in ``ok``."""
+    assert step.sum is not None  # noqa: S101 -- as above
+    table, column, name = step.sum.table, step.sum.column, step.name
+    return (
+        f", {name} AS (UPDATE {table} SET {column} = {table}.{column} + g.n FROM (SELECT s.id, s.n FROM ok,"
+        f" s_{name} s) g, (SELECT id FROM {table} WHERE id = ANY(ARRAY(SELECT id FROM s_{name}))"
+        f" ORDER BY id FOR UPDATE) h WHERE {table}.id = g.id AND h.id = g.id"
+        f" AND {table}.id = ANY(ARRAY(SELECT id FROM s_{name})))"
+    )
+
+
 def write(connection: sqlite3.Connection, rows: Sequence[Mapping[str, Any]], steps: Sequence[Step]) -> None:
     """SQLite only: the steps, in the connection's thread, by statements that stay prepared."""
     for step in steps:
@@ -170,11 +192,7 @@ def write(connection: sqlite3.Connection, rows: Sequence[Mapping[str, Any]], ste
             values = [[row[name] for name in step.columns] for row in rows]
             connection.executemany(each_row(step.sql, step.columns), values)
             continue
-        sums: Counter[int] = Counter()
-        for row in rows:
-            for of, amount, sign in step.sum.parts:
-                sums[row[of]] += sign * (row[amount] if amount else 1)
         connection.executemany(
             f"UPDATE {step.sum.table} SET {step.sum.column} = {step.sum.column} + ? WHERE id = ?",
-            [(number, of) for of, number in sums.items()],
+            [(number, of) for of, number in sums(step, rows)],
         )

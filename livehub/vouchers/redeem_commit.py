@@ -80,6 +80,7 @@ async def _is_written(settling: Settling, taps: Sequence[Tap], ask: Ask) -> bool
             *arrays(_GIVEN, [tuple([row[name] for name in _GIVEN]) for row in settling.rows]),
             *arrays(refusals.COLUMNS, refusals.rows(settling.refused)),
             *arrays(limits.COUNTED, failed),
+            *(each for step in _ADDING for each in arrays(_SUMS, hot.sums(step, settling.rows))),
         )
     except IntegrityError as error:
         if isinstance(error.args[0], asyncpg.UniqueViolationError):
@@ -98,16 +99,24 @@ _GIVEN = redeem_rows.TILL_COLUMNS
 
 _REFUSED_AT = len(_GIVEN) + 1
 _FAILED_AT = _REFUSED_AT + len(refusals.COLUMNS)
+_SUMS_AT = _FAILED_AT + len(limits.COUNTED)
+_SUMS = {"id": "bigint", "n": "bigint"}
+_STEPS = tuple(step for step in redeem_rows.TILL_STEPS["postgres"] if step.sum is None)
+_ADDING = tuple(step for step in redeem_rows.TILL_STEPS["postgres"] if step.sum is not None)
 # PostgreSQL's: the vouchers are locked in the order of their ids, then all is written, or no row comes back.
 _STATEMENT = (
     f"WITH given({', '.join(_GIVEN)}) AS (SELECT * FROM {unnest(_GIVEN)}),"
     f" r({', '.join(refusals.COLUMNS)}) AS (SELECT * FROM {unnest(refusals.COLUMNS, first=_REFUSED_AT)}),"
     f" f({', '.join(limits.COUNTED)}) AS (SELECT * FROM {unnest(limits.COUNTED, first=_FAILED_AT)}),"
-    " held AS (SELECT x.id FROM given JOIN voucher x ON x.id = given.voucher_id"
+    + "".join(
+        f" s_{step.name}(id, n) AS (SELECT * FROM {unnest(_SUMS, first=_SUMS_AT + len(_SUMS) * i)}),"
+        for i, step in enumerate(_ADDING)
+    )
+    + " held AS (SELECT x.id FROM given JOIN voucher x ON x.id = given.voucher_id"
     " AND x.version = given.read_version AND x.state = given.was ORDER BY x.id FOR NO KEY UPDATE OF x),"
     " ok AS MATERIALIZED (SELECT 1 AS done WHERE (SELECT count(*) FROM held) = (SELECT count(*) FROM given)),"
     " v AS MATERIALIZED (SELECT given.* FROM given, ok)"
-    f"{hot.ctes(redeem_rows.TILL_STEPS['postgres'])},"
+    f"{''.join(hot.add(step) for step in reversed(_ADDING))}{hot.ctes(_STEPS)},"
     f" failed AS ({limits.ADD.format(of='f, ok')}), refused AS ({refusals.ADD.format(of='r, ok')})"
     " SELECT done FROM ok"
 )

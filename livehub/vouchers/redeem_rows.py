@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from livehub import database
@@ -31,7 +32,6 @@ COLUMNS = {
     "order_fen": "bigint",
     "subsidy_fen": "bigint",
     "paid_fen": "bigint",
-    "state": "text",
     "at": "bigint",
     "message_id": "bigint",
     "booked_at": "bigint",
@@ -45,55 +45,66 @@ COLUMNS = {
 }
 _OWN = tuple(COLUMNS)[: tuple(COLUMNS).index("booked_at")]
 _ENTRY = {
-    "at": "booked_at",
     "campaign_id": "campaign_id",
     "debit_id": "held_id",
     "voucher_id": "voucher_id",
     "redemption_id": "id",
 }
 
-STEPS = (
-    hot.insert(
-        "answers",
-        "idempotency_record",
-        {
-            "kind": "'redeem'",
-            "key": "key",
-            "body_hash": "body_hash",
-            "answer": "answer",
-            "created_at": "booked_at",
-        },
-        where="key <> ''",
-    ),
-    hot.insert("redemptions", "redemption", {name: name for name in _OWN}),  # unique: one use, one order
-    hot.Step(
-        "vouchers",
-        ("voucher_id",),
-        f"UPDATE voucher SET state = '{VoucherState.REDEEMED}', locked_until = NULL, version = version + 1"
-        " FROM v WHERE voucher.id = v.voucher_id",
-    ),
-    hot.insert(
-        "entries",
-        "ledger_entry",
-        {**_ENTRY, "credit_id": "payable_id", "amount_fen": "subsidy_fen", "kind": "'redeem'"},
-    ),
-    hot.insert(
-        "remainders",
-        "ledger_entry",
-        {**_ENTRY, "credit_id": "released_id", "amount_fen": "remainder_fen", "kind": "'remainder'"},
-        where="remainder_fen > 0",
-    ),
-    hot.count("stock", "voucher_template", "redeemed", per="template_id"),
-    hot.move(
-        "money", [("held_id", "payable_id", "subsidy_fen"), ("held_id", "released_id", "remainder_fen")]
-    ),
-)
+
+def _steps(same: Mapping[str, str]) -> tuple[hot.Step, ...]:
+    """``same``: column -> what stands for it, in quotes or another column."""
+    entry = _ENTRY | {"at": same.get("booked_at", "booked_at")}
+    return (
+        hot.insert(
+            "answers",
+            "idempotency_record",
+            {
+                "kind": "'redeem'",
+                "key": "key",
+                "body_hash": "body_hash",
+                "answer": "answer",
+                "created_at": same.get("booked_at", "booked_at"),
+            },
+            where="key <> ''",
+        ),
+        hot.insert(  # unique: one use, one order
+            "redemptions",
+            "redemption",
+            {name: same.get(name, name) for name in _OWN} | {"state": f"'{RedemptionState.CAPTURED}'"},
+        ),
+        hot.Step(
+            "vouchers",
+            ("voucher_id",),
+            f"UPDATE voucher SET state = '{VoucherState.REDEEMED}', locked_until = NULL,"
+            " version = version + 1 FROM v WHERE voucher.id = v.voucher_id",
+        ),
+        hot.insert(
+            "entries",
+            "ledger_entry",
+            {**entry, "credit_id": "payable_id", "amount_fen": "subsidy_fen", "kind": "'redeem'"},
+        ),
+        hot.insert(
+            "remainders",
+            "ledger_entry",
+            {**entry, "credit_id": "released_id", "amount_fen": "remainder_fen", "kind": "'remainder'"},
+            where="remainder_fen > 0",
+        ),
+        hot.count("stock", "voucher_template", "redeemed", per="template_id"),
+        hot.move(
+            "money", [("held_id", "payable_id", "subsidy_fen"), ("held_id", "released_id", "remainder_fen")]
+        ),
+    )
+
+
+STEPS = _steps({})
 
 
 # What a till's redemption brings besides: its fact for the inbox, its entry in the audit trail, and how its
 # voucher was when it was read.
+_SAME = {"platform": f"'{OFFLINE}'", "booked_at": "at"}
 TILL_COLUMNS = {
-    **COLUMNS,
+    **{name: kind for name, kind in COLUMNS.items() if name not in _SAME},
     **recording.OWN,
     "was": "text",
     "read_version": "int",
@@ -110,7 +121,7 @@ _AUDIT = hot.insert(
     "audited",
     "audit_entry",
     {
-        "at": "booked_at",
+        "at": "at",
         "centre_id": "actor_centre_id",
         "bureau_id": "bureau_id",
         "actor_kind": "actor_kind",
@@ -134,9 +145,9 @@ def _till_steps(engine: str) -> tuple[hot.Step, ...]:
         native_type=f"'{FACT}'",
         native_id="public_id",
         provider_ts="at",
-        received_at="booked_at",
+        received_at="at",
     )
-    return hot.insert("messages", "inbox_message", message), _AUDIT, *STEPS
+    return hot.insert("messages", "inbox_message", message), _AUDIT, *_steps(_SAME)
 
 
 # Everything a till's redemption writes, in each engine's words.
@@ -183,7 +194,6 @@ def row(  # noqa: PLR0913 -- the columns of a redemption
         "order_fen": order_fen,
         "subsidy_fen": subsidy_fen,
         "paid_fen": order_fen - subsidy_fen,
-        "state": str(RedemptionState.CAPTURED),
         "at": at,
         "message_id": message_id,
         "booked_at": booked_at,

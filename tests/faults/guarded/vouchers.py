@@ -442,16 +442,19 @@ GUARDS = (
         out=(Cut("livehub.vouchers.links:_add", 'if database.dialect() == "postgres":', "if False:"),),
         race=race(test_races.test_clicks_are_added_in_the_order_in_which_claims_lock_links),
     ),
-    Guard(
-        of="the order in which a batch counts",
-        out=(
-            Cut(
-                "livehub.vouchers.hot:ctes",
-                "ORDER BY id FOR UPDATE",  # without any the rows may come in order by the plan's chance
-                "ORDER BY id DESC FOR UPDATE",
+    *(
+        Guard(
+            of=f"the order in which a batch adds what was counted {how}",
+            out=(
+                Cut(
+                    f"livehub.vouchers.hot:{part}",
+                    "ORDER BY id FOR UPDATE",  # without any the rows may come in order by the plan's chance
+                    "ORDER BY id DESC FOR UPDATE",
+                ),
             ),
-        ),
-        race=race(test_races.test_a_batch_counts_in_the_order_of_ids),
+            race=race(test_races.test_a_batch_counts_in_the_order_of_ids, how=how),
+        )
+        for part, how in (("ctes", "in the statement"), ("add", "before it"))
     ),
     Guard(
         of="the quota of a link, within a batch",
