@@ -74,7 +74,7 @@ def arrays(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> list[An
     asyncpg asks of each element of an array whether it is a list itself, half a microsecond each time; so
     numbers go as one text, which PostgreSQL reads as fast.
     """
-    by_column = zip(*rows, strict=True) if rows else ([] for _ in columns)
+    by_column: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else ([] for _ in columns)
     return [
         _as_text(values) if kind in _NUMBERS else list(values)
         for values, kind in zip(by_column, columns.values(), strict=True)
@@ -84,7 +84,9 @@ def arrays(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> list[An
 _NUMBERS = frozenset({"bigint", "int"})
 
 
-def _as_text(numbers: Iterable[int | None]) -> str:
+def _as_text(numbers: Sequence[int | None]) -> str:
+    if set(map(type, numbers)) == {int}:  # nearly always: three times as fast
+        return f"{{{','.join(map(str, numbers))}}}"
     return f"{{{','.join(['NULL' if each is None else str(int(each)) for each in numbers])}}}"
 
 

@@ -8,7 +8,8 @@ from base64 import urlsafe_b64encode
 
 def mac(secret: bytes, *parts: str, nbytes: int = 16) -> str:
     """A URL-safe keyed digest over the parts, each with its length, so that none can flow into the next."""
-    message = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
+    encoded = [part.encode() for part in parts]
+    message = b"".join([len(part).to_bytes(4, "big") + part for part in encoded])
     return urlsafe_b64encode(hmac.digest(secret, message, "sha256")[:nbytes]).rstrip(b"=").decode()
 
 

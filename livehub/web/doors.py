@@ -276,7 +276,10 @@ def _plain(address: str) -> str:
 
 
 def _require_any(actor: Actor, permissions: tuple[Permission, ...]) -> None:
-    if permissions and not any(may(actor, each) for each in permissions):
+    for each in permissions:
+        if may(actor, each):
+            return
+    if permissions:
         require(actor, permissions[0])
 
 
