@@ -14,11 +14,12 @@ import pytest
 from livehub import database
 from livehub.accounts.actors import Actor
 from livehub.accounts.models import Role
+from livehub.database.rows import unnest
 from livehub.inbox import layout
 from livehub.kit.errors import Invalid
 from livehub.merchants.models import Merchant, MerchantStatus, Store
 from livehub.settings import Settings
-from livehub.vouchers import codes, enrolments, failed_codes, ledger
+from livehub.vouchers import codes, enrolments, failed_codes, hot, ledger, redeem_reads
 from livehub.vouchers.claims import ClaimDesk
 from livehub.vouchers.errors import (
     AlreadyUsed,
@@ -340,3 +341,24 @@ async def test_wrong_codes_of_a_machine_do_not_shut_out_the_user_of_the_same_num
         redeemed = await till.redeem(voucher)
 
     assert redeemed.voucher == voucher.public_id
+
+
+async def test_a_plan_made_while_nothing_was_redeemed_walks_no_index(db: Settings) -> None:
+    if database.dialect() == "sqlite":
+        pytest.skip("SQLite plans each statement by its indexes alone")
+    async with a_till(db) as till:
+        await till.voucher(await a_claimant(till.world))
+        await database.execute("ANALYZE")
+        nothing = ", ".join(["'{}'"] * len(redeem_reads._ASKED))
+        async with database.transaction():
+            await hot.prefer_indexes()
+            await database.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            asked = f"v({', '.join(redeem_reads._ASKED)}) AS (SELECT * FROM {unnest(redeem_reads._ASKED)})"
+            await database.execute(f"PREPARE asked AS WITH {asked} {redeem_reads._QUESTION}")
+            plan = [row["QUERY PLAN"] for row in await database.fetch(f"EXPLAIN EXECUTE asked({nothing})")]
+            await database.execute("DEALLOCATE asked")
+
+    conditions = [each.strip() for each in plan if "Index Cond:" in each]
+    assert "Index Cond: (claimant_id = x.claimant_id)" in conditions
+    assert not [each for each in conditions if "merchant_id > 0" in each or "nth" in each]
+    assert not [each for each in plan if "idx_redemption" in each or "Seq Scan" in each]
