@@ -92,11 +92,12 @@ def _as_text(numbers: Sequence[int | None]) -> str:
 
 @lru_cache(maxsize=256)
 def _unnest(kinds: tuple[str, ...], first: int) -> str:
-    parts = [
-        f"${i}::text::{kind}[]" if kind in _NUMBERS else f"${i}::{kind}[]"
-        for i, kind in enumerate(kinds, start=first)
-    ]
-    return f"unnest({', '.join(parts)})"
+    return f"unnest({', '.join(array(kind, i) for i, kind in enumerate(kinds, start=first))})"
+
+
+def array(kind: str, place: int) -> str:
+    """The SQL array of a column that ``arrays`` made a parameter of."""
+    return f"${place}::text::{kind}[]" if kind in _NUMBERS else f"${place}::{kind}[]"
 
 
 @lru_cache(maxsize=1024)

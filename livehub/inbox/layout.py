@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -69,13 +68,12 @@ _AS_NEW = {
 NEW_MESSAGE = f"INSERT INTO inbox_message ({', '.join((*MESSAGE, *_AS_NEW))})"
 
 
-def message_values(same: Mapping[str, str] = MappingProxyType({})) -> str:
+def message_values(same: Mapping[str, str], engine: str) -> str:
     """What NEW_MESSAGE wants, of columns named alike: due at once by the database's clock, not by ours.
 
-    ``same``: column -> SQL of what is the same in every row.
+    ``same``: column -> SQL of what is not a column of that name.
     """
-    values = (*(same.get(name, name) for name in MESSAGE), *_AS_NEW.values())
-    return ", ".join(values).format(now=database.now_ms())
+    return ", ".join((*(same.get(name, name) for name in MESSAGE), *as_new(engine).values()))
 
 
 def as_new(engine: str) -> dict[str, str]:
@@ -86,7 +84,7 @@ def as_new(engine: str) -> dict[str, str]:
 def insert_message() -> str:
     """Insert messages that nobody has told yet."""
     return (
-        f"{NEW_MESSAGE} SELECT {message_values()} FROM v WHERE true"
+        f"{NEW_MESSAGE} SELECT {message_values({}, database.dialect())} FROM v WHERE true"
         " ON CONFLICT (digest) DO NOTHING RETURNING id"
     )
 

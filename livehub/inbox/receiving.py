@@ -13,7 +13,7 @@ import msgspec
 import prometheus_client
 
 from livehub import database
-from livehub.database.rows import arrays, unnest
+from livehub.database.rows import array, arrays, unnest
 from livehub.inbox import layout
 from livehub.inbox.digest import digest
 from livehub.inbox.layout import DELIVERY, MESSAGE, Origin
@@ -29,11 +29,21 @@ DELIVERIES = prometheus_client.Counter(
 
 _HOUR_MS = 3_600_000
 
-# What every push has alike stands in the statement: each value that is sent costs half a microsecond.
+# What every push has alike stands in the statement, and what a message has of its delivery is not sent again:
+# each value costs half a microsecond.
 _SAME_MESSAGE = {"source": "'push'", "fact": "''", "order_key": "''"}
 _SAME_DELIVERY = {"source": "'push'", "verdict": "'signed'", "host": "''", "request_id": "''"}
-PUSHED_MESSAGE = {name: kind for name, kind in MESSAGE.items() if name not in _SAME_MESSAGE}
 PUSHED_DELIVERY = {name: kind for name, kind in DELIVERY.items() if name not in _SAME_DELIVERY}
+OF_DELIVERY = {  # column of a message -> column of its delivery
+    "delivery_id": "id",
+    "received_at": "received_at",
+    "centre_id": "centre_id",
+    "platform": "platform",
+    "endpoint_id": "endpoint_id",
+}
+PUSHED_MESSAGE = {
+    name: kind for name, kind in MESSAGE.items() if name not in _SAME_MESSAGE and name not in OF_DELIVERY
+}
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -82,17 +92,12 @@ def read_push(
     messages = tuple(
         (
             ids.row_id(at),
-            delivery_id,
-            origin.centre_id,
-            origin.platform,
-            origin.endpoint_id,
             native.shop_ref[:64],
             key,
             native.native_type[:64],
             native.native_id[:128],
             position,
             native.provider_ts,
-            at,
         )
         for position, (native, key) in enumerate(zip(natives, digests, strict=True))
     )
@@ -140,18 +145,16 @@ async def store(arrivals: Sequence[Arrival]) -> list[Stored | Exception]:
 
     The unique index alone decides what is new. A delivery whose messages are all known is counted only.
     """
-    messages = [row for arrival in arrivals for row in arrival.messages]
-    messages.sort(key=_digest_of)
     if database.dialect() == "postgres":
+        messages = [(*row, n) for n, arrival in enumerate(arrivals, start=1) for row in arrival.messages]
+        messages.sort(key=_digest_of)
         deliveries = [(*arrival.delivery, len(arrival.messages)) for arrival in arrivals]
         found = await database.commit_statement(
-            _STORE.format(values=_message_values()),
-            *arrays(PUSHED_MESSAGE, messages),
-            *arrays(_SIZED_DELIVERY, deliveries),
+            _STORE, *arrays(_NUMBERED_MESSAGE, messages), *arrays(_SIZED_DELIVERY, deliveries)
         )
         new = {row["delivery_id"]: row["n"] for row in found}
     else:
-        new = await database.commit_work(lambda connection: _store(connection, arrivals, messages))
+        new = await database.commit_work(lambda connection: _store(connection, arrivals))
     answers = [_stored(arrival, new.get(arrival.delivery[_ID], 0)) for arrival in arrivals]
     _count(arrivals, answers)
     return list(answers)
@@ -170,14 +173,9 @@ def _count(arrivals: Sequence[Arrival], answers: Sequence[Stored]) -> None:
         DELIVERIES.labels(*labels).inc(number)
 
 
-def _message_values() -> str:
-    return layout.message_values(_SAME_MESSAGE)
-
-
 _ID, _RECEIVED_AT, _ENDPOINT = map(list(PUSHED_DELIVERY).index, ("id", "received_at", "endpoint_id"))
-_digest_of = itemgetter(
-    list(PUSHED_MESSAGE).index("digest")
-)  # two workers insert the same messages in one order
+of_delivery = itemgetter(*map(list(PUSHED_DELIVERY).index, OF_DELIVERY.values()))
+_digest_of = itemgetter(list(PUSHED_MESSAGE).index("digest"))  # two workers insert in the same order
 
 _DUPLICATES = (
     "INSERT INTO duplicate_count (endpoint_id, hour, deliveries, messages) {values}"
@@ -190,14 +188,26 @@ _DUPLICATES = (
 _NEW_DELIVERY = f"INSERT INTO inbox_delivery ({', '.join(DELIVERY)})"
 _DELIVERY_VALUES = ", ".join(_SAME_DELIVERY.get(name, name) for name in DELIVERY)
 _SIZED_DELIVERY = {**PUSHED_DELIVERY, "n": "int"}  # with how many messages it carries
+_NUMBERED_MESSAGE = {**PUSHED_MESSAGE, "n": "int"}  # with the place of its delivery in the batch
+
+_DELIVERIES_FROM = len(_NUMBERED_MESSAGE) + 1  # where their parameters begin
+_GATHERED = ", ".join(
+    f"{array(kind, place)} AS {name}_of"
+    for place, (name, kind) in enumerate(_SIZED_DELIVERY.items(), start=_DELIVERIES_FROM)
+    if name in OF_DELIVERY.values()
+)
+_MESSAGE_VALUES = layout.message_values(
+    {**_SAME_MESSAGE, **{name: f"({source}_of)[m.n]" for name, source in OF_DELIVERY.items()}}, "postgres"
+)
 
 # Everything in one statement, since round trips are what PostgreSQL costs: messages in the order of their
 # digests, then the deliveries that brought one or could not be read, then the count of what was known.
 _STORE = (
-    f"WITH m({', '.join(PUSHED_MESSAGE)}) AS (SELECT * FROM {unnest(PUSHED_MESSAGE)}),"
+    f"WITH m({', '.join(_NUMBERED_MESSAGE)}) AS (SELECT * FROM {unnest(_NUMBERED_MESSAGE)}),"
     f" d({', '.join(_SIZED_DELIVERY)}) AS"
-    f" (SELECT * FROM {unnest(_SIZED_DELIVERY, first=len(PUSHED_MESSAGE) + 1)}),"
-    f" stored AS ({layout.NEW_MESSAGE} SELECT {{values}} FROM m"
+    f" (SELECT * FROM {unnest(_SIZED_DELIVERY, first=_DELIVERIES_FROM)}),"
+    f" of AS MATERIALIZED (SELECT {_GATHERED}),"
+    f" stored AS ({layout.NEW_MESSAGE} SELECT {_MESSAGE_VALUES} FROM m, of"
     " ON CONFLICT (digest) DO NOTHING RETURNING delivery_id),"
     " new AS (SELECT delivery_id, count(*)::int AS n FROM stored GROUP BY delivery_id),"
     f" kept AS ({_NEW_DELIVERY} SELECT {_DELIVERY_VALUES} FROM d"
@@ -212,19 +222,20 @@ _STORE = (
     + ") SELECT delivery_id, n FROM new"
 )
 
+_WHOLE_MESSAGE = (*PUSHED_MESSAGE, *OF_DELIVERY)
 _SQLITE_MESSAGE = (
-    f"{layout.NEW_MESSAGE} SELECT {{values}} FROM"
-    f" (SELECT {', '.join(f'? AS {name}' for name in PUSHED_MESSAGE)}) WHERE true"
+    f"{layout.NEW_MESSAGE} SELECT {layout.message_values(_SAME_MESSAGE, 'sqlite')} FROM"
+    f" (SELECT {', '.join(f'? AS {name}' for name in _WHOLE_MESSAGE)}) WHERE true"
     " ON CONFLICT (digest) DO NOTHING"
 )
 _SQLITE_DELIVERY = f"{_NEW_DELIVERY} VALUES ({', '.join(_SAME_DELIVERY.get(name, '?') for name in DELIVERY)})"
 
 
-def _store(
-    connection: sqlite3.Connection, arrivals: Sequence[Arrival], messages: Sequence[tuple[Any, ...]]
-) -> dict[int, int]:
+def _store(connection: sqlite3.Connection, arrivals: Sequence[Arrival]) -> dict[int, int]:
     """The same for SQLite; how many new messages each delivery brought."""
-    connection.executemany(_SQLITE_MESSAGE.format(values=_message_values()), messages)
+    messages = [(*row, *of_delivery(arrival.delivery)) for arrival in arrivals for row in arrival.messages]
+    messages.sort(key=_digest_of)  # neighbours in the index
+    connection.executemany(_SQLITE_MESSAGE, messages)
     ids_ = [arrival.delivery[_ID] for arrival in arrivals]
     new = dict(
         connection.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from prometheus_client import Counter
@@ -59,7 +60,7 @@ async def receive(request: Request, platform: str, endpoint_key: str) -> HTTPRes
     if request.headers.get("content-encoding", "identity") != "identity":
         raise EncodingRefused
     endpoint: EndpointView | None = await request.app.ctx.endpoints.get(endpoint_key, now=now)
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers: Mapping[str, str] = request.headers  # its names are in lower case already
     try:
         plaintext = _authenticated(adapter, endpoint, request, headers, now_ms=clock.to_ms(now))
     except BadSignature:
@@ -84,7 +85,12 @@ async def receive(request: Request, platform: str, endpoint_key: str) -> HTTPRes
 
 
 def _authenticated(
-    adapter: Adapter, endpoint: EndpointView | None, request: Request, headers: dict[str, str], *, now_ms: int
+    adapter: Adapter,
+    endpoint: EndpointView | None,
+    request: Request,
+    headers: Mapping[str, str],
+    *,
+    now_ms: int,
 ) -> bytes:
     """The plaintext of a delivery; a stranger's costs the same work and is refused in the end."""
     known = endpoint is not None and endpoint.platform == adapter.name and not endpoint.disabled

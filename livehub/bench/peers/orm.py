@@ -70,6 +70,9 @@ async def _receive(request: Request, platform: str, endpoint_key: str) -> HTTPRe
         )
         fresh = {row[DIGEST]: row for row in arrival.messages if row[DIGEST] not in known}
         if fresh:
+            of_delivery = dict(
+                zip(receiving.OF_DELIVERY, receiving.of_delivery(arrival.delivery), strict=True)
+            )
             await InboxDelivery.create(
                 **dict(zip(receiving.PUSHED_DELIVERY, arrival.delivery, strict=True)),
                 source="push",
@@ -79,6 +82,7 @@ async def _receive(request: Request, platform: str, endpoint_key: str) -> HTTPRe
                 [
                     InboxMessage(
                         **dict(zip(receiving.PUSHED_MESSAGE, row, strict=True)),
+                        **of_delivery,
                         source="push",
                         status=MessageStatus.RECEIVED,
                         next_attempt_at=now,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -34,6 +35,7 @@ from livehub.platforms.errors import UnusableSecret
 from livehub.platforms.wire import MAX_NATIVE_ID, MAX_NATIVE_TYPE, MAX_SHOP_REF, Id, ref, required
 
 PROBE_BYTES = 512
+_LIKE_A_PROBE = re.compile(rb'"tag"\s*:\s*"?0\b')  # most messages need not be taken apart to say no
 
 
 class Element(Struct, frozen=True):
@@ -161,7 +163,7 @@ class Doudian:
 
     def probe(self, plaintext: bytes) -> Reply | None:
         """The platform tries an address with a single message of tag 0 when it is saved."""
-        if len(plaintext) > PROBE_BYTES:
+        if len(plaintext) > PROBE_BYTES or not _LIKE_A_PROBE.search(plaintext):
             return None
         try:
             natives = self.split(plaintext, headers={})
