@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tortoise.migrations.operations import CreateModel, TortoiseOperation
+from tortoise.fields import Field
+from tortoise.migrations.operations import AlterField, CreateModel, TortoiseOperation
 from tortoise.migrations.schema_generator.state import ModelState
 
 
@@ -68,6 +69,23 @@ class PerDialect(TortoiseOperation):
             return
         for statement in self.statements[state_editor.client.capabilities.dialect]:
             await state_editor.client.execute_script(statement)
+
+
+class DropFieldIndex(AlterField):
+    """The index of one field goes; Tortoise would copy the whole table for that on SQLite."""
+
+    def __init__(self, model_name: str, name: str, field: Field[Any], *, index: str) -> None:
+        super().__init__(model_name, name, field)
+        self._index = index
+
+    async def database_forward(
+        self, app_label: str, old_state: Any, new_state: Any, state_editor: Any = None
+    ) -> None:
+        """Drop it by its name."""
+        drop = [f'DROP INDEX "{self._index}"']
+        await PerDialect(postgres=drop, sqlite=drop).database_forward(
+            app_label, old_state, new_state, state_editor
+        )
 
 
 def together(*steps: PerDialect) -> PerDialect:

@@ -33,7 +33,7 @@ class InboxDelivery(Model):
     """推送: the bytes of one delivery, sealed, sha256 and verdict outlive them."""
 
     id = fields.BigIntField(primary_key=True)
-    received_at = InstantField(db_index=True)
+    received_at = InstantField()
     centre_id = fields.BigIntField()
     platform = fields.CharField(max_length=32)
     endpoint_id = fields.BigIntField()

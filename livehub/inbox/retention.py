@@ -30,11 +30,20 @@ _DAYS = (
     " (SELECT max(s.evidence_days) FROM shop s WHERE s.endpoint_id = inbox_delivery.endpoint_id),"
     f" {EVIDENCE_DAYS})"
 )
-_ERASE = (
-    "UPDATE inbox_delivery SET body_sealed = NULL WHERE id IN (SELECT id FROM v) AND body_sealed IS NOT NULL"
-    f" AND received_at < (SELECT max(now) FROM v) - {_DAYS} * CAST({_DAY_MS} AS bigint)"
+_OVER = (
+    "body_sealed IS NOT NULL"
+    f" AND received_at < {{now}} - {_DAYS} * CAST({_DAY_MS} AS bigint)"
     " AND NOT EXISTS (SELECT 1 FROM inbox_message m WHERE m.delivery_id = inbox_delivery.id"
-    f" AND m.status NOT IN ({_DONE})) RETURNING id, centre_id, received_at"
+    f" AND m.status NOT IN ({_DONE}))"
+)
+_KEPT = (
+    f"SELECT id, received_at, {_OVER.format(now='$1')} AS over FROM inbox_delivery"
+    " WHERE body_sealed IS NOT NULL AND received_at < $2 AND (received_at, id) > ($3, $4)"
+    " ORDER BY received_at, id LIMIT "
+)
+_ERASE = (
+    f"UPDATE inbox_delivery SET body_sealed = NULL WHERE id IN (SELECT id FROM v)"
+    f" AND {_OVER.format(now='(SELECT max(now) FROM v)')} RETURNING id, centre_id, received_at"
 )
 
 
@@ -42,18 +51,13 @@ async def erase_due(*, now: datetime) -> int:
     """Erase the bytes whose time is over, in small transactions; returns how many deliveries it were."""
     row = await database.fetch_one("SELECT min(evidence_days) AS days FROM shop")
     shortest = min(EVIDENCE_DAYS, row["days"] or EVIDENCE_DAYS) if row else EVIDENCE_DAYS
-    before, last, erased = clock.to_ms(now - timedelta(days=shortest)), 0, 0
-    while rows := await database.fetch(
-        "SELECT id, received_at, body_sealed IS NULL AS erased FROM inbox_delivery"
-        f" WHERE id > $1 ORDER BY id LIMIT {LOOK}",
-        last,
-    ):
-        last = rows[-1]["id"]
-        old = [row["id"] for row in rows if not row["erased"] and row["received_at"] < before]
-        for start in range(0, len(old), BATCH):
-            erased += await database.unit(partial(_erase, old[start : start + BATCH], now))
-        if not old and rows[0]["received_at"] >= before:
-            break  # ids are in the order of time: those that follow are younger still
+    at, before = clock.to_ms(now), clock.to_ms(now - timedelta(days=shortest))
+    last, erased = (-1, 0), 0
+    while rows := await database.fetch(f"{_KEPT}{LOOK}", at, before, *last):
+        last = rows[-1]["received_at"], rows[-1]["id"]
+        over = [row["id"] for row in rows if row["over"]]
+        for start in range(0, len(over), BATCH):
+            erased += await database.unit(partial(_erase, over[start : start + BATCH], now))
     return erased
 
 

@@ -96,6 +96,31 @@ async def test_each_delivery_keeps_its_bytes_as_long_as_its_most_patient_shop_sa
     assert await retention.erase_due(now=NOW) == 0
 
 
+async def test_what_was_erased_before_is_not_read_again(db: Settings) -> None:
+    """The look goes by an index in which only those are that have their bytes."""
+    await arrived(await an_endpoint(await a_bureau()), b"{broken", days=1)
+    await database.execute(MANY_WITHOUT_BYTES)
+    await database.execute("ANALYZE")
+
+    look = retention._KEPT.replace("$1", "9").replace("$2", "8").replace("$3", "-1").replace("$4", "0")
+    explain = "EXPLAIN QUERY PLAN" if db.is_sqlite else "EXPLAIN"
+    plan = " ".join(str(row) for row in await database.fetch(f"{explain} {look} 5000"))
+
+    assert "inbox_delivery_kept" in plan
+    assert "Seq Scan on inbox_delivery" not in plan
+    assert "SCAN inbox_delivery" not in plan
+    assert await retention.erase_due(now=NOW) == 0
+
+
+MANY_WITHOUT_BYTES = (
+    "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 20000)"
+    " INSERT INTO inbox_delivery (received_at, centre_id, platform, endpoint_id, source, verdict, status, error,"
+    " size, sha256, body_sealed, headers, host, request_id)"
+    " SELECT n, 1, 'doudian', 1, 'push', 'signed', 'split', '', 0, (SELECT sha256 FROM inbox_delivery LIMIT 1),"
+    " NULL, '{}', '', '' FROM n"
+)
+
+
 async def kept_apart_from_bytes() -> list[list[dict[str, object]]]:
     columns = ", ".join(name for name in layout.DELIVERY if name != "body_sealed")
     return [
