@@ -83,6 +83,7 @@ class GroupCommit(Generic[Item, Answer]):
         queue_limit: int,
         batch_limit: int,
         own_transaction: bool = False,
+        takes_turns: bool = False,
     ) -> None:
         self.name = name
         self.fallbacks = 0
@@ -90,6 +91,7 @@ class GroupCommit(Generic[Item, Answer]):
         self._settle = self._whole if own_transaction else database.atomic(self._whole)
         self._queue_limit = queue_limit
         self._batch_limit = batch_limit
+        self._takes_turns = takes_turns
         self._waiting: deque[Waiting[Item, Answer]] = deque()
         self._arrived = asyncio.Event()
         self._flusher: asyncio.Task[None] | None = None
@@ -150,10 +152,13 @@ class GroupCommit(Generic[Item, Answer]):
     def _most(self, size: int, *, came: int) -> int:
         """How many the next batch may have: half, where a server commits and fewer came than were served.
 
+        With ``takes_turns`` also where more came: for a crowd of people, who wait for their answers, and
+        not for machines, of which the next come whatever was answered.
+
         A crowd whose next requests come when its answers went stands in one batch for ever, and we and the
         server take turns at idling. SQLite commits in this process, so that nothing is gained by turns.
         """
-        if came >= size or database.dialect() == "sqlite":
+        if (came >= size and not self._takes_turns) or database.dialect() == "sqlite":
             return self._batch_limit
         return min(self._batch_limit, max(SMALL, (size + came + 1) // 2))
 

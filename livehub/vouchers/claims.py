@@ -73,6 +73,7 @@ class ClaimDesk:
             queue_limit=settings.queue_limit,
             batch_limit=settings.batch_limit,
             own_transaction=True,
+            takes_turns=True,
         )
 
     def start(self) -> None:

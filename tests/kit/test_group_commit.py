@@ -82,3 +82,32 @@ async def test_a_crowd_is_served_in_turns_where_a_server_commits(db: Settings) -
         assert sum(crowd) / len(crowd) > 16
     else:
         assert min(crowd) == 64
+
+
+async def test_one_that_takes_turns_leaves_half_of_a_larger_crowd(db: Settings) -> None:
+    """Where many came while few were served, all of them at once would stand in one batch from then on."""
+    sizes: list[int] = []
+    is_open = asyncio.Event()
+
+    async def settle(items: Sequence[int]) -> list[int]:
+        sizes.append(len(items))
+        await is_open.wait()
+        return list(items)
+
+    commits: GroupCommit[int, int] = GroupCommit(
+        "tests", settle, queue_limit=100, batch_limit=100, own_transaction=True, takes_turns=True
+    )
+    commits.start()
+    try:
+        first = asyncio.create_task(commits.submit(0))
+        await asyncio.sleep(0.01)
+        others = asyncio.gather(*(commits.submit(number) for number in range(79)))
+        await asyncio.sleep(0.01)
+        is_open.set()
+        async with asyncio.timeout(10):
+            assert await first == 0
+            assert await others == list(range(79))
+    finally:
+        await asyncio.wait_for(commits.stop(), 5)
+
+    assert sizes[:2] == ([1, 40] if database.dialect() == "postgres" else [1, 79])
