@@ -265,7 +265,15 @@ def home_of(actor: Actor) -> str:
 
 def where(request: Request) -> dict[str, str]:
     """Where a request came from, as every Actor carries it."""
-    return {"ip": _plain(request.remote_addr) or request.ip, "request_id": str(request.id)}
+    return {"ip": _forwarded(request) or request.ip, "request_id": str(request.id)}
+
+
+def _forwarded(request: Request) -> str:
+    """The address a trusted proxy tells; without one nobody is asked: Sanic reads the headers each time."""
+    config = request.app.config
+    if not (config.PROXIES_COUNT or config.REAL_IP_HEADER or config.FORWARDED_SECRET):
+        return ""
+    return _plain(request.remote_addr)
 
 
 def _plain(address: str) -> str:
