@@ -27,7 +27,34 @@ from livehub.vouchers.claim_view import DROP_TERMS, View
 
 COLUMNS = {**claim_rows.COLUMNS, **claim_rows.AUDITED}
 STEPS = (claim_rows.AUDIT, *claim_rows.STEPS)
-_VALUES = itemgetter(*COLUMNS)
+# Alike for all who claim by one link of one network: sent once, not with each row.
+_SHARED = {
+    name: COLUMNS[name]
+    for name in (
+        "template_id",
+        "campaign_id",
+        "round_id",
+        "platform",
+        "link_id",
+        "drop_id",
+        "broadcast_id",
+        "streamer_id",
+        "valid_until",
+        "state",
+        "face_fen",
+        "unissued_id",
+        "held_id",
+        "body_hash",
+        "centre_id",
+        "bureau_id",
+        "ip",
+        "detail",
+    )
+}
+_OWN = {name: kind for name, kind in COLUMNS.items() if name not in _SHARED}
+_GIVEN = {**_OWN, "nth": "int"}
+_KINDS = {"nth": "int", **_SHARED}
+_own_of, _shared_of = itemgetter(*_OWN), itemgetter(*_SHARED)
 
 _TEMPLATES = {"id": "bigint", "seen": "text", "n": "int", "is_short": "int"}
 _DROPS = _TEMPLATES
@@ -160,14 +187,21 @@ async def _write(asked: Asked, rows: Sequence[dict[str, Any]]) -> list[Fresh]:
             for columns, table in zip(_ASKED.values(), asked.tables, strict=True)
             for each in arrays(columns, table)
         ),
-        *arrays(COLUMNS, list(map(_VALUES, rows))),
+        *_given(rows),
     ]
     return [Fresh(**row) for row in await database.commit_statement(_STATEMENT, *values)]
 
 
+def _given(rows: Sequence[dict[str, Any]]) -> list[Any]:
+    """The rows as parameters: what is their own, with the number of what they share, which is sent once."""
+    kinds: dict[tuple[Any, ...], int] = {}
+    own = [(*_own_of(row), kinds.setdefault(_shared_of(row), len(kinds))) for row in rows]
+    return [*arrays(_GIVEN, own), *arrays(_KINDS, [(nth, *shared) for shared, nth in kinds.items()])]
+
+
 def _postgres() -> str:
     parts, first = [], 1
-    for name, columns in {**_ASKED, "given": COLUMNS}.items():
+    for name, columns in {**_ASKED, "given": _GIVEN, "kinds": _KINDS}.items():
         parts.append(f"{name}({', '.join(columns)}) AS (SELECT * FROM {unnest(columns, first=first)})")
         first += len(columns)
     ok = _ok(
@@ -182,7 +216,8 @@ def _postgres() -> str:
     )
     steps = hot.ctes(STEPS, held={"voucher_template", "voucher_drop", "claim_link"})
     return (
-        f"WITH {', '.join(parts)},{ok}, v AS MATERIALIZED (SELECT given.* FROM given, ok WHERE ok.is_so)"
+        f"WITH {', '.join(parts)},{ok}, v AS MATERIALIZED (SELECT {', '.join(COLUMNS)}"
+        " FROM given JOIN kinds USING (nth), ok WHERE ok.is_so)"
         f"{steps}, windows AS ({window}){_FRESH}"
     )
 

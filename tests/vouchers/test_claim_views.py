@@ -77,6 +77,36 @@ async def test_a_rush_is_settled_as_last_seen_but_for_the_batches_that_meet_at_i
     assert fallbacks == 0
 
 
+async def test_each_of_a_mixed_batch_gets_what_her_own_link_and_kind_say(db: Settings) -> None:
+    world = await a_world(a_kind(face_fen=2000), a_kind(face_fen=3000))
+    other = await links.create(world.round.id, actor=world.officer, now=NOW, platform="kuaishou")
+    ways = [(slug, kind) for slug in (world.link, other) for kind in world.templates]
+    crowd = await a_crowd(world, 45)
+    wanted = [(person, *ways[n % 4], f"10.0.0.{n % 3}") for n, person in enumerate(crowd)]
+
+    async with desks(db) as (desk,):
+        await asyncio.gather(
+            *(
+                desk.claim(link.slug, claimant=person, key="k", now=NOW, template=kind.public_id, ip=ip)
+                for person, link, kind, ip in wanted
+            )
+        )
+        assert (desk.misses, desk.fallbacks) == (0, 0)
+
+    rows = await database.fetch(
+        "SELECT v.claimant_id, v.link_id, v.template_id, e.amount_fen, a.ip, a.detail FROM voucher v"
+        " JOIN ledger_entry e ON e.voucher_id = v.id JOIN audit_entry a ON a.object_id = v.public_id"
+        " AND a.action = 'voucher.claimed'"
+    )
+    assert {tuple(row.values()) for row in rows} == {
+        (
+            *(person.id, link.id, kind.id, kind.face_fen, ip),
+            f'{{"link":"{link.slug}","face_fen":{kind.face_fen}}}',
+        )
+        for person, link, kind, ip in wanted
+    }
+
+
 async def test_whoever_comes_again_is_missed_once_and_then_asked_for(db: Settings) -> None:
     world = await a_world()
     crowd = await a_crowd(world, 40)
