@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -135,6 +136,7 @@ async def test_a_point_in_time_is_restored_and_the_missing_hour_comes_again(
                 await asyncio.sleep(1)
                 before = set(installation.recorder.deliveries())
                 point = await asked(lost, "SELECT clock_timestamp()::text")
+                point_ms = int(datetime.fromisoformat(point).timestamp() * 1000)
                 await asyncio.sleep(2)
                 await asked(lost, "SELECT pg_switch_wal()")
             await becomes(lambda: archived(lost), seconds=20)
@@ -149,12 +151,21 @@ async def test_a_point_in_time_is_restored_and_the_missing_hour_comes_again(
             await livehub(place, "audit")
             restored = await kept_deliveries(place)
             assert before <= restored < set(installation.recorder.deliveries())
+            assert await newest_delivery(place) <= point_ms
 
             installation.settings = place
             async with installation.serve("--with-jobs", "--workers", "2") as installation.serving:
                 await send_again(installation)
                 found = await installation.reckon()
             assert found == await buckets_of_twin(twin, installation.recorder)
+
+
+async def newest_delivery(settings: Settings) -> int:
+    """When it arrived, in milliseconds."""
+    async with opened(settings):
+        row = await database.fetch_one("SELECT max(received_at) AS at FROM inbox_delivery")
+    assert row is not None
+    return int(row["at"])
 
 
 async def asked(cluster: Cluster, question: str) -> str:
