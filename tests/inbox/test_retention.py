@@ -114,9 +114,9 @@ async def test_what_was_erased_before_is_not_read_again(db: Settings) -> None:
 
 MANY_WITHOUT_BYTES = (
     "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 20000)"
-    " INSERT INTO inbox_delivery (received_at, centre_id, platform, endpoint_id, source, verdict, status, error,"
+    " INSERT INTO inbox_delivery (id, received_at, centre_id, platform, endpoint_id, source, verdict, status, error,"
     " size, sha256, body_sealed, headers, host, request_id)"
-    " SELECT n, 1, 'doudian', 1, 'push', 'signed', 'split', '', 0, (SELECT sha256 FROM inbox_delivery LIMIT 1),"
+    " SELECT -n, n, 1, 'doudian', 1, 'push', 'signed', 'split', '', 0, (SELECT sha256 FROM inbox_delivery LIMIT 1),"
     " NULL, '{}', '', '' FROM n"
 )
 
