@@ -141,8 +141,18 @@ async def commit_statement(sql: str, *args: Any) -> list[dict[str, Any]]:
     return await get_connection(HOT).execute_query_dict(sql, list(args))
 
 
+async def ask(sql: str, *args: Any) -> list[dict[str, Any]]:
+    """Rows of a short question that reads by index, outside the current transaction: the way of hot paths.
+
+    PostgreSQL plans it by index whatever size the tables had; SQLite answers it in the event loop's thread.
+    """
+    if dialect() == "postgres":
+        return await commit_statement(sql, *args)
+    return await get_connection("default").ask(sql, args)  # type: ignore[attr-defined,no-any-return]  # our client's
+
+
 async def commit_work(work: Callable[[sqlite3.Connection], T]) -> T:
-    """SQLite only: ``work`` as a transaction of its own, in one visit to the connection's thread.
+    """SQLite only: ``work`` as a transaction of its own, run by the event loop itself: a batch, nothing long.
 
     It uses ``?`` placeholders, and nothing in it may wait for anything but this database.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 from tortoise.connection import get_connection
 
-from livehub.database.connections import commit_statement, dialect, fetch
+from livehub.database.connections import ask, dialect, fetch
 
 SQLITE_VARIABLES = 32_000  # SQLite 3.32 and later allow 32,766 in one statement
 
@@ -19,8 +19,7 @@ async def with_rows(
 ) -> list[dict[str, Any]]:
     """Run ``WITH v(columns) AS (rows) statement`` and return what it returns.
 
-    ``by_index``: on a connection that plans by index whatever size the tables had, and outside the current
-    transaction.
+    ``by_index``: it reads only, and is asked as ``ask`` does, outside the current transaction.
 
     ``columns`` is name -> PostgreSQL type (bigint, int, text, bytea, boolean). The statement must treat
     each row of ``v`` on its own, because SQLite gets them in chunks; ``INSERT … SELECT … FROM v`` needs a
@@ -28,15 +27,15 @@ async def with_rows(
     """
     if not rows:
         return []
+    question = ask if by_index else fetch
     if dialect() == "postgres":
-        ask = commit_statement if by_index else fetch
-        return await ask(f"{_head(columns)} {statement}", *arrays(columns, rows))
+        return await question(f"{_head(columns)} {statement}", *arrays(columns, rows))
     answers: list[dict[str, Any]] = []
     step = SQLITE_VARIABLES // len(columns)
     for start in range(0, len(rows), step):
         chunk = rows[start : start + step]
         head = _sqlite_head(tuple(columns), len(chunk))
-        answers += await fetch(f"{head} {statement}", *(value for row in chunk for value in row))
+        answers += await question(f"{head} {statement}", *(value for row in chunk for value in row))
     return answers
 
 

@@ -32,8 +32,8 @@ T = TypeVar("T")
 
 _NUMBERED = re.compile(r"\$(\d+)")
 BUSY_TIMEOUT_MS = 5000
-# The file's thread and the event loop share the interpreter: with Python's 5 ms each row of a batch may wait
-# so long for its turn. At 70 % of the load an acknowledgement took 72 ms so, and 5 with half a millisecond.
+# The connection's thread and the event loop share the interpreter: with Python's 5 ms each begin and each
+# commit may wait so long until its end is noticed.
 _SWITCH_SECONDS = 0.0005
 
 
@@ -170,7 +170,7 @@ class Client(SqliteClient):
     def _in_transaction(self) -> Any:
         return _Transaction(_Wrapper(self), self._lock)
 
-    async def create_connection(self, with_db: bool) -> None:  # noqa: FBT001 -- Tortoise's signature
+    async def create_connection(self, with_db: bool) -> None:  # noqa: ARG002, FBT001 -- Tortoise's signature
         if self._connection is not None:
             return
         sys.setswitchinterval(_SWITCH_SECONDS)
@@ -180,13 +180,22 @@ class Client(SqliteClient):
                 self._guest = marker.Guest(file)
                 try:
                     marker.check(file)
-                    await super().create_connection(with_db)
+                    await self._open()
                     await self._mark_open()
                 except BaseException:
                     await _beyond_cancellation(self._drop())
                     raise
         except (sqlite3.OperationalError, OSError) as error:
             raise (translate(error) or OperationalError(error)) from error
+
+    async def _open(self) -> None:
+        """As Tortoise does it, but batches may run their statements outside the connection's thread."""
+        self._connection = await aiosqlite.connect(
+            self.filename, isolation_level=None, check_same_thread=False
+        )
+        self._connection._conn.row_factory = sqlite3.Row  # noqa: SLF001 -- as Tortoise sets it
+        for pragma, value in self.pragmas.items():
+            await self._connection.execute_fetchall(f"PRAGMA {pragma}={value}")
 
     async def close(self) -> None:
         if self._guest is not None:
@@ -254,38 +263,38 @@ class Client(SqliteClient):
 
     @_translated
     async def commit_work(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """``work`` in a transaction of its own, all of it in one visit to the connection's thread.
+        """``work`` in a transaction of its own, its statements in the event loop's own thread.
 
-        It cannot be cut: whoever waits for it may go, the thread goes on to the commit.
+        There they need not ask for the interpreter's lock after each row, which costs more than the rows.
+        What may take long, to wait for the file's lock and for the disk, is left to the connection's thread.
         """
-        async with self.acquire_connection() as connection:
-            whole: T = await connection._execute(_committed, connection._conn, work)  # noqa: SLF001 -- its thread
-            return whole
+        async with self._in_transaction() as transaction:
+            return work(transaction._connection._conn)  # noqa: SLF001 -- the connection that has begun
+
+    @_translated
+    async def ask(self, query: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        """A short question outside any transaction, answered in the event loop's own thread as well."""
+        async with self._reader_lock:
+            reader = await self._ready_reader()
+            return [dict(row) for row in reader._conn.execute(_dialect(query), values)]  # noqa: SLF001 -- as above
 
     async def _read(self, query: str, values: list[Any] | None) -> list[sqlite3.Row]:
         async with self._reader_lock:
-            if self._reader is None:
-                async with self.acquire_connection():  # the writer first: it marks the file
-                    self._reader = await self._open_reader()
-            return list(await self._reader.execute_fetchall(_dialect(query), values))
+            reader = await self._ready_reader()
+            return list(await reader.execute_fetchall(_dialect(query), values))
+
+    async def _ready_reader(self) -> aiosqlite.Connection:
+        if self._reader is None:
+            async with self.acquire_connection():  # the writer first: it marks the file
+                self._reader = await self._open_reader()
+        return self._reader
 
     async def _open_reader(self) -> aiosqlite.Connection:
-        reader = await aiosqlite.connect(self.filename, isolation_level=None)
+        reader = await aiosqlite.connect(self.filename, isolation_level=None, check_same_thread=False)
         reader._conn.row_factory = sqlite3.Row  # noqa: SLF001 -- as Tortoise sets it, before any await
         for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "query_only=ON"):
             await reader.execute(f"PRAGMA {pragma}")
         return reader
-
-
-def _committed(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        done = work(connection)
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
-    return done
 
 
 def _is_read(query: str) -> bool:

@@ -180,7 +180,7 @@ def _asked(settling: Settling, view: View, *, now: datetime) -> Asked:
 
 async def _write(asked: Asked, rows: Sequence[dict[str, Any]]) -> list[Fresh]:
     if database.dialect() == "sqlite":
-        return await database.commit_work(lambda connection: _write_in_thread(connection, asked, rows))
+        return await database.commit_work(lambda connection: _write_at_once(connection, asked, rows))
     values = [
         *(
             each
@@ -243,7 +243,7 @@ _STATEMENT = _postgres()
 _QUESTION = _sqlite()
 
 
-def _write_in_thread(
+def _write_at_once(
     connection: sqlite3.Connection, asked: Asked, rows: Sequence[dict[str, Any]]
 ) -> list[Fresh]:
     """The same for SQLite, where nobody else writes meanwhile: ask, then write."""

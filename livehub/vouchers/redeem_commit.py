@@ -42,7 +42,7 @@ class Settler:
     async def settle(self, taps: Sequence[Tap]) -> Answers:
         """One answer for each tap, in order, when everything is committed."""
         if database.dialect() == "sqlite":
-            return await database.commit_work(lambda connection: _settle_in_thread(connection, taps))
+            return await database.commit_work(lambda connection: _settle_at_once(connection, taps))
         answers, settling = _decide(taps, await redeem_reads.read(taps))
         if await _is_written(settling, taps, database.commit_statement):
             return answers
@@ -122,9 +122,9 @@ _STATEMENT = (
 )
 
 
-def _settle_in_thread(connection: sqlite3.Connection, taps: Sequence[Tap]) -> Answers:
+def _settle_at_once(connection: sqlite3.Connection, taps: Sequence[Tap]) -> Answers:
     """The same for SQLite, where nobody else writes meanwhile."""
-    answers, settling = _decide(taps, redeem_reads.read_in_thread(connection, taps))
+    answers, settling = _decide(taps, redeem_reads.read_at_once(connection, taps))
     hot.write(connection, settling.rows, redeem_rows.TILL_STEPS["sqlite"])
     connection.executemany(
         each_row(refusals.ADD.format(of="v"), tuple(refusals.COLUMNS)), refusals.rows(settling.refused)

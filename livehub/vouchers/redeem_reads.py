@@ -102,8 +102,8 @@ async def read(taps: Sequence[Tap], *, in_transaction: bool = False) -> list[See
     return [_seen(found[i]) for i in range(len(taps))]
 
 
-def read_in_thread(connection: sqlite3.Connection, taps: Sequence[Tap]) -> list[Seen]:
-    """The same for SQLite, in the connection's thread."""
+def read_at_once(connection: sqlite3.Connection, taps: Sequence[Tap]) -> list[Seen]:
+    """The same for SQLite, in the transaction that also writes."""
     question = each_row(_QUESTION, tuple(_ASKED))
     cursor = connection.cursor()
     cursor.row_factory = None  # plain tuples: a name of sqlite3.Row is searched for each time
