@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
                 "claim_link", "claim_link_one_per_channel", "broadcast_id, streamer_id, platform", "broadcast_id IS NOT NULL"
             ),
             # A voucher is written twice, and no index knows its state: its second writing stays in its page.
-            PerDialect(postgres=["ALTER TABLE voucher SET (fillfactor = 50)"], sqlite=[]),
+            PerDialect(postgres=["ALTER TABLE voucher SET (fillfactor = 85)"], sqlite=[]),
             append_only("audit_entry"),
             append_only("audit_link"),
             append_only("ledger_entry"),

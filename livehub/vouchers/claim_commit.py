@@ -27,7 +27,7 @@ from livehub.vouchers.claim_view import DROP_TERMS, View
 
 COLUMNS = {**claim_rows.COLUMNS, **claim_rows.AUDITED}
 STEPS = (claim_rows.AUDIT, *claim_rows.STEPS)
-# Alike for all who claim by one link of one network: sent once, not with each row.
+# Alike for all who claim by one link: sent once, not with each row.
 _SHARED = {
     name: COLUMNS[name]
     for name in (
@@ -47,7 +47,6 @@ _SHARED = {
         "body_hash",
         "centre_id",
         "bureau_id",
-        "ip",
         "detail",
     )
 }

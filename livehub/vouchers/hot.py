@@ -186,7 +186,7 @@ def add(step: Step) -> str:
 
 
 def write(connection: sqlite3.Connection, rows: Sequence[Mapping[str, Any]], steps: Sequence[Step]) -> None:
-    """SQLite only: the steps, in the connection's thread, by statements that stay prepared."""
+    """SQLite only: the steps, by statements that stay prepared."""
     for step in steps:
         if step.sum is None:
             values = [[row[name] for name in step.columns] for row in rows]

@@ -131,10 +131,20 @@ async def test_the_race_is_won(db: Settings, race: Race, monkeypatch: pytest.Mon
 async def test_the_race_is_lost_without(db: Settings, guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     for removal in guard.removed:
         await removal(monkeypatch)
+    before = asyncio.all_tasks()
 
     with pytest.raises(LOST) as caught:
         await guard.race.run(db, monkeypatch)
+
     print(f"without {guard.of}: {str(caught.value).splitlines()[0]}")
+    await _end(asyncio.all_tasks() - before)
+
+
+async def _end(left_behind: set[asyncio.Task[object]]) -> None:
+    """Who still races when a race is lost would fail when its database is closed, and tell so in another test."""
+    for task in left_behind:
+        task.cancel()
+    await asyncio.gather(*left_behind, return_exceptions=True)
 
 
 @pytest.mark.parametrize(
