@@ -3,6 +3,7 @@
 from livehub.database.config import LABEL, MODEL_MODULES, tortoise_config
 from livehub.database.connections import (
     NOW_MS,
+    ask,
     atomic,
     close,
     commit_statement,
@@ -34,6 +35,7 @@ __all__ = [
     "DayField",
     "DigestField",
     "InstantField",
+    "ask",
     "atomic",
     "close",
     "commit_statement",

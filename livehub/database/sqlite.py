@@ -1,8 +1,9 @@
-"""Tortoise's SQLite engine made safe against cancellation, with BEGIN IMMEDIATE and a reader of its own.
+"""Tortoise's SQLite engine made safe against cancellation, with BEGIN IMMEDIATE and readers of its own.
 
 Stock Tortoise keeps its lock for good when a client's cancellation lands in BEGIN. Here every lock that
 was taken is given back by a task that no cancellation reaches. Plain SELECTs outside a transaction go
-to a second, read-only connection, so that pages do not wait for a commit.
+to a second, read-only connection, so that pages do not wait for a commit, and the short questions of hot
+paths to a third, so that they do not wait for pages.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ T = TypeVar("T")
 
 _NUMBERED = re.compile(r"\$(\d+)")
 BUSY_TIMEOUT_MS = 5000
+ASKING_SECONDS = 0.1  # while the loop waits; readers hardly ever meet a lock
 # The connection's thread and the event loop share the interpreter: with Python's 5 ms each begin and each
 # commit may wait so long until its end is noticed.
 _SWITCH_SECONDS = 0.0005
@@ -162,6 +164,7 @@ class Client(SqliteClient):
         super().__init__(file_path, **kwargs)
         self._reader: aiosqlite.Connection | None = None
         self._reader_lock = asyncio.Lock()
+        self._asking: sqlite3.Connection | None = None
         self._guest: marker.Guest | None = None
 
     def acquire_connection(self) -> Any:
@@ -224,8 +227,11 @@ class Client(SqliteClient):
 
     async def _drop(self) -> None:
         reader, self._reader = self._reader, None
+        asking, self._asking = self._asking, None
         guest, self._guest = self._guest, None
         try:
+            if asking is not None:
+                asking.close()
             if reader is not None:
                 await reader.close()
             await super().close()
@@ -273,24 +279,31 @@ class Client(SqliteClient):
 
     @_translated
     async def ask(self, query: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-        """A short question outside any transaction, answered in the event loop's own thread as well."""
-        async with self._reader_lock:
-            reader = await self._ready_reader()
-            return [dict(row) for row in reader._conn.execute(_dialect(query), values)]  # noqa: SLF001 -- as above
+        """A short question outside any transaction, answered in the event loop's own thread as well.
+
+        Its connection is nobody else's. A page's may still be reading for somebody who has gone, and a
+        connection sees the file as it was when the oldest of its questions began.
+        """
+        if self._asking is None:
+            async with self.acquire_connection():  # the writer first: it marks the file
+                self._asking = self._asking or self._open_asking()
+        return [dict(row) for row in self._asking.execute(_dialect(query), values).fetchall()]
+
+    def _open_asking(self) -> sqlite3.Connection:
+        asking = sqlite3.connect(self.filename, isolation_level=None, timeout=ASKING_SECONDS)
+        asking.row_factory = sqlite3.Row
+        asking.execute("PRAGMA query_only=ON")
+        return asking
 
     async def _read(self, query: str, values: list[Any] | None) -> list[sqlite3.Row]:
         async with self._reader_lock:
-            reader = await self._ready_reader()
-            return list(await reader.execute_fetchall(_dialect(query), values))
-
-    async def _ready_reader(self) -> aiosqlite.Connection:
-        if self._reader is None:
-            async with self.acquire_connection():  # the writer first: it marks the file
-                self._reader = await self._open_reader()
-        return self._reader
+            if self._reader is None:
+                async with self.acquire_connection():  # the writer first: it marks the file
+                    self._reader = await self._open_reader()
+            return list(await self._reader.execute_fetchall(_dialect(query), values))
 
     async def _open_reader(self) -> aiosqlite.Connection:
-        reader = await aiosqlite.connect(self.filename, isolation_level=None, check_same_thread=False)
+        reader = await aiosqlite.connect(self.filename, isolation_level=None)
         reader._conn.row_factory = sqlite3.Row  # noqa: SLF001 -- as Tortoise sets it, before any await
         for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "query_only=ON"):
             await reader.execute(f"PRAGMA {pragma}")

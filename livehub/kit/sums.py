@@ -60,6 +60,9 @@ class Sums(Generic[Key]):
         except Unavailable:
             log.warning("sums.wait", sums=self.name, number=counts.total())
             self._counts.update(counts)
+        except Exception:
+            log.exception("sums.wait", sums=self.name, number=counts.total())
+            self._counts.update(counts)
 
     async def _flush_forever(self) -> None:
         while not self._ending.is_set():

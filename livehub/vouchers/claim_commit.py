@@ -39,7 +39,6 @@ _SHARED = {
         "drop_id",
         "broadcast_id",
         "streamer_id",
-        "valid_until",
         "state",
         "face_fen",
         "unissued_id",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from time import monotonic
 
 import pytest
 from tortoise.exceptions import IntegrityError
@@ -54,6 +55,27 @@ async def test_rows_are_written_wholly_or_not_at_all(db: Settings) -> None:
         await database.write_rows({"key": "text", "n": "int"}, [("a", 1), ("b", 2), ("a", 3)], insert)
 
     assert await database.fetch("SELECT key FROM rate_window") == []
+
+
+async def test_a_short_question_sees_what_is_committed_beside_a_page_nobody_waits_for(db: Settings) -> None:
+    long = (
+        "SELECT count(*) AS n FROM (WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 4000000)"
+        " SELECT n FROM t) x, rate_window"
+    )
+    await database.with_rows({"key": "text", "n": "int"}, [("a", 1)], UPSERT)
+    assert await database.ask("SELECT count FROM rate_window") == [{"count": 1}]
+    reading = asyncio.ensure_future(database.fetch(long))
+    await asyncio.sleep(0.05)
+    assert not reading.done()
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+
+    await database.with_rows({"key": "text", "n": "int"}, [("a", 1)], UPSERT)
+    began = monotonic()
+    answer = await database.ask("SELECT count FROM rate_window")
+
+    assert answer == [{"count": 2}]
+    assert monotonic() - began < 0.2  # it does not wait for the page either
 
 
 async def test_cancelled_units_leave_no_lock_and_no_half_work(db: Settings) -> None:
