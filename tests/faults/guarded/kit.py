@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.faults.guarded.vouchers import CLAIMS_MEET, LINK_LOCK, TEMPLATE_LOCK, UNDER_LOCK
+from tests.faults.guarded.vouchers import LINK_LOCK, TEMPLATE_LOCK, UNDER_LOCK
 from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Cut
 from tests.kit import test_outbox, test_resealing
-from tests.vouchers import test_limits
+from tests.vouchers import test_claim_views, test_limits
 
 WHOLE_LOOK = Cut("livehub.kit.heads:Head._begin", "return 0", "return self._at")
 HEAD = Cut("livehub.kit.heads:Head._begin", "return self._at", "return 0")
@@ -42,8 +42,8 @@ GUARDS = (
         of="the template's lock, for what a network took at two desks",
         out=(TEMPLATE_LOCK,),
         behind=(LINK_LOCK,),
-        meets=(UNDER_LOCK, CLAIMS_MEET),
-        race=race(NETWORK),
+        meets=(UNDER_LOCK,),
+        race=race(test_claim_views.test_a_network_seen_for_the_first_time_at_two_desks_keeps_its_limit),
     ),
     *on_both(
         Guard(

@@ -25,24 +25,31 @@ from tests.vouchers import (
 
 
 def lingering(module: ModuleType, read: str) -> Callable[[pytest.MonkeyPatch], None]:
-    """Let nobody decide before two desks have come to read, so that they surely meet."""
+    """Let nobody decide before two desks have read, so that they surely meet."""
 
     async def two_desks_meet(patch: pytest.MonkeyPatch) -> None:
-        honest, both = getattr(module, read), asyncio.Barrier(2)
+        honest, before, after = getattr(module, read), asyncio.Barrier(2), asyncio.Barrier(2)
 
         async def together(questions: list[object], **how: bool) -> list[object]:
-            is_first = not both.broken
-            if is_first:
-                with suppress(TimeoutError, asyncio.BrokenBarrierError):
-                    await asyncio.wait_for(both.wait(), timeout=5)
-                    await both.abort()  # once is enough
+            is_first = await _both_come(before)
             found = await honest(questions, **how)
-            await asyncio.sleep(0.05 if is_first else 0)
+            if is_first:
+                await _both_come(after)
             return found
 
         patch.setattr(module, read, together)
 
     return two_desks_meet
+
+
+async def _both_come(place: asyncio.Barrier) -> bool:
+    """Wait for the other one; nobody waits a second time, nor for ever."""
+    if place.broken:
+        return False
+    with suppress(TimeoutError, asyncio.BrokenBarrierError):
+        await asyncio.wait_for(place.wait(), timeout=5)
+        await place.abort()
+    return True
 
 
 async def nothing_is_as_last_seen(patch: pytest.MonkeyPatch) -> None:
