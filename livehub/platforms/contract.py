@@ -154,7 +154,7 @@ class Native(Struct, frozen=True):
     native_type: str
     native_id: str  # '' where the platform gives none in its signed bytes
     shop_ref: str
-    element: bytes  # canonical bytes of this element alone: the digest's fallback
+    element: bytes  # canonical bytes of this element alone: what the digest is of without a native_id
     value: Any  # the adapter's own typed Struct
     provider_ts: int = 0  # milliseconds, 0 when unknown
 

@@ -18,9 +18,14 @@ def refuse_unsafe(raw: bytes) -> None:
     for a kilobyte: only bodies with many brackets or commas are looked at more closely.
     """
     _refuse_bytes(raw)
-    long = len(raw) > 2 * MAX_ELEMENTS and raw.count(b",") >= MAX_ELEMENTS
-    if long or raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+    if not is_slight(raw):
         _refuse_shape(raw)
+
+
+def is_slight(raw: bytes) -> bool:
+    """Whether there are too few brackets and commas for deep nesting and overlong arrays."""
+    many = len(raw) > 2 * MAX_ELEMENTS and raw.count(b",") >= MAX_ELEMENTS
+    return not many and raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH
 
 
 def _refuse_bytes(raw: bytes) -> None:

@@ -4,8 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from livehub.platforms import scan
+from livehub.platforms.adapters import doudian
+from livehub.platforms.adapters.doudian import TAGS
 from livehub.platforms.contract import Event, Fetch, FetchKind, Malformed, ReplyRefused
-from tests.platforms.doors import DOORS, NOW, compact, sample, standard_headers
+from tests.platforms.doors import DOORS, NOW, compact, doudian_element, sample, standard_headers
 
 PIECES = [b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b"0", b"-1", b"1e400", b"null", b"true", b"9" * 30]
 PIECES += [
@@ -58,6 +61,38 @@ def test_a_delivery(door, edits):
             assert refusal.reason in {"schema", "time", "currency", "identity"}  # noqa: PT017 -- one of many outcomes
         else:
             assert all(isinstance(event, Event) and "\0" not in repr(event) for event in events)
+
+
+BATCH = [
+    *(doudian_element(tag, **{TAGS[tag].time: 1_760_000_500}) for tag in TAGS),
+    doudian_element("101", as_text=False, pay_time=1760000010),
+    doudian_element(999, pay_time=1760000010),
+    doudian_element("101", msg_id="0", pay_time=1760000010),
+    doudian_element("101", pay_time=17),
+    doudian_element("102", pay_time=1760000010),
+    doudian_element("101", pay_time=1760000010, shop_id="沙"),
+    doudian_element("101", pay_time=1760000010) | {"msgId": []},
+    doudian_element("101", pay_time=1760000010) | {"msgId": "m-1"},
+]
+
+
+@settings(max_examples=600, deadline=None)
+@given(batch=st.lists(st.sampled_from(BATCH), max_size=4), edits=st.just([]) | EDITS)
+def test_what_is_plain_reads_as_the_careful_way_reads_it(batch, edits):
+    body = edited(compact(batch), edits)
+    try:
+        scan.refuse_unsafe(body)
+    except Malformed:
+        return
+
+    plain = doudian._of_plain(body)
+
+    if plain is not None:
+        assert plain == tuple(doudian._native(bytes(raw)) for raw in doudian._BATCH.decode(body))
+
+
+def test_most_batches_are_plain():
+    assert len(doudian._of_plain(compact(BATCH[: len(TAGS) // 2])) or ()) == len(TAGS) // 2
 
 
 @pytest.mark.parametrize("name", REPLIES)
