@@ -12,6 +12,7 @@ import asyncio
 import re
 import sqlite3
 import sys
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import lru_cache, wraps
@@ -33,6 +34,9 @@ T = TypeVar("T")
 
 _NUMBERED = re.compile(r"\$(\d+)")
 BUSY_TIMEOUT_MS = 5000
+# How often the file's lock is asked for. SQLite itself sleeps up to 100 ms between two looks, and a process
+# that commits one batch after the other is never found between two of them.
+LOOK_SECONDS = 0.0005
 ASKING_SECONDS = 0.1  # while the loop waits; readers hardly ever meet a lock
 # The connection's thread and the event loop share the interpreter: with Python's 5 ms each begin and each
 # commit may wait so long until its end is noticed.
@@ -114,6 +118,24 @@ async def _beyond_cancellation(work: Coroutine[Any, Any, None]) -> None:
     await asyncio.shield(asyncio.ensure_future(work))
 
 
+def _begin(connection: sqlite3.Connection) -> None:
+    """BEGIN IMMEDIATE, with our own patience instead of SQLite's."""
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                    raise
+                time.sleep(LOOK_SECONDS)  # noqa: TID251 -- in the connection's thread
+            else:
+                return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+
+
 class _Wrapper(SqliteTransactionWrapper):
     """A transaction's own view of the connection."""
 
@@ -124,7 +146,8 @@ class _Wrapper(SqliteTransactionWrapper):
         return _Held(self._lock, self)
 
     async def begin(self) -> None:
-        await self._connection.execute("BEGIN IMMEDIATE")
+        raw = self._connection
+        await raw._execute(_begin, raw._conn)  # type: ignore[no-untyped-call]  # noqa: SLF001 -- in its thread
 
     @_translated
     async def execute_query(self, query: str, values: list[Any] | None = None) -> tuple[int, Sequence[Any]]:
@@ -244,23 +267,25 @@ class Client(SqliteClient):
         if _is_read(query):
             rows = await self._read(query, values)
             return len(rows), rows
+        if _is_write(query):
+            async with self._in_transaction() as transaction:
+                touched: tuple[int, Sequence[Any]] = await transaction.execute_query(query, values)
+                return touched
         async with self.acquire_connection() as connection:
-            start = connection.total_changes
             rows = list(await connection.execute_fetchall(_dialect(query), values))
-            return (connection.total_changes - start) or len(rows), rows
+            return len(rows), rows
 
-    @_translated
     async def execute_query_dict(self, query: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
-        if _is_read(query):
-            return [dict(row) for row in await self._read(query, values)]
-        async with self.acquire_connection() as connection:
-            return [dict(row) for row in await connection.execute_fetchall(_dialect(query), values)]
+        _, rows = await self.execute_query(query, values)
+        return [dict(row) for row in rows]
 
-    @_translated
     async def execute_insert(self, query: str, values: list[Any]) -> Any:
-        async with self.acquire_connection() as connection:
-            row = await connection.execute_insert(query, values)
-            return row[0] if row else None
+        async with self._in_transaction() as transaction:
+            return await transaction.execute_insert(query, values)
+
+    async def execute_many(self, query: str, values: list[list[Any]]) -> None:
+        async with self._in_transaction() as transaction:
+            await transaction.execute_many(query, values)
 
     async def execute_for_each(self, query: str, rows: Sequence[Sequence[Any]]) -> int:
         async with self._in_transaction() as transaction:
@@ -312,6 +337,15 @@ class Client(SqliteClient):
 
 def _is_read(query: str) -> bool:
     return query.lstrip()[:6].upper() == "SELECT"
+
+
+@lru_cache(maxsize=2048)
+def _is_write(query: str) -> bool:
+    """Whether a statement by itself has to wait for the file's lock; one that begins WITH may be either."""
+    return _WRITING.match(query) is not None
+
+
+_WRITING = re.compile(r"\s*(WITH\b.*\b)?(INSERT|UPDATE|DELETE|REPLACE)\b", re.DOTALL | re.IGNORECASE)
 
 
 client_class = Client

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from time import monotonic
 
@@ -11,6 +13,8 @@ import pytest
 from tortoise.exceptions import IntegrityError
 
 from livehub import database
+from livehub.kit import clock, ids
+from livehub.kit.limits import RateWindow
 from livehub.settings import Settings
 from tests.contention import kinds
 
@@ -158,3 +162,47 @@ async def test_a_transaction_on_a_file_is_the_only_writer_from_its_beginning(db:
         await add("a")
 
     assert refusals == ["database is locked"]
+
+
+WRITES: dict[str, Callable[[], Awaitable[object]]] = {
+    "a transaction": lambda: database.unit(lambda: add("a")),
+    "a statement": lambda: database.execute("DELETE FROM rate_window"),
+    "a row": lambda: RateWindow.create(key=ids.public_id(), starts_at=clock.now(), count=1),
+}
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("write", WRITES)
+async def test_who_writes_now_and_then_gets_in_beside_a_process_that_never_rests(
+    db: Settings, write: str
+) -> None:
+    """SQLite looks for the lock ever less often; it was found free by chance, after seconds, or never."""
+    busy = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", NEVER_RESTS, db.database.removeprefix("sqlite://")),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert busy.stdout is not None
+    await busy.stdout.readline()
+    longest, written, until = 0.0, 0, monotonic() + 2
+    while monotonic() < until:
+        began = monotonic()
+        await WRITES[write]()
+        longest, written = max(longest, monotonic() - began), written + 1
+        await asyncio.sleep(0.01)
+    assert await busy.wait() == 0
+
+    assert longest < 1, f"{written} written, one of them after {longest:.1f} s"
+
+
+NEVER_RESTS = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+print("begun", flush=True)
+until = time.monotonic() + 3
+while time.monotonic() < until:
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("UPDATE rate_window SET count = count")
+    time.sleep(0.02)
+    connection.execute("COMMIT")
+    time.sleep(0.0005)
+"""

@@ -37,8 +37,17 @@ GUARDS = (
         race=race(test_reserve.test_a_reserved_question_is_answered_when_all_connections_are_taken),
     ),
     Guard(
+        of="the patience of who waits for the file's lock",
+        out=(Cut("livehub.database.sqlite:_begin", "busy_timeout=0", "busy_timeout=5000"),),
+        race=race(
+            test_engines.test_who_writes_now_and_then_gets_in_beside_a_process_that_never_rests,
+            write="a transaction",
+        ),
+        engine="sqlite",
+    ),
+    Guard(
         of="the write lock of a file, taken at the beginning",
-        out=(Cut("livehub.database.sqlite:_Wrapper.begin", "BEGIN IMMEDIATE", "BEGIN"),),
+        out=(Cut("livehub.database.sqlite:_begin", "BEGIN IMMEDIATE", "BEGIN"),),
         race=race(test_engines.test_a_transaction_on_a_file_is_the_only_writer_from_its_beginning),
         engine="sqlite",
     ),
