@@ -119,7 +119,7 @@ async def _beyond_cancellation(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _begin(connection: sqlite3.Connection) -> None:
-    """BEGIN IMMEDIATE, with our own patience instead of SQLite's."""
+    """Begin as the only writer, with our own patience instead of SQLite's."""
     until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     connection.execute("PRAGMA busy_timeout=0")
     try:
