@@ -67,7 +67,7 @@ class InboxMessage(Model):
     source = fields.CharField(max_length=8)  # push | pull | own
     position = fields.IntField(default=0)  # of the element in its delivery
     fact = fields.TextField(default="")  # normalised events without personal data, JSON
-    order_key = fields.CharField(max_length=128, default="", db_index=True)  # platform:shop_ref:order_ref
+    order_key = fields.CharField(max_length=128, default="")  # platform:shop_ref:order_ref; indexed by hand
     provider_ts = InstantField(default=0)
     received_at = InstantField()
     status = fields.CharEnumField(MessageStatus, max_length=16)

@@ -135,7 +135,10 @@ async def _queued(status: MessageStatus, centre_id: int) -> tuple[int, int | Non
 def _question(search: Search, *, centre_id: int) -> tuple[str, list[object]]:
     """(conditions, arguments) of a search."""
     wanted: list[tuple[str, object]] = [
-        (f"(m.native_id = ? OR m.native_type = ? OR m.order_key IN ({_KEYS}))", search.q.strip()),
+        (
+            f"(m.native_id = ? OR m.native_type = ? OR m.order_key <> '' AND m.order_key IN ({_KEYS}))",
+            search.q.strip(),
+        ),
         ("m.platform = ?", search.platform),
         ("s.public_id = ?", "" if search.shop == UNREGISTERED else search.shop),
         ("m.status = ?", "" if search.status == WAITING else search.status),
@@ -163,7 +166,7 @@ _COLUMNS = (
     " m.reason, m.attempts, m.last_error AS error, m.source"
 )
 _FROM = "FROM inbox_message m LEFT JOIN shop s ON s.platform = m.platform AND s.shop_ref = m.shop_ref"
-# An order number in each shop of the centre, and in those nobody registered; order_key is indexed.
+# An order number in each shop of the centre, and in those nobody registered.
 _KEYS = (
     "SELECT x.platform || ':' || x.shop_ref || ':' || ? FROM shop x WHERE x.centre_id = $1"
     " UNION SELECT y.platform || ':' || y.shop_ref || ':' || ? FROM inbox_message y"

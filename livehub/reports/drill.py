@@ -221,12 +221,11 @@ _MESSAGE = (
     " LEFT JOIN inbox_delivery d ON d.id = m.delivery_id"
 )
 
+_OF_ORDER = f"{_MESSAGE} WHERE m.order_key = $1 AND m.order_key <> '' ORDER BY m.id"
+
 
 async def _messages(order_key: str) -> list[MessageSeen]:
-    return [
-        _seen(row)
-        for row in await database.fetch(f"{_MESSAGE} WHERE m.order_key = $1 ORDER BY m.id", order_key)
-    ]
+    return [_seen(row) for row in await database.fetch(_OF_ORDER, order_key)]
 
 
 def _seen(row: dict[str, Any]) -> MessageSeen:

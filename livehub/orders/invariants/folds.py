@@ -34,14 +34,18 @@ async def check() -> list[str]:
         ]
 
 
+FACTS = (
+    "SELECT m.order_key AS order_key, m.source AS source, m.digest AS digest, m.fact AS fact"
+    " FROM v JOIN inbox_message m ON m.order_key = v.order_key AND m.order_key <> ''"
+    f" WHERE m.status IN ('{MessageStatus.APPLIED}', '{MessageStatus.STALE}') OR m.reason = 'identity'"
+)
+
+
 async def _fold(keys: list[str]) -> dict[str, OrderState]:
     rows = await database.with_rows(
         {"order_key": "text"},
         [(key,) for key in keys],
-        "SELECT m.order_key AS order_key, m.source AS source, m.digest AS digest, m.fact AS fact"
-        " FROM v JOIN inbox_message m ON m.order_key = v.order_key"
-        f" WHERE m.status IN ('{MessageStatus.APPLIED}', '{MessageStatus.STALE}')"
-        " OR m.reason = 'identity'",
+        FACTS,
     )
     folded: dict[str, OrderState] = {}
     for row in rows:
