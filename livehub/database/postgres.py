@@ -28,8 +28,8 @@ class _Transaction(TransactionContextPooled):
     async def __aenter__(self) -> Any:
         try:
             await self.ensure_connection()
-            self._pool = self.client._parent.lender()  # type: ignore[attr-defined]  # noqa: SLF001 -- our own client's
-            self.client._connection = await _lent(self._pool)  # noqa: SLF001 -- as above
+            pool = self.client._parent.lender()  # type: ignore[attr-defined]  # noqa: SLF001 -- our own client's
+            self.client._connection = await _lent(pool)  # noqa: SLF001 -- as above
         except Exception as error:
             raise (translate(error) or error) from error
         try:
@@ -58,7 +58,7 @@ class _Transaction(TransactionContextPooled):
                 await (client.commit() if commit else client.rollback())
         finally:
             with suppress(Exception):  # asyncpg throws away what it cannot reset; a commit stays one
-                await self._pool.release(client._connection)  # noqa: SLF001 -- as above
+                await _give_back(client._connection)  # noqa: SLF001 -- as above
 
 
 class _Connection(asyncpg.connection.Connection):  # type: ignore[misc]  # asyncpg ships no types
@@ -78,12 +78,12 @@ class _Pooled(PoolConnectionWrapper[Any]):
 
     async def __aenter__(self) -> Any:
         await self.ensure_connection()
-        self._pool = self.client.lender()  # type: ignore[attr-defined]  # our own client's
-        self.connection = await _lent(self._pool)
+        pool = self.client.lender()  # type: ignore[attr-defined]  # our own client's
+        self.connection = await _lent(pool)
         return self.connection
 
     async def __aexit__(self, *_: object) -> None:
-        await self._pool.release(self.connection)
+        await _give_back(self.connection)
 
 
 async def _lent(pool: asyncpg.Pool) -> Any:
@@ -96,6 +96,19 @@ async def _lent(pool: asyncpg.Pool) -> Any:
             if not pool.get_size() or monotonic() >= until:
                 raise
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _give_back(lent: Any) -> None:
+    """As ``pool.release`` does it, in this task: which there waits for a turn of the loop, or two.
+
+    A sound connection is given back without waiting for anything, so that no cancellation can meet it; one
+    that has to be closed is hung up on when it does.
+    """
+    if lent._con is None:  # noqa: SLF001 -- given back already; asyncpg says it nowhere else
+        return
+    lent._con._on_release()  # noqa: SLF001 -- as above
+    holder = lent._holder  # noqa: SLF001 -- as above
+    await holder.release(holder._timeout)  # noqa: SLF001 -- as above
 
 
 class _Counting:
