@@ -149,7 +149,7 @@ class AuditEntry(Model):
 
     class Meta:
         table = "audit_entry"
-        indexes = (("bureau_id", "id"), ("object_kind", "object_id"))
+        indexes = (("bureau_id", "id"),)
 
 
 class AuditLink(Model):

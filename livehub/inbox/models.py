@@ -56,7 +56,7 @@ class InboxMessage(Model):
     """消息: one event, recognised by its digest, the row is the queue."""
 
     id = fields.BigIntField(primary_key=True)
-    delivery_id = fields.BigIntField(db_index=True)  # 0: a fact of our own, such as a redemption
+    delivery_id = fields.BigIntField()  # 0: a fact of our own, such as a redemption, and in no index
     centre_id = fields.BigIntField()
     platform = fields.CharField(max_length=32)
     endpoint_id = fields.BigIntField()

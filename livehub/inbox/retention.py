@@ -24,16 +24,17 @@ BATCH = 500  # erased in one transaction
 
 _DAY_MS = 86_400_000
 _DONE = ", ".join(f"'{each}'" for each in (MessageStatus.APPLIED, MessageStatus.IGNORED, MessageStatus.STALE))
+_OF_DELIVERY = "m.delivery_id = inbox_delivery.id AND m.delivery_id > 0"  # facts of our own are in no index
 _DAYS = (
     "coalesce((SELECT max(s.evidence_days) FROM inbox_message m JOIN shop s ON s.platform = m.platform"
-    " AND s.shop_ref = m.shop_ref WHERE m.delivery_id = inbox_delivery.id),"
+    f" AND s.shop_ref = m.shop_ref WHERE {_OF_DELIVERY}),"
     " (SELECT max(s.evidence_days) FROM shop s WHERE s.endpoint_id = inbox_delivery.endpoint_id),"
     f" {EVIDENCE_DAYS})"
 )
 _OVER = (
     "body_sealed IS NOT NULL"
     f" AND received_at < {{now}} - {_DAYS} * CAST({_DAY_MS} AS bigint)"
-    " AND NOT EXISTS (SELECT 1 FROM inbox_message m WHERE m.delivery_id = inbox_delivery.id"
+    f" AND NOT EXISTS (SELECT 1 FROM inbox_message m WHERE {_OF_DELIVERY}"
     f" AND m.status NOT IN ({_DONE}))"
 )
 _KEPT = (

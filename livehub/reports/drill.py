@@ -338,7 +338,9 @@ async def delivery(delivery_id: int, *, actor: Actor) -> DeliveryView:
     )
     if row is None:
         raise NotFound
-    rows = await database.fetch(f"{_MESSAGE} WHERE m.delivery_id = $1 ORDER BY m.position", delivery_id)
+    rows = await database.fetch(
+        f"{_MESSAGE} WHERE m.delivery_id = $1 AND m.delivery_id > 0 ORDER BY m.position", delivery_id
+    )
     return DeliveryView(
         id=row["id"],
         platform=row["platform"],

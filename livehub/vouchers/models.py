@@ -366,7 +366,7 @@ class LedgerEntry(Model):
     kind = fields.CharField(
         max_length=20
     )  # fund | allocate | claim | redeem | remainder | expire | close ...
-    voucher_id = fields.BigIntField(default=0, db_index=True)
+    voucher_id = fields.BigIntField(default=0)
     redemption_id = fields.BigIntField(default=0)
 
     class Meta:

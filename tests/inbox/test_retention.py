@@ -112,6 +112,20 @@ async def test_what_was_erased_before_is_not_read_again(db: Settings) -> None:
     assert await retention.erase_due(now=NOW) == 0
 
 
+async def test_the_messages_of_a_delivery_are_found_in_an_index_without_facts_of_our_own(
+    db: Settings,
+) -> None:
+    look = retention._KEPT.replace("$1", "9").replace("$2", "8").replace("$3", "-1").replace("$4", "0")
+    explain = "EXPLAIN QUERY PLAN" if db.is_sqlite else "EXPLAIN"
+    async with database.transaction():
+        await database.prefer_indexes()
+        plan = " ".join(str(row) for row in await database.fetch(f"{explain} {look} 5000"))
+
+    assert plan.count("inbox_message_of_delivery") == 2
+    assert "Seq Scan on inbox_message" not in plan
+    assert "SCAN m" not in plan
+
+
 MANY_WITHOUT_BYTES = (
     "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 20000)"
     " INSERT INTO inbox_delivery (id, received_at, centre_id, platform, endpoint_id, source, verdict, status, error,"

@@ -362,3 +362,20 @@ async def test_a_plan_made_while_nothing_was_redeemed_walks_no_index(db: Setting
     assert "Index Cond: (claimant_id = x.claimant_id)" in conditions
     assert not [each for each in conditions if "merchant_id > 0" in each or "nth" in each]
     assert not [each for each in plan if "idx_redemption" in each or "Seq Scan" in each]
+
+
+async def test_vouchers_that_are_redeemed_in_the_order_of_their_claims_stay_in_their_pages(
+    db: Settings,
+) -> None:
+    if database.dialect() == "sqlite":
+        pytest.skip("SQLite writes a row in its place")
+    async with a_till(db) as till:
+        await asyncio.gather(*(till.voucher(each) for each in await a_crowd(till.world, 60)))
+        async with database.transaction():
+            await database.execute("UPDATE voucher SET state = 'redeemed', version = version + 1")
+            moved = await database.fetch_one(
+                "SELECT pg_stat_get_xact_tuples_updated(c.oid) AS written,"
+                " pg_stat_get_xact_tuples_hot_updated(c.oid) AS stayed FROM pg_class c WHERE c.relname = 'voucher'"
+            )
+
+    assert moved == {"written": 60, "stayed": 60}
