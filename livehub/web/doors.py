@@ -186,9 +186,15 @@ def install(app: Sanic[Any, Any]) -> None:
     app.ctx.sessions = GroupRead(fetch)
 
 
+def session_token(request: Request) -> str:
+    """The login's cookie, empty when there is none; Sanic looks for three names each time it is asked."""
+    sent = dict.get(request.cookies, SESSION)
+    return sent[0] if sent else ""
+
+
 async def actor_of_session(request: Request) -> Actor:
     """Who is logged in; SignInNeeded when nobody is."""
-    token = request.cookies.get(SESSION)
+    token = session_token(request)
     sessions: GroupRead[str, Actor] = request.app.ctx.sessions
     actor = await sessions.get(token) if token else None
     if actor is None:
@@ -204,7 +210,7 @@ async def actor_of_call(request: Request, *, now: datetime) -> Actor:
         if actor is None:
             raise TokenNeeded
         return actor
-    if not request.cookies.get(SESSION):
+    if not session_token(request):
         raise TokenNeeded
     actor = await actor_of_session(request)
     if request.method not in _SAFE:
@@ -225,7 +231,7 @@ def require_same_site(request: Request) -> None:
 
 def csrf(request: Request) -> str:
     """The hidden token of this session's forms."""
-    return forms.form_token(request.cookies.get(SESSION) or "")
+    return forms.form_token(session_token(request))
 
 
 def shell(
@@ -292,7 +298,7 @@ def _require_any(actor: Actor, permissions: tuple[Permission, ...]) -> None:
 
 
 async def _require_fresh(request: Request) -> None:
-    if not await logins.is_fresh(request.cookies.get(SESSION) or "", now=clock.now()):
+    if not await logins.is_fresh(session_token(request), now=clock.now()):
         raise SignInAgain
 
 
@@ -301,4 +307,4 @@ def _require_form_token(request: Request) -> None:
 
 
 def _check(given: str, request: Request) -> None:
-    forms.check_form_token(request.cookies.get(SESSION) or "", given=given)
+    forms.check_form_token(session_token(request), given=given)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -112,51 +113,63 @@ def _submitted(request: Request) -> dict[str, list[str]]:
 
 
 def _typed_text(raw: Mapping[str, list[str]], shape: type[T]) -> T:
+    """The whole form at once, as it nearly always fits; else field by field, to tell what does not."""
     details: list[Detail] = []
+    given = {field.encode_name: value for field, value in _meant(raw, shape, details)}
+    if not details and not any("\x00" in text for texts in raw.values() for text in texts):
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert(given, shape, strict=False)
+    details = []
     values: dict[str, Any] = {}
+    for field, value in _meant(raw, shape, details):
+        _take(field, value, values=values, details=details, strict=False)
+    return _made(shape, values, details)
+
+
+def _meant(
+    raw: Mapping[str, list[str]], shape: type[Struct], details: list[Detail]
+) -> Iterator[tuple[FieldInfo, Any]]:
+    """Each field that was filled in, as it is meant; ``details`` gets what is missing or cannot be read."""
     for field, kind, reads, is_list in _fields(shape):
-        texts = [text.strip() for text in raw.get(field.encode_name, ())]
+        texts = raw.get(field.encode_name, ())
         if is_list:
-            _take(field, [text for text in texts if text], values=values, details=details, strict=False)
+            yield field, [text.strip() for text in texts if text.strip()]
             continue
-        text = texts[-1] if texts else ""
+        text = texts[-1].strip() if texts else ""
         if not text:
             if _is_required(field):
                 details.append(Detail(field=field.encode_name, reason="请填写", expected=_expected(kind)))
             continue
-        value = _as_meant(text, kind, field.encode_name, details) if reads else text
-        if value is not None:
-            _take(field, value, values=values, details=details, strict=False)
-    return _made(shape, values, details)
+        try:
+            value = _as_meant(text, reads) if reads else text
+        except (ValueError, OverflowError):
+            expected = _expected(kind)
+            details.append(Detail(field=field.encode_name, reason=_please(expected), expected=expected))
+        else:
+            yield field, value
 
 
 @cache
-def _fields(shape: type[Struct]) -> tuple[tuple[FieldInfo, Any, bool, bool], ...]:
+def _fields(shape: type[Struct]) -> tuple[tuple[FieldInfo, Any, str, bool], ...]:
     """The fields of a form with their annotations: looking them up is dearer than reading a form.
 
-    With each, whether it is typed otherwise than it is meant, and whether it is a list.
+    With each, how it is read where it is typed otherwise than it is meant, and whether it is a list.
     """
     kinds = get_type_hints(shape, include_extras=True)
     return tuple(
-        (field, kind, "reads" in _extra(kind), _is_list(kind))
+        (field, kind, _extra(kind).get("reads", ""), _is_list(kind))
         for field in fields(shape)
         for kind in [kinds[field.name]]
     )
 
 
-def _as_meant(text: str, kind: Any, name: str, details: list[Detail]) -> Any:
-    reads = _extra(kind).get("reads")
-    try:
-        if reads == "yuan":
-            return money.parse_yuan(text.translate(_HALF_WIDTH).removeprefix("¥"))
-        if reads == "local":
-            return datetime.fromisoformat(text).replace(tzinfo=clock.SHANGHAI).astimezone(UTC)
-        if reads == "digits":
-            return re.sub(r"[\s-]", "", text.translate(_HALF_WIDTH))
-    except (ValueError, OverflowError):
-        details.append(Detail(field=name, reason=_please(_expected(kind)), expected=_expected(kind)))
-        return None
-    return text
+def _as_meant(text: str, reads: str) -> Any:
+    plain = text if text.isascii() else text.translate(_HALF_WIDTH)
+    if reads == "yuan":
+        return money.parse_yuan(plain.removeprefix("¥"))
+    if reads == "local":
+        return datetime.fromisoformat(text).replace(tzinfo=clock.SHANGHAI).astimezone(UTC)
+    return re.sub(r"[\s-]", "", plain)  # digits
 
 
 def _take(

@@ -114,7 +114,10 @@ async def _counter(request: Request, actor: Actor) -> CounterView:
 
 
 def _merchant_id(actor: Actor) -> int:
-    return next((each.merchant_id for each in actor.grants if each.role is Role.MERCHANT), 0)
+    for each in actor.grants:
+        if each.role is Role.MERCHANT:
+            return each.merchant_id
+    return 0
 
 
 async def _till(
