@@ -11,7 +11,7 @@ from livehub.database.operations import DropFieldIndex, PerDialect, index, toget
 
 
 class Migration(migrations.Migration):
-    dependencies = [("livehub", "0005_bytes_that_are_kept")]
+    dependencies = [("livehub", "0006_keys_of_orders")]
 
     operations = [
         DropFieldIndex(
