@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from livehub import database
 
-# The id of the record of ``v.key``. A subquery and no join: PostgreSQL would rather read all records of a
+# The id of the record of a key. A subquery and no join: PostgreSQL would rather read all records of a
 # kind once for a batch, which is right only as long as there are few.
-FOUND = "(SELECT k.id FROM idempotency_record k WHERE k.kind = '{kind}' AND k.key = v.key)"
+OF_KEY = "(SELECT k.id FROM idempotency_record k WHERE k.kind = '{kind}' AND k.key = {key})"
+FOUND = OF_KEY.replace("{key}", "v.key")
 
 
 class Answer(Struct, frozen=True):

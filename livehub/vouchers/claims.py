@@ -16,7 +16,7 @@ import structlog
 from prometheus_client import Counter
 
 from livehub import database
-from livehub.kit import limits
+from livehub.kit import clock, limits
 from livehub.kit.errors import Invalid
 from livehub.kit.group_commit import GroupCommit
 from livehub.kit.group_read import GroupRead
@@ -31,6 +31,7 @@ from livehub.vouchers import (
     links,
     places,
     refusals,
+    returning,
 )
 from livehub.vouchers.claim_deciding import Claimed, Settling, Wish, windows
 from livehub.vouchers.claim_rows import Known, Prior, Question
@@ -38,6 +39,7 @@ from livehub.vouchers.claim_view import View
 from livehub.vouchers.errors import LinkUnknown, SoldOut
 from livehub.vouchers.identity import ClaimantRef
 from livehub.vouchers.places import Name, Place, Stock
+from livehub.vouchers.returning import Returning
 
 MISSES = Counter(
     "livehub_claim_misses_total", "Batches that were not as last seen, and were settled anew under lock"
@@ -67,6 +69,7 @@ class ClaimDesk:
         self._view = View()
         self._asks_until = 0.0
         self._answers = GroupRead(_answers)
+        self._returning = GroupRead(_returning)
         self._commits: GroupCommit[Wish, Claimed] = GroupCommit(
             "claim",
             self._settle,
@@ -103,18 +106,20 @@ class ClaimDesk:
         template: str = "",
         ip: str = "",
         request_id: str = "",
+        before: Returning | None = None,
     ) -> Claimed:
         """Give the claimant a voucher of what the link leads to; VoucherRefused says why not.
 
         The same key with the same body is answered with the first answer and ``hit``; a refusal does not
-        use the key up. ``template`` (a public id) chooses where a round's link has several.
+        use the key up. ``template`` (a public id) chooses where a round's link has several. ``before`` is
+        what ``returning`` said of her.
         """
         if not 0 < len(key) <= KEY_LENGTH or not key.isascii() or not key.isprintable():
             raise Invalid("提交编号无效，请刷新页面后重试。")
         wish = Wish(
             name=(slug, template),
             claimant=claimant,
-            key=f"{claimant.id}:{key}",
+            key=returning.claim_key(claimant.id, key),
             body=blake2b(f"{slug}\0{template}".encode(), digest_size=16).digest(),
             ip=ip,
             request_id=request_id,
@@ -123,7 +128,11 @@ class ClaimDesk:
         round_id = latch.round_of(wish.name)
         place = self._remembered(wish.name)
         if round_id is not None and place is not None:
-            return await self._repeat_or_refuse(wish, place, round_id)
+            if before is not None and before.key == wish.key:
+                known = before.answer
+            else:
+                known = await self._answers.get(wish.key)
+            return self._repeat_or_refuse(wish, place, round_id, known=known)
         return await self._commits.submit(wish)
 
     async def centre_of(self, slug: str) -> int:
@@ -133,9 +142,18 @@ class ClaimDesk:
             raise LinkUnknown
         return place.centre_id
 
-    async def _repeat_or_refuse(self, wish: Wish, place: Place, round_id: int) -> Claimed:
+    def asks_returning(self, slug: str, template: str) -> bool:
+        """Whether ``returning`` is what to ask: nothing is left, so that nothing but an answer is given."""
+        return latch.round_of((slug, template)) is not None
+
+    async def returning(self, token: str, key: str) -> Returning | None:
+        """Who is behind a cookie, with what the key of her form was answered; None when it is nobody's."""
+        return await self._returning.get((token, key))
+
+    def _repeat_or_refuse(
+        self, wish: Wish, place: Place, round_id: int, *, known: answers.Answer | None
+    ) -> Claimed:
         """Where nothing is left there is nothing to settle: only whether she has been answered before."""
-        known = await self._answers.get(wish.key)
         if known is not None:
             answer = wish.repeated(known.body, msgspec.json.decode(known.text, type=Claimed))
             if isinstance(answer, Exception):
@@ -226,6 +244,10 @@ class ClaimDesk:
             del self._places[name]
         if stale:
             raise StalePlace
+
+
+async def _returning(asked: Sequence[returning.Asked]) -> dict[returning.Asked, Returning]:
+    return await returning.of(asked, now=clock.now())
 
 
 async def _answers(keys: Sequence[str]) -> dict[str, answers.Answer]:

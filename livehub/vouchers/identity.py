@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -27,6 +27,13 @@ PHONES_PER_DEVICE = limits.declare("verify.device", 10, seconds=86_400, setting=
 PHONES_PER_NETWORK = limits.declare("verify.network", 1000, seconds=3600, setting="verify_network_limit")
 PHONE_PLACE = "claimant.phone"
 SEALED = (Column("claimant", "phone_sealed", PHONE_PLACE),)
+
+# A claimant's columns, and the way to her from a cookie: ``v`` has its token_hash and ``now``.
+CLAIMANT = "c.id, c.public_id, c.centre_id, c.person_key"
+BY_COOKIE = (
+    "JOIN claimant_session s ON s.token_hash = v.token_hash AND s.expires_at > v.now"
+    " JOIN claimant c ON c.id = s.claimant_id"
+)
 
 Purpose = Literal["claim", "device"]
 
@@ -131,12 +138,20 @@ async def claimants_of(tokens: Sequence[str], *, now: datetime) -> dict[str, Cla
     rows = await database.with_rows(
         {"token_hash": "bytea", "now": "bigint"},
         [(each, clock.to_ms(now)) for each in sorted(by_hash)],
-        "SELECT s.token_hash, c.id, c.public_id, c.centre_id, c.person_key FROM v"
-        " JOIN claimant_session s ON s.token_hash = v.token_hash AND s.expires_at > v.now"
-        " JOIN claimant c ON c.id = s.claimant_id",
+        f"SELECT v.token_hash, {CLAIMANT} FROM v {BY_COOKIE}",
         by_index=True,
     )
-    return {by_hash[bytes(row["token_hash"])]: _ref(row) for row in rows}
+    return {by_hash[bytes(row["token_hash"])]: of_row(row) for row in rows}
+
+
+def of_row(row: Mapping[str, Any]) -> ClaimantRef:
+    """The claimant whose CLAIMANT columns were read."""
+    return ClaimantRef(
+        id=row["id"],
+        public_id=row["public_id"],
+        centre_id=row["centre_id"],
+        person_key=bytes(row["person_key"]),
+    )
 
 
 async def forget_session(token: str) -> None:
@@ -190,7 +205,7 @@ async def enter(phone: str, *, centre_id: int, now: datetime) -> ClaimantRef:
     )
     if row is None:
         raise LookupError("the claimant that was just entered")
-    return _ref(row)
+    return of_row(row)
 
 
 async def _open_session(phone: str, *, centre_id: int, now: datetime) -> Session:
@@ -246,12 +261,3 @@ async def _try(index: bytes, code: str, purpose: Purpose, *, now: datetime) -> b
 
 def _mac(index: bytes, purpose: Purpose, code: str) -> str:
     return signing.mac(sealing.ring().secret("one-time-code"), purpose, index.hex(), code)
-
-
-def _ref(row: dict[str, object]) -> ClaimantRef:
-    return ClaimantRef(
-        id=int(str(row["id"])),
-        public_id=str(row["public_id"]),
-        centre_id=int(str(row["centre_id"])),
-        person_key=bytes(row["person_key"]),  # type: ignore[call-overload]  # a blob column
-    )

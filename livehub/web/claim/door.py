@@ -47,12 +47,22 @@ class Visitor(Struct, frozen=True, kw_only=True):
         return known if known is not None and known.centre_id == centre_id else None
 
     def now_known(self, claimant: ClaimantRef) -> Visitor:
-        """The same visitor after her number was verified."""
+        """The same visitor, now that it is known who she is."""
         return msgspec.structs.replace(self, claimant=claimant)
 
 
 def visitor(handler: Handler) -> Handler:
     """A page of the consumer's phone; the handler gets ``(request, visitor, **path)``."""
+
+    @wraps(handler)
+    async def known(request: Request, visitor: Visitor, **path: Any) -> HTTPResponse:
+        return await handler(request, await recognised(request, visitor), **path)
+
+    return unasked(known)
+
+
+def unasked(handler: Handler) -> Handler:
+    """The same, for a handler that asks itself whose the cookie is: its visitor has no claimant yet."""
 
     @wraps(handler)
     async def entered(request: Request, **path: Any) -> HTTPResponse:
@@ -61,18 +71,23 @@ def visitor(handler: Handler) -> Handler:
             doors.require_same_site(request)
             forms.check_form_token(mark, given=str(request.form.get("csrf") or "") if request.form else "")
         fresh = "" if mark else ids.token()
-        token = _cookie(request, CLAIMANT)
-        answer = await handler(
-            request,
-            Visitor(mark=mark or fresh, claimant=await _claimant(request, token), token=token),
-            **path,
-        )
+        stranger = Visitor(mark=mark or fresh, token=_cookie(request, CLAIMANT))
+        answer = await handler(request, stranger, **path)
         if fresh:
             doors.set_cookie(answer, VISITOR, fresh, seconds=SECONDS)
         return answer
 
     setattr(entered, doors.POLICY, "claimant")
     return entered
+
+
+async def recognised(request: Request, visitor: Visitor) -> Visitor:
+    """The visitor with her claimant, where the cookie is somebody's."""
+    if not visitor.token:
+        return visitor
+    claimants: GroupRead[str, ClaimantRef] = request.app.ctx.claimants
+    claimant = await claimants.get(visitor.token)
+    return visitor.now_known(claimant) if claimant is not None else visitor
 
 
 def remember(answer: HTTPResponse, session: identity.Session | None) -> HTTPResponse:
@@ -95,8 +110,3 @@ def _cookie(request: Request, name: str) -> str:
     """The cookie of exactly this name; Sanic's own look-up tries it with two prefixes first."""
     values = dict.get(request.cookies, name)
     return values[0] if values else ""
-
-
-async def _claimant(request: Request, token: str) -> ClaimantRef | None:
-    claimants: GroupRead[str, ClaimantRef] = request.app.ctx.claimants
-    return await claimants.get(token) if token else None

@@ -23,6 +23,7 @@ from livehub.vouchers.errors import (
 )
 from livehub.vouchers.kinds import Kind
 from livehub.vouchers.link_pages import LinkPage
+from livehub.vouchers.returning import Returning
 from livehub.web import doors, reading, show
 from livehub.web.claim import door, words
 from livehub.web.claim.door import Visitor
@@ -113,12 +114,14 @@ async def send_code(request: Request, visitor: Visitor, slug: str) -> HTTPRespon
 
 @bp.post("/<slug:str>/claim")
 @committed_in_groups
-@door.visitor
+@door.unasked
 async def claim(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     """Verify the phone where it is not known, then claim; a refusal is a state of the same page."""
     now = clock.now()
     session: identity.Session | None = None
     desk: ClaimDesk = request.app.ctx.claim_desk
+    wish = _wish(request)
+    visitor, before = await _recognised(request, visitor, slug, wish)
     centre_id = await desk.centre_of(slug)
     try:
         claimant = visitor.of(centre_id)
@@ -127,9 +130,15 @@ async def claim(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
             verifying = _verified(request, visitor, proof, centre_id=centre_id)
             session = await request.app.ctx.unfinished.finish(verifying)
             claimant = session.claimant
-        wish = reading.form(request, Wish)
+        wish = wish or reading.form(request, Wish)
         await desk.claim(
-            slug, claimant=claimant, key=wish.key, now=now, template=wish.template, **doors.where(request)
+            slug,
+            claimant=claimant,
+            key=wish.key,
+            now=now,
+            template=wish.template,
+            before=before,
+            **doors.where(request),
         )
     except (Invalid, CodeWrong, VoucherRefused, TooMany) as refusal:
         who = visitor.now_known(session.claimant) if session else visitor
@@ -200,6 +209,25 @@ async def _verified(request: Request, visitor: Visitor, proof: Proof, *, centre_
         device=visitor.csrf,  # stands for the browser's cookie
         ip=doors.where(request)["ip"],
     )
+
+
+def _wish(request: Request) -> Wish | None:
+    """What is wished for, None where the form is wrong: that is told after who she is."""
+    try:
+        return reading.form(request, Wish)
+    except Invalid:
+        return None
+
+
+async def _recognised(
+    request: Request, visitor: Visitor, slug: str, wish: Wish | None
+) -> tuple[Visitor, Returning | None]:
+    """Who she is; where nothing is left, with what her key was answered before."""
+    desk: ClaimDesk = request.app.ctx.claim_desk
+    if wish is None or not visitor.token or not desk.asks_returning(slug, wish.template):
+        return await door.recognised(request, visitor), None
+    before = await desk.returning(visitor.token, wish.key)
+    return (visitor.now_known(before.claimant) if before is not None else visitor), before
 
 
 async def _link(slug: str) -> LinkPage:
