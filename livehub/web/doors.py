@@ -277,8 +277,8 @@ def where(request: Request) -> dict[str, str]:
 def _forwarded(request: Request) -> str:
     """The address a trusted proxy tells; without one nobody is asked: Sanic reads the headers each time."""
     config = request.app.config
-    if not (config.PROXIES_COUNT or config.REAL_IP_HEADER or config.FORWARDED_SECRET):
-        return ""
+    if not (config["PROXIES_COUNT"] or config["REAL_IP_HEADER"] or config["FORWARDED_SECRET"]):
+        return ""  # by their keys: as attributes of Sanic's configuration they cost ten times as much
     return _plain(request.remote_addr)
 
 

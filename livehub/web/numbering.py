@@ -26,7 +26,7 @@ class Request(sanic.Request[Any, Any]):
     def id(self) -> str:
         """The number; counting is a tenth of the price of a UUID."""
         if self._id is None:
-            given = self.headers.getone(HEADER, "") if self.app.config.PROXIES_COUNT else ""
+            given = self.headers.getone(HEADER, "") if self.app.config["PROXIES_COUNT"] else ""
             self._id = given if _GIVEN.fullmatch(given) else f"{_process()}-{next(_following):x}"
         return str(self._id)
 

@@ -67,6 +67,12 @@ def typed(request: Request) -> dict[str, str]:
     return {name: texts[-1] for name, texts in _submitted(request).items() if name not in _NEVER_BACK}
 
 
+def last(request: Request, name: str) -> str:
+    """One field's raw value as ``typed`` has it, for who wants no other."""
+    texts = dict.get(request.form or {}, name)
+    return str(texts[-1]) if texts and name not in _NEVER_BACK else ""
+
+
 def form(request: Request, shape: type[T]) -> T:
     """A submitted form as ``shape``; Invalid carries every field's error."""
     return _typed_text(_submitted(request), shape)

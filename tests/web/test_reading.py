@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from random import Random
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import aiohttp
 import msgspec
+import pytest
 from msgspec import Meta, Struct
 from sanic import Request
 from sanic.response import HTTPResponse
@@ -42,6 +45,9 @@ class Sent(Struct, forbid_unknown_fields=True):
     tags: list[str] = []
 
 
+SENT = ("key", "template", "code", "note")
+
+
 def routes(app: App) -> None:
     @app.post("/form")
     async def _form(request: Request) -> HTTPResponse:
@@ -53,6 +59,11 @@ def routes(app: App) -> None:
                 {"errors": again.errors, "values": again.values, "message": again.message}, status=422
             )
         return HTTPResponse(msgspec.json.encode(got), content_type="application/json")
+
+    @app.post("/last")
+    async def _last(request: Request) -> HTTPResponse:
+        names = (*SENT, "nothing", "csrf")
+        return as_json([reading.typed(request), {name: reading.last(request, name) for name in names}])
 
     @app.post("/api/json")
     async def _json(request: Request) -> HTTPResponse:
@@ -180,3 +191,18 @@ async def test_a_query_is_read_like_a_form() -> None:
         got = await answer.json()
 
     assert got == {"face_fen": 30, "name": "a", "tags": ["x", "y"]}
+
+
+@pytest.mark.parametrize("as_parts", [False, True])
+async def test_one_field_is_read_as_it_is_of_all(*, as_parts: bool) -> None:
+    dice = Random(1)
+    async with served(routes) as client:
+        for _ in range(60):
+            fields = [
+                (dice.choice(SENT), "".join(dice.choices(" a键%+&=;\x00", k=dice.randrange(4))))
+                for _ in range(dice.randrange(6))
+            ]
+            data = aiohttp.FormData(fields, default_to_multipart=as_parts)
+            async with client.post("/last", data=data) as answer:
+                typed, one_by_one = await answer.json()
+            assert one_by_one == {name: typed.get(name, "") for name in one_by_one}, fields

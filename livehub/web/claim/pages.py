@@ -239,7 +239,7 @@ async def _link(slug: str) -> LinkPage:
 
 async def _refused(request: Request, visitor: Visitor, slug: str, refusal: LivehubError) -> HTTPResponse:
     """A refusal as a state of the page; in a rush most are told the same: nothing is left."""
-    template = reading.typed(request).get("template", "")
+    template = reading.last(request, "template")
     if not isinstance(refusal, SoldOut) or latch.round_of((slug, template)) is None:
         return await _page(request, visitor, await _link(slug), refusal=refusal)
     name = (slug, template, visitor.claimant is not None)
@@ -357,12 +357,12 @@ def _with_wait(answer: HTTPResponse, refusal: LivehubError | None) -> HTTPRespon
 
 def _key(request: Request) -> str:
     """The key a form was sent with: a second try of the same form is the same wish."""
-    return reading.typed(request).get("key", "")
+    return reading.last(request, "key")
 
 
 def _chosen(request: Request, link: LinkPage) -> Kind | None:
     """Of several kinds the one that was asked for, else the first with any left."""
-    wanted = reading.typed(request).get("template") or str(request.args.get("template", ""))
+    wanted = reading.last(request, "template") or str(request.args.get("template", ""))
     for each in link.kinds:
         if each.id == wanted:
             return each
