@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -119,21 +119,20 @@ async def _beyond_cancellation(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _begin(connection: sqlite3.Connection) -> None:
-    """Begin as the only writer, with our own patience instead of SQLite's."""
+    """Begin as the only writer."""
+    _patiently(connection.execute, "BEGIN IMMEDIATE")
+
+
+def _patiently(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Ask again while the file is locked; SQLite itself would look ever less often."""
     until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
-    connection.execute("PRAGMA busy_timeout=0")
-    try:
-        while True:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
-                    raise
-                time.sleep(LOOK_SECONDS)  # noqa: TID251 -- in the connection's thread
-            else:
-                return
-    finally:
-        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    while True:
+        try:
+            return call(*args, **kwargs)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(LOOK_SECONDS)  # noqa: TID251 -- in the connection's thread
 
 
 class _Wrapper(SqliteTransactionWrapper):
@@ -208,6 +207,7 @@ class Client(SqliteClient):
                     marker.check(file)
                     await self._open()
                     await self._mark_open()
+                    await self._wait(0)
                 except BaseException:
                     await _beyond_cancellation(self._drop())
                     raise
@@ -222,6 +222,12 @@ class Client(SqliteClient):
         self._connection._conn.row_factory = sqlite3.Row  # noqa: SLF001 -- as Tortoise sets it
         for pragma, value in self.pragmas.items():
             await self._connection.execute_fetchall(f"PRAGMA {pragma}={value}")
+
+    async def _wait(self, milliseconds: int) -> None:
+        """How long SQLite itself waits for the file's lock: not at all, but for what is rare."""
+        connection = self._connection
+        assert connection is not None  # noqa: S101 -- opened by the caller
+        await connection.execute_fetchall(f"PRAGMA busy_timeout={milliseconds}")
 
     async def close(self) -> None:
         if self._guest is not None:
@@ -244,6 +250,7 @@ class Client(SqliteClient):
         """First the checkpoint: on a full disk it frees the room that the mark needs."""
         connection = self._connection
         assert connection is not None  # noqa: S101 -- a guest has one
+        await self._wait(BUSY_TIMEOUT_MS)
         for pragma in ("wal_checkpoint(TRUNCATE)", "user_version = 0"):
             with suppress(sqlite3.Error):
                 await connection.execute_fetchall(f"PRAGMA {pragma}")
@@ -272,8 +279,18 @@ class Client(SqliteClient):
                 touched: tuple[int, Sequence[Any]] = await transaction.execute_query(query, values)
                 return touched
         async with self.acquire_connection() as connection:
-            rows = list(await connection.execute_fetchall(_dialect(query), values))
+            fetch = partial(connection._execute_fetchall, _dialect(query), values or [])  # noqa: SLF001 -- as below
+            rows = list(await connection._execute(_patiently, fetch))  # noqa: SLF001 -- in its thread
             return len(rows), rows
+
+    async def execute_script(self, query: str) -> None:
+        """Statements that each commit by themselves are not tried again as a whole: here SQLite waits."""
+        async with self.acquire_connection() as connection:
+            await self._wait(BUSY_TIMEOUT_MS)
+            try:
+                await connection.executescript(query)
+            finally:
+                await self._wait(0)
 
     async def execute_query_dict(self, query: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
         _, rows = await self.execute_query(query, values)

@@ -38,7 +38,7 @@ GUARDS = (
     ),
     Guard(
         of="the patience of who waits for the file's lock",
-        out=(Cut("livehub.database.sqlite:_begin", "busy_timeout=0", "busy_timeout=5000"),),
+        out=(Cut("livehub.database.sqlite:_patiently", "time.sleep(LOOK_SECONDS)", "time.sleep(2)"),),
         race=race(
             test_engines.test_who_writes_now_and_then_gets_in_beside_a_process_that_never_rests,
             write="a transaction",
