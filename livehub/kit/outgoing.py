@@ -8,6 +8,8 @@ import aiohttp
 from msgspec import Struct
 
 MAX_REPLY = 4 * 1024 * 1024  # bytes
+CONNECT_SECONDS = 3.0
+SILENCE_SECONDS = 4.0  # without a byte: a line that died tells nobody, and its call holds a place meanwhile
 
 
 class OutgoingFailed(Exception):
@@ -26,7 +28,9 @@ class Client:
     """An aiohttp session with our limits; open it in the process's start, close it at its stop."""
 
     def __init__(self, *, timeout_seconds: float = 8.0, connections: int = 32) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=3.0)
+        self._timeout = aiohttp.ClientTimeout(
+            total=timeout_seconds, connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
+        )
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
