@@ -11,14 +11,14 @@ import pytest
 
 from livehub.kit import outgoing
 
-Answering = Callable[[asyncio.StreamWriter], Coroutine[None, None, None]]
+Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
 
 
-async def never(writer: asyncio.StreamWriter) -> None:
-    await writer.wait_closed()
+async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()  # until who asked hangs up
 
 
-async def slowly(writer: asyncio.StreamWriter) -> None:
+async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     for part in (b"HTTP/1.1 200 OK\r\n", b"content-length: 3\r\n\r\n", b"y", b"e", b"s"):
         writer.write(part)
         await asyncio.sleep(0.2)
@@ -27,17 +27,21 @@ async def slowly(writer: asyncio.StreamWriter) -> None:
 @asynccontextmanager
 async def a_platform(answer: Answering) -> AsyncIterator[str]:
     """Takes a call, and answers it so."""
+    hung_up = asyncio.Event()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        await answer(writer)
+        await answer(reader, writer)
         writer.close()
+        await writer.wait_closed()
+        hung_up.set()
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     finally:
         server.close()
+        await hung_up.wait()
 
 
 @pytest.fixture
