@@ -119,6 +119,23 @@ def end_old_secrets(*, platform: str, endpoint: str, centre: str) -> None:
     click.echo("only the newest secret is accepted, by every process within three seconds")
 
 
+@command.command("set-access-token", epilog=example("livehub shop set-access-token wechat_store"))
+@click.argument("platform")
+@click.option("--endpoint", default="", help="Its key; may be left out where the centre has one there.")
+@click.option("--centre", default="", help="Name or id, where there are several.")
+@click.option("--token", default="", help="The token; asked for when left out.")
+def set_access_token(*, platform: str, endpoint: str, centre: str, token: str) -> None:
+    """Ask the platform's API with another token from now on; the one before is forgotten."""
+    token = token or click.prompt("Token", hide_input=True)
+
+    async def work(actor: Actor) -> None:
+        door = await _endpoint(platform, endpoint, centre, actor=actor)
+        await shops.set_access_token(door.id, access_token=token, actor=actor, now=clock.now())
+
+    run(database.atomic(work))
+    click.echo("the platform is asked with this token from now on")
+
+
 @command.command("keep-evidence", epilog=example(_KEEP))
 @click.argument("platform")
 @click.argument("shop_ref")
