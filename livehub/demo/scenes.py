@@ -193,7 +193,7 @@ class Scenes:
                 raise StoryBroken("a second code within a minute was not refused")
 
     async def _sell(self, sandbox: Machine, world: Seeded, show: Show, *, code: str) -> None:
-        """Orders of both platforms, with refunds, duplicates and disorder; one carries a voucher code."""
+        """Orders of all platforms, with refunds, duplicates and disorder; one carries a voucher code."""
         now = clock.to_ms(clock.now())
         doudian = world.shops["doudian"].shop_ref
         erp = world.shops["standard_webhooks"].shop_ref
@@ -220,6 +220,7 @@ class Scenes:
             {"shop": doudian, "created_at_ms": now - 9000, "paid_at_ms": now - 8000} for _ in range(3)
         ]  # sold outside any show
         orders += [{"shop": erp, "created_at_ms": now - 7000, "paid_at_ms": now - 6000} for _ in range(5)]
+        orders += _at_wechat(world, now)
         await sandbox.post("/control/orders", {"seed": secrets.randbelow(2**31), "orders": orders})
         voucher = code.split(":", maxsplit=1)[0]
         item = catalogue.ITEMS[7]
@@ -284,6 +285,19 @@ class Scenes:
             face_fen=world.face_fen,
             redemptions=tuple(self.redemptions),
         )
+
+
+def _at_wechat(world: Seeded, now: int) -> list[dict[str, Any]]:
+    """Four orders of the 微信小店, one of them refunded; none in a world from before it was there."""
+    if "wechat_store" not in world.shops:
+        return []
+    sold = {
+        "shop": world.shops["wechat_store"].shop_ref,
+        "created_at_ms": now - 9000,
+        "paid_at_ms": now - 8000,
+    }
+    refunds = [{"applied_at_ms": now - 7000, "succeeded_at_ms": now - 5000}]
+    return [sold, sold, sold, sold | {"refunds": refunds}]
 
 
 def _found(pattern: str, text: str, what: str) -> str:

@@ -178,6 +178,7 @@ async def _logins(
 _SHOPS: tuple[tuple[Platform, str], ...] = (
     ("doudian", "北海农特旗舰店"),
     ("standard_webhooks", "北海云仓 ERP"),
+    ("wechat_store", "北海海味小店"),
 )
 
 
@@ -187,15 +188,15 @@ async def _shops(
     found: dict[str, ShopSeed] = {}
     for platform, name in _SHOPS:
         digits = f"{secrets.randbelow(10**9):09d}"
-        is_doudian = platform == "doudian"
+        shop_ref, app_key, secret = _identity(platform, digits)
         seed_ = ShopSeed(
             platform=platform,
-            shop_ref=f"9{digits}" if is_doudian else f"erp-{digits}",
+            shop_ref=shop_ref,
             public_id="",
             endpoint_key="",
-            app_key=f"7{digits}{digits}" if is_doudian else "",
-            secret=secrets.token_hex(16) if is_doudian else f"whsec_{_base64(24)}",
-            access_token=secrets.token_hex(16) if is_doudian else "",
+            app_key=app_key,
+            secret=secret,
+            access_token=secrets.token_hex(16) if app_key else "",
         )
         endpoint = await shops.add_endpoint(
             centre.id,
@@ -204,7 +205,7 @@ async def _shops(
             app_key=seed_.app_key,
             secret=seed_.secret,
             access_token=seed_.access_token,
-            api_base_url=f"{sandbox_url}/doudian" if is_doudian else "",
+            api_base_url=f"{sandbox_url}/{platform}" if app_key else "",
             actor=clerk,
             now=now,
         )
@@ -221,6 +222,17 @@ async def _shops(
             seed_, public_id=shop.public_id, endpoint_key=endpoint.endpoint_key
         )
     return found
+
+
+def _identity(platform: Platform, digits: str) -> tuple[str, str, str]:
+    """Shop, app key and secret, as that platform gives them out."""
+    match platform:
+        case "doudian":
+            return f"9{digits}", f"7{digits}{digits}", secrets.token_hex(16)
+        case "wechat_store":
+            return f"gh_{digits}", f"wx{digits}", f"demo{digits}:{secrets.token_hex(21)}A"
+        case _:
+            return f"erp-{digits}", "", f"whsec_{_base64(24)}"
 
 
 async def _product(centre: Centre, item: catalogue.Item, clerk: Actor, now: datetime) -> str:
@@ -280,5 +292,4 @@ async def _campaign(
 
 
 def _base64(nbytes: int) -> str:
-
     return b64encode(secrets.token_bytes(nbytes)).decode()

@@ -1,8 +1,9 @@
 """Recorded deliveries once more: each line of a file goes the way a push goes, signature and all.
 
-A line is a JSON object: ``endpoint`` (the key in the hook's path), ``headers``, ``body`` (the text as it was
-sent) or ``body_base64``, and optionally ``received_at`` (ISO 8601 with its offset): the age of a signature
-is judged at that time, while the delivery is stored as of now. What is known already changes nothing.
+A line is a JSON object: ``endpoint`` (the key in the hook's path), ``headers``, ``query`` where something in
+it is signed, ``body`` (the text as it was sent) or ``body_base64``, and optionally ``received_at`` (ISO 8601
+with its offset): the age of a signature is judged at that time, while the delivery is stored as of now. What
+is known already changes nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from livehub.inbox.layout import Origin
 from livehub.inbox.receiving import ReceiveDesk
 from livehub.kit import clock
 from livehub.platforms import queries, registry
-from livehub.platforms.contract import BadSignature
+from livehub.platforms.contract import BadSignature, signed_query
 
 
 class Fate(enum.StrEnum):
@@ -43,6 +44,7 @@ class Recorded(Struct, frozen=True, forbid_unknown_fields=True):
 
     endpoint: str
     headers: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
     body: str = ""
     body_base64: str = ""
     received_at: datetime | None = None
@@ -68,12 +70,14 @@ async def receive(line: bytes, *, desk: ReceiveDesk, now: datetime) -> Fate:
     headers = {name.lower(): value for name, value in recorded.headers.items()}
     try:
         plaintext = adapter.authenticate(
-            credential=endpoint.credential, headers=headers, query={}, raw=raw, now_ms=sent_ms
+            credential=endpoint.credential, headers=headers, query=recorded.query, raw=raw, now_ms=sent_ms
         )
     except BadSignature:
         return Fate.BAD_SIGNATURE
     if adapter.probe(plaintext) is not None:
         return Fate.PROBE
+    signed = signed_query(adapter, recorded.query)
+    headers = {**signed, **headers, **signed}
     origin = Origin(endpoint.id, endpoint.centre_id, endpoint.platform)
     arrival = receiving.read_push(
         adapter, origin=origin, raw=raw, plaintext=plaintext, headers=headers, now=now

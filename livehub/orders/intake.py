@@ -23,7 +23,7 @@ from livehub.orders.redaction import redacted
 from livehub.orders.state import Stamp
 from livehub.platforms import queries as platforms
 from livehub.platforms import registry
-from livehub.platforms.contract import Event, Fetch, FetchKind, Malformed
+from livehub.platforms.contract import BadSignature, Covers, Event, Fetch, FetchKind, Malformed
 from rooms import onair
 
 log = structlog.get_logger(__name__)
@@ -183,7 +183,7 @@ def _outcome(each: Understood, status: MessageStatus, *, reason: str = "", error
 async def understand(batch: Sequence[Leased], *, now: datetime) -> list[Understood]:
     """Translate messages into events without personal data; nothing is written."""
     unread = [message for message in batch if not message.fact or message.reason == IDENTITY]
-    bodies = await queue.bodies({message.delivery_id for message in unread})
+    bodies = await _plain_bodies(unread)
     natives: dict[int, Sequence[object]] = {}
     found: list[Understood] = []
     for message in batch:
@@ -197,6 +197,27 @@ async def understand(batch: Sequence[Leased], *, now: datetime) -> list[Understo
         except Malformed as malformed:
             found.append(Understood(message, parked=malformed.reason, error=malformed.detail))
     return found
+
+
+async def _plain_bodies(unread: Sequence[Leased]) -> Bodies:
+    """The bytes of their deliveries; what was encrypted is opened, and missing where nothing opens it."""
+    bodies = await queue.bodies({message.delivery_id for message in unread})
+    sealed = {
+        message.delivery_id: message
+        for message in unread
+        if message.source == "push" and registry.get(message.platform).covers is not Covers.BODY
+    }
+    openers = await platforms.openers({message.endpoint_id for message in sealed.values()}) if sealed else {}
+    for delivery_id in sealed.keys() & bodies.keys():
+        message = sealed[delivery_id]
+        raw, headers = bodies.pop(delivery_id)
+        try:
+            plain = registry.get(message.platform).reopen(credential=openers[message.endpoint_id], raw=raw)
+        except (BadSignature, KeyError):
+            log.warning("intake.not_opened", delivery=delivery_id, platform=message.platform)
+        else:
+            bodies[delivery_id] = (plain, headers)
+    return bodies
 
 
 def _judged_anew(
@@ -239,7 +260,7 @@ _HEADERS = msgspec.json.Decoder(dict[str, str])
 
 def _body(message: Leased, bodies: Bodies) -> tuple[bytes, str]:
     if message.delivery_id not in bodies:
-        raise Malformed("schema", "its bytes are no longer kept")
+        raise Malformed("schema", "its bytes are no longer kept, or no secret opens them")
     return bodies[message.delivery_id]
 
 

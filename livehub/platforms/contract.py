@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -242,6 +242,13 @@ class Adapter(Protocol):
         """Return the plaintext, or raise BadSignature. Header names are lower case."""
         ...
 
+    def reopen(self, *, credential: Credential, raw: bytes) -> bytes:
+        """The plaintext of kept bytes that were authentic when they came, or BadSignature.
+
+        Asked only of platforms whose signature does not cover the body; ``credential`` has ended secrets too.
+        """
+        ...
+
     def probe(self, plaintext: bytes) -> Reply | None:
         """Return the answer to a URL challenge or heartbeat, or None for an ordinary delivery."""
         ...
@@ -273,6 +280,29 @@ class Adapter(Protocol):
     def read_reply(self, fetch: Fetch, raw: bytes) -> Event:
         """Translate an API reply to a complete event; raises Malformed, or ReplyRefused."""
         ...
+
+
+@runtime_checkable
+class ChecksAddress(Protocol):
+    """An adapter whose platform tries an address by a GET when it is saved."""
+
+    def verify_address(self, *, credential: Credential, query: Mapping[str, str]) -> Reply:
+        """Return what the platform wants to hear, or raise BadSignature. Nothing is kept of it."""
+        ...
+
+
+@runtime_checkable
+class SignsQuery(Protocol):
+    """An adapter whose platform puts its signature into the query: that is kept beside the headers."""
+
+    signed_query: tuple[str, ...]  # the names; kept as ``?name``, which is no header's
+
+
+def signed_query(adapter: Adapter, query: Mapping[str, str]) -> dict[str, str]:
+    """What of a query belongs to the evidence, {} for most platforms."""
+    if not isinstance(adapter, SignsQuery):
+        return {}
+    return {f"?{name}": query.get(name, "") for name in adapter.signed_query}
 
 
 class ReplyRefused(Exception):

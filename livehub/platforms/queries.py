@@ -155,6 +155,16 @@ async def endpoints_by_id(numbers: Collection[int], *, now: datetime) -> dict[in
     return {each.id: each for each in _views(rows)}
 
 
+async def openers(numbers: Collection[int]) -> dict[int, Credential]:
+    """By the ids of endpoints, what opens deliveries that were taken in: ended secrets too, newest first."""
+    rows = await database.with_rows(
+        {"wanted": "bigint"},
+        [(number,) for number in sorted(set(numbers))],
+        f"SELECT {_COLUMNS} {_FROM} JOIN v ON v.wanted = e.id ORDER BY e.id, s.id DESC",
+    )
+    return {each.id: each.credential for each in _views(rows)}
+
+
 async def shops_by_ref(pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], ShopView]:
     """Shops by (platform, shop_ref); those nobody registered are missing."""
     rows = await database.with_rows(

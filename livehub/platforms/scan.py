@@ -17,7 +17,7 @@ def refuse_unsafe(raw: bytes) -> None:
     Trailing bytes and broken syntax are left to the decoder, which refuses both. A few microseconds
     for a kilobyte: only bodies with many brackets or commas are looked at more closely.
     """
-    _refuse_bytes(raw)
+    refuse_bytes(raw)
     if not is_slight(raw):
         _refuse_shape(raw)
 
@@ -28,7 +28,8 @@ def is_slight(raw: bytes) -> bool:
     return not many and raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH
 
 
-def _refuse_bytes(raw: bytes) -> None:
+def refuse_bytes(raw: bytes) -> None:
+    """Raise Malformed('schema') for bad UTF-8, BOM and NUL, whatever the bytes are written in."""
     if raw.startswith(_BOM):
         raise Malformed("schema", "the body starts with a byte order mark")
     if not raw.isascii():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from livehub.sandbox.spec import Platform, ProductSpec
 
 REFUND_RATE = {"egg": 0.07, "dried": 0.07, "condiment": 0.07, "fruit": 0.12, "fresh": 0.10, "pearl": 0.45}
+
+
+_FIRST_PRODUCT = {"doudian": 3_600_000_000_000_000_000, "wechat_store": 10_000_000_000_000}
+_FIRST_SKU = {"doudian": 1_700_000_000_000_000, "wechat_store": 2_000_000_000}
 
 
 class Item(NamedTuple):
@@ -26,16 +30,16 @@ class Item(NamedTuple):
         return REFUND_RATE[self.kind]
 
     def product_ref(self, platform: Platform) -> str:
-        """Its id there: digits at 抖店, a short code in the ERP."""
-        return (
-            str(3_600_000_000_000_000_000 + self.number) if platform == "doudian" else f"BH-{self.number:04d}"
-        )
+        """Its id there: digits at 抖店 and 微信小店, a short code in the ERP."""
+        if platform in _FIRST_PRODUCT:
+            return str(_FIRST_PRODUCT[platform] + self.number)
+        return f"BH-{self.number:04d}"
 
     def sku_ref(self, platform: Platform) -> str:
         """The id of its only variant."""
-        return (
-            str(1_700_000_000_000_000 + self.number) if platform == "doudian" else f"BH-{self.number:04d}-1"
-        )
+        if platform in _FIRST_SKU:
+            return str(_FIRST_SKU[platform] + self.number)
+        return f"BH-{self.number:04d}-1"
 
 
 ITEMS = (
@@ -80,6 +84,4 @@ def item_of(product_ref: str) -> Item:
     return _BY_REF[product_ref]
 
 
-_BY_REF = {
-    item.product_ref(platform): item for item in ITEMS for platform in ("doudian", "standard_webhooks")
-}
+_BY_REF = {item.product_ref(platform): item for item in ITEMS for platform in get_args(Platform)}

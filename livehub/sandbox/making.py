@@ -59,17 +59,17 @@ def take_step(order: Order, step: StepSpec, *, shop: ShopSpec, numbers: Numbers)
 
 def _check_platform(spec: OrderSpec, shop: ShopSpec) -> None:
     erp_only = spec.voucher_code or spec.voucher_subsidy_fen or spec.broadcast_ref
-    if shop.platform == "doudian" and erp_only:
+    if shop.platform != "standard_webhooks" and erp_only:
         raise Refused("voucher_code, voucher_subsidy_fen and broadcast_ref are for ERP shops only")
-    if shop.platform == "doudian" and spec.order_ref and not spec.order_ref.isdigit():
-        raise Refused("a 抖店 order_ref has digits only")
+    if shop.platform != "standard_webhooks" and spec.order_ref and not spec.order_ref.isdigit():
+        raise Refused("a 抖店 or 微信小店 order_ref has digits only")
     if shop.platform != "doudian" and spec.trade_type:
         raise Refused("trade_type is for 抖店 shops only")
 
 
 def _cut(at_ms: int, *, shop: ShopSpec) -> int:
-    """抖店 knows whole seconds only, so its truth has no finer times either."""
-    return at_ms // 1000 * 1000 if shop.platform == "doudian" else at_ms
+    """抖店 and 微信小店 know whole seconds only, so their truth has no finer times either."""
+    return at_ms if shop.platform == "standard_webhooks" else at_ms // 1000 * 1000
 
 
 def _happen(order: Order, name: str, at: int) -> None:
@@ -102,11 +102,13 @@ def _lines(spec: OrderSpec, *, shop: ShopSpec, numbers: Numbers, rng: Random) ->
         raise Refused(f"shop {shop.shop_ref} has no products")
     wanted = spec.lines or demand.basket(shop.products, rng=rng)
     products = {product.product_ref: product for product in shop.products}
+    if shop.platform == "wechat_store" and len({line.product_ref for line in wanted}) < len(wanted):
+        raise Refused("a 微信小店 order has each SKU once")
     left = [_left_for_buyer(line, _product(line, products)) for line in wanted]
     if spec.voucher_subsidy_fen > sum(left):
         raise Refused("the voucher is worth more than the buyer would pay")
     subsidies = shares(spec.voucher_subsidy_fen, left)
-    return [
+    made = [
         _line(
             line,
             product=_product(line, products),
@@ -118,6 +120,9 @@ def _lines(spec: OrderSpec, *, shop: ShopSpec, numbers: Numbers, rng: Random) ->
         )
         for line, subsidy, rest in zip(wanted, subsidies, left, strict=True)
     ]
+    if shop.platform == "wechat_store" and len({line.room_ref for line in made}) > 1:
+        raise Refused("a 微信小店 order comes from one live")
+    return made
 
 
 def _product(line: LineSpec, products: dict[str, ProductSpec]) -> ProductSpec:
@@ -147,7 +152,7 @@ def _line(
     left: int,
 ) -> Line:
     return Line(
-        line_ref=line.line_ref or numbers.order(),
+        line_ref=product.sku_ref if shop.platform == "wechat_store" else line.line_ref or numbers.order(),
         product_ref=product.product_ref,
         sku_ref=product.sku_ref,
         title=product.title,
@@ -173,6 +178,8 @@ def _first(*texts: str | None) -> str:
 def _refunds(order: Order, wanted: RefundSpec, *, shop: ShopSpec, numbers: Numbers) -> Iterable[Refund]:
     if order.paid_at is None:
         raise Refused(f"{order.order_ref} is not paid")
+    if shop.platform == "wechat_store" and wanted.freight_fen:
+        raise Refused("微信小店 does not tell the freight of a refund")
     if wanted.line is None:
         if (
             wanted.refund_ref

@@ -14,7 +14,7 @@ class Message:
     order_ref: str
     kind: str  # paid, refund_succeeded, ...
     at: int  # business time, milliseconds
-    body: bytes  # 抖店: one element of the array; ERP: the whole body
+    body: bytes  # 抖店: one element of the array; ERP: the whole body; 微信小店: what is encrypted
     copies: int = 0  # deliveries of it that were acknowledged
     attempts: int = 0  # deliveries of it that were tried
     acknowledged_at: int | None = None

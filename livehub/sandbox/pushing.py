@@ -11,7 +11,7 @@ from random import Random
 import aiohttp
 
 from livehub.kit import clock
-from livehub.sandbox import doudian, erp
+from livehub.sandbox import doudian, erp, wechat_store
 from livehub.sandbox.messages import Message
 from livehub.sandbox.spec import PushRequest, ShopSpec
 
@@ -84,7 +84,7 @@ class Pusher:
     async def _attempt(self, messages: list[Message]) -> float | None:
         """Try once: None when acknowledged, else the seconds the receiver asked us to wait."""
         shop = self._shop_of(messages[0].shop_ref)
-        body, headers = _request(messages, shop)
+        query, body, headers = _request(messages, shop)
         self.counts["attempts"] += 1
         for message in messages:
             message.attempts += 1
@@ -92,7 +92,7 @@ class Pusher:
         started = loop.time()
         try:
             async with self._session.post(
-                shop.hook_url, data=body, headers=headers, allow_redirects=False
+                shop.hook_url, params=query, data=body, headers=headers, allow_redirects=False
             ) as answer:
                 text = await answer.read()
                 self.answers[str(answer.status)] += 1
@@ -155,20 +155,24 @@ def _packed(
     yield from (pack for _, pack in open_packs.values())
 
 
-def _request(messages: list[Message], shop: ShopSpec) -> tuple[bytes, dict[str, str]]:
+def _request(messages: list[Message], shop: ShopSpec) -> tuple[dict[str, str], bytes, dict[str, str]]:
+    """Query, body and headers of one attempt."""
     if shop.platform == "doudian":
         body = doudian.envelope([message.body for message in messages])
-        return body, doudian.headers(body, app_key=shop.app_key, app_secret=shop.secret)
+        return {}, body, doudian.headers(body, app_key=shop.app_key, app_secret=shop.secret)
     (message,) = messages
     now_ms = clock.to_ms(clock.now())
-    return message.body, erp.headers(
-        message.body, message_id=message.message_id, secret=shop.secret, now_ms=now_ms
-    )
+    if shop.platform == "wechat_store":
+        return wechat_store.delivery(message.body, shop=shop, now_ms=now_ms)
+    headers = erp.headers(message.body, message_id=message.message_id, secret=shop.secret, now_ms=now_ms)
+    return {}, message.body, headers
 
 
 def _is_acknowledged(shop: ShopSpec, status: int, body: bytes) -> bool:
     if shop.platform == "doudian":
         return doudian.is_acknowledged(status, body)
+    if shop.platform == "wechat_store":
+        return wechat_store.is_acknowledged(status, body)
     return erp.is_acknowledged(status)
 
 

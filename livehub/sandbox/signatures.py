@@ -7,7 +7,12 @@ import binascii
 import hashlib
 import hmac
 import json
+import re
+import secrets
 from collections.abc import Mapping
+
+from cryptography.hazmat.primitives import padding
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 
 def doudian_event(body: bytes, *, app_key: str, app_secret: str) -> str:
@@ -39,6 +44,26 @@ def standard_webhook(body: bytes, *, message_id: str, timestamp: int, secret: st
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+
+
+def wechat(*signed: str) -> str:
+    """``signature`` of token, timestamp and nonce, or ``msg_signature`` of those and Encrypt."""
+    return hashlib.sha1("".join(sorted(signed)).encode(), usedforsecurity=False).hexdigest()  # as above
+
+
+def wechat_encrypt(message: bytes, *, aes_key: str, appid: str) -> str:
+    """``Encrypt`` of a message, with new random bytes each time: the whole is filled up to 32 bytes."""
+    content = secrets.token_bytes(16) + len(message).to_bytes(4, "big") + message + appid.encode()
+    filling = padding.PKCS7(32 * 8).padder()
+    key = base64.b64decode(aes_key + "=")
+    encryptor = Cipher(algorithms.AES(key), modes.CBC(key[:16])).encryptor()
+    filled = filling.update(content) + filling.finalize()
+    return base64.b64encode(encryptor.update(filled) + encryptor.finalize()).decode()
+
+
+def is_wechat_secret(secret: str) -> bool:
+    """Whether it is a Token and an EncodingAESKey with a colon between."""
+    return re.fullmatch(r"[A-Za-z0-9]{3,32}:[A-Za-z0-9]{43}", secret) is not None
 
 
 def is_standard_secret(secret: str) -> bool:

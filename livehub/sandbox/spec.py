@@ -12,7 +12,7 @@ Millis = Annotated[int, Meta(ge=0, le=10**13)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Text = Annotated[str, Meta(max_length=200)]
 
-Platform = Literal["doudian", "standard_webhooks"]
+Platform = Literal["doudian", "standard_webhooks", "wechat_store"]
 Kind = Literal["refund_only", "return_refund", "exchange"]
 
 
@@ -32,8 +32,8 @@ class ShopSpec(Struct, kw_only=True, forbid_unknown_fields=True):
     shop_ref: Text
     hook_url: str
     secret: str
-    app_key: str = ""  # 抖店 only
-    access_token: str = ""  # 抖店 only
+    app_key: str = ""  # none for an ERP; the appid of a 微信小店
+    access_token: str = ""  # none for an ERP
     name: Text = ""
     products: list[ProductSpec] = []
     room_ref: Text = ""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from random import Random
 
-from livehub.sandbox import books, doudian, erp, making, signatures
+from livehub.sandbox import books, doudian, erp, making, signatures, wechat_store
 from livehub.sandbox.making import Refused
 from livehub.sandbox.messages import Message
 from livehub.sandbox.orders import Numbers, Order, Refund
@@ -32,6 +32,8 @@ class Store:
             shop.shop_ref.isdigit() and shop.app_key and shop.access_token
         ):
             raise Refused("a 抖店 shop needs a numeric shop_ref, an app_key and an access_token")
+        if shop.platform == "wechat_store":
+            wechat_store.require_usable(shop)
         if shop.platform == "standard_webhooks" and not signatures.is_standard_secret(shop.secret):
             raise Refused("the secret of an ERP is whsec_ and base64")
         self.shops[shop.shop_ref] = shop
@@ -100,8 +102,14 @@ class Store:
         return messages
 
     def _untold(self, order: Order) -> Iterator[Message]:
-        platform = doudian if self.shops[order.shop_ref].platform == "doudian" else erp
-        for message in platform.messages(order):
+        for message in _TELLERS[self.shops[order.shop_ref].platform](order):
             if message.message_id not in order.told:
                 order.told.add(message.message_id)
                 yield message
+
+
+_TELLERS: dict[str, Callable[[Order], Iterator[Message]]] = {
+    "doudian": doudian.messages,
+    "standard_webhooks": erp.messages,
+    "wechat_store": wechat_store.messages,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import Counter
@@ -15,8 +16,9 @@ from livehub.inbox.layout import Origin
 from livehub.kit import clock, ids
 from livehub.kit.errors import LivehubError
 from livehub.platforms import registry
-from livehub.platforms.contract import Adapter, BadSignature, Credential, Reply
+from livehub.platforms.contract import Adapter, BadSignature, ChecksAddress, Credential, Reply, signed_query
 from livehub.platforms.queries import EndpointBook, EndpointView
+from livehub.web.answers import MethodNotAllowed
 from livehub.web.doors import public
 from livehub.web.headers import Ready
 from livehub.web.shielding import committed_in_groups
@@ -64,10 +66,7 @@ async def receive(request: Request, platform: str, endpoint_key: str) -> HTTPRes
     try:
         plaintext = _authenticated(adapter, endpoint, request, headers, now_ms=clock.to_ms(now))
     except BadSignature:
-        endpoint_id = endpoint.id if endpoint else 0
-        REFUSED.labels(platform, endpoint_id).inc()
-        request.app.ctx.signature_failures.count(platform, endpoint_id, now=now)
-        return _answer(adapter.refuse())
+        return _refused(request, adapter, endpoint, now=now)
     probe = adapter.probe(plaintext)
     if probe is not None:
         return _answer(probe)
@@ -77,11 +76,56 @@ async def receive(request: Request, platform: str, endpoint_key: str) -> HTTPRes
         origin=Origin(endpoint.id, endpoint.centre_id, platform),
         raw=request.body,
         plaintext=plaintext,
-        headers=headers,
+        headers=_kept_with(signed_query(adapter, _query(request)), headers)
+        if request.query_string
+        else headers,
         now=now,
     )
     await request.app.ctx.receive_desk.receive(arrival)
     return _answer(adapter.ack())
+
+
+@bp.get("/<platform:str>/<endpoint_key:str>")
+@public
+async def try_address(request: Request, platform: str, endpoint_key: str) -> HTTPResponse:
+    """A platform that tries an address when it is saved; strangers are answered like bad signatures."""
+    now = clock.now()
+    adapter = registry.get(platform)
+    if not isinstance(adapter, ChecksAddress):
+        raise MethodNotAllowed
+    endpoint: EndpointView | None = await request.app.ctx.endpoints.get(endpoint_key, now=now)
+    known = _is_known(endpoint, adapter)
+    try:
+        reply = adapter.verify_address(
+            credential=endpoint.credential if known and endpoint else _STRANGER, query=_query(request)
+        )
+        if not known:
+            raise BadSignature
+    except BadSignature:
+        return _refused(request, adapter, endpoint, now=now)
+    return _answer(reply)
+
+
+def _kept_with(signed: dict[str, str], headers: Mapping[str, str]) -> Mapping[str, str]:
+    """What is signed of the query first, since few headers are kept, and by no header replaced."""
+    return {**signed, **headers, **signed} if signed else headers
+
+
+def _query(request: Request) -> dict[str, str]:
+    return {name: values[0] for name, values in request.args.items()} if request.query_string else {}
+
+
+def _is_known(endpoint: EndpointView | None, adapter: Adapter) -> bool:
+    return endpoint is not None and endpoint.platform == adapter.name and not endpoint.disabled
+
+
+def _refused(
+    request: Request, adapter: Adapter, endpoint: EndpointView | None, *, now: datetime
+) -> HTTPResponse:
+    endpoint_id = endpoint.id if endpoint else 0
+    REFUSED.labels(adapter.name, endpoint_id).inc()
+    request.app.ctx.signature_failures.count(adapter.name, endpoint_id, now=now)
+    return _answer(adapter.refuse())
 
 
 def _authenticated(
@@ -93,11 +137,11 @@ def _authenticated(
     now_ms: int,
 ) -> bytes:
     """The plaintext of a delivery; a stranger's costs the same work and is refused in the end."""
-    known = endpoint is not None and endpoint.platform == adapter.name and not endpoint.disabled
+    known = _is_known(endpoint, adapter)
     plaintext = adapter.authenticate(
         credential=endpoint.credential if known and endpoint else _STRANGER,
         headers=headers,
-        query={name: values[0] for name, values in request.args.items()} if request.query_string else {},
+        query=_query(request),
         raw=request.body,
         now_ms=now_ms,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from standardwebhooks import Webhook
 
 from livehub.platforms import registry
@@ -27,30 +29,43 @@ def compact(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def as_it_is(plaintext: bytes, *, secret: str = "") -> bytes:
+    del secret
+    return plaintext
+
+
 @dataclass(frozen=True)
 class Door:
-    """Everything a table of cases needs to send one platform's deliveries."""
+    """Everything a table of cases needs to send one platform's deliveries.
+
+    Its deliveries are plaintext here; ``sent`` makes of one what goes over the wire.
+    """
 
     name: str
     credential: Credential
-    headers: Callable[[bytes], dict[str, str]]
+    headers: Callable[[bytes], dict[str, str]]  # of what is sent; what is in the query is called ``?name``
     body: bytes  # one good delivery with at least one element
     unknown: bytes  # a type nobody has heard of
     types_are_wrong: bytes  # well-formed, of a known type, but its fields are not what they should be
     repeated_key: bytes  # the shop is given twice in it; the last one is "900001"
     large_ids: bytes  # its order's id is 6900000000000000001, a JSON number where the platform sends one
+    other_secret: str  # as good as the credential's, and not it
+    sent: Callable[..., bytes] = as_it_is
 
     @property
     def adapter(self) -> Adapter:
         return registry.get(self.name)
 
     def receive(self, body: bytes) -> list:
-        plaintext = self.authenticate(body, self.headers(body))
-        return list(self.adapter.split(plaintext, headers=self.headers(body)))
+        raw = self.sent(body)
+        plaintext = self.authenticate(raw, self.headers(raw))
+        return list(self.adapter.split(plaintext, headers=self.headers(raw)))
 
     def authenticate(self, body: bytes, headers: dict[str, str], **changes: object) -> bytes:
-        given = {"credential": self.credential, "now_ms": NOW_MS, "query": {}} | changes
-        return self.adapter.authenticate(headers=headers, raw=body, **given)
+        query = {name[1:]: value for name, value in headers.items() if name.startswith("?")}
+        given = {"credential": self.credential, "now_ms": NOW_MS, "query": query} | changes
+        plain = {name: value for name, value in headers.items() if not name.startswith("?")}
+        return self.adapter.authenticate(headers=plain, raw=body, **given)
 
 
 def doudian_element(tag: object, *, msg_id: str | None = None, as_text: bool = True, **data: object) -> dict:
@@ -95,6 +110,7 @@ def doudian() -> Door:
         types_are_wrong=compact([doudian_element("101", pay_time={"a": 1})]),
         repeated_key=b'[{"tag":"101","msg_id":"1","data":{"p_id":1,"shop_id":5,"pay_time":1760000010,"shop_id":900001}}]',
         large_ids=compact([doudian_element("101", pay_time=1760000010)]),
+        other_secret="of-another-shop",
     )
 
 
@@ -110,7 +126,67 @@ def standard_webhooks() -> Door:
         types_are_wrong=compact(standard_order(lines="three")),
         repeated_key=good.replace(b'"shop_ref":"900001"', b'"shop_ref":"5","shop_ref":"900001"'),
         large_ids=compact(standard_order(order_ref="6900000000000000001")),
+        other_secret="whsec_" + "C" * 42 + "E=",
     )
 
 
-DOORS = (doudian(), standard_webhooks())
+WECHAT = sample("wechat_store", "wechat_store_order_pay")
+WECHAT_SECRET = f"{WECHAT['token']}:{WECHAT['encoding_aes_key']}"
+
+
+def wechat_message(event: str = "channels_ec_order_pay", **changes: object) -> dict:
+    return {
+        "ToUserName": "900001",
+        "FromUserName": "oOpenIdMadeUp0001",
+        "CreateTime": 1760000011,
+        "MsgType": "event",
+        "Event": event,
+        "order_info": {"order_id": 6900000000000000001, "pay_time": "1760000010"},
+    } | changes
+
+
+def wechat_encrypted(
+    plaintext: bytes, *, secret: str = WECHAT_SECRET, appid: str = WECHAT["appid"], fill: int = 32
+) -> str:
+    """As the platform encrypts, but always with the same bytes where it takes random ones."""
+    content = b"0123456789abcdef" + len(plaintext).to_bytes(4, "big") + plaintext + appid.encode()
+    filling = fill - len(content) % fill
+    key = base64.b64decode(secret.partition(":")[2] + "=")
+    encryptor = Cipher(algorithms.AES(key), modes.CBC(key[:16])).encryptor()
+    return base64.b64encode(encryptor.update(content + bytes([filling]) * filling)).decode()
+
+
+def wechat_sent(plaintext: bytes, *, secret: str = WECHAT_SECRET) -> bytes:
+    encrypted = wechat_encrypted(plaintext, secret=secret)
+    return compact({"ToUserName": "900001", "Encrypt": encrypted})
+
+
+def wechat_headers(
+    raw: bytes, *, secret: str = WECHAT_SECRET, stamp: str = "1760000015", nonce: str = "998877"
+) -> dict[str, str]:
+    try:
+        encrypted = str(json.loads(raw)["Encrypt"])
+    except (ValueError, KeyError, TypeError):
+        encrypted = ""
+    joined = "".join(sorted([secret.partition(":")[0], stamp, nonce, encrypted]))
+    signed = hashlib.sha1(joined.encode(errors="replace")).hexdigest()
+    return {"?timestamp": stamp, "?nonce": nonce, "?msg_signature": signed}
+
+
+def wechat_store() -> Door:
+    good = compact(wechat_message())
+    return Door(
+        name="wechat_store",
+        credential=Credential(WECHAT["appid"], (WECHAT_SECRET,)),
+        headers=wechat_headers,
+        body=good,
+        unknown=compact(wechat_message("channels_ec_something_new")),
+        types_are_wrong=compact(wechat_message(order_info={"order_id": {"a": 1}})),
+        repeated_key=good.replace(b'"ToUserName"', b'"ToUserName":5,"ToUserName"'),
+        large_ids=good,
+        other_secret="anotherToken:" + "B" * 43,
+        sent=wechat_sent,
+    )
+
+
+DOORS = (doudian(), standard_webhooks(), wechat_store())

@@ -6,13 +6,16 @@ import pytest
 
 from livehub.platforms import registry
 from livehub.platforms.contract import Credential, Fetch, FetchKind, RefundKind
-from livehub.sandbox import catalogue, doudian, erp, making
+from livehub.sandbox import catalogue, doudian, erp, making, wechat_store
 from livehub.sandbox.orders import Numbers, Order
 from livehub.sandbox.spec import LineSpec, OrderSpec, RefundSpec, ShopSpec
-from tests.platforms.doors import NOW_MS, compact
+from tests.platforms.doors import NOW_MS, WECHAT_SECRET, compact
 
 PAID = 1_760_000_010_000
 WHSEC = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"
+
+
+SECRETS = {"doudian": "a-secret", "standard_webhooks": WHSEC, "wechat_store": WECHAT_SECRET}
 
 
 def shop(platform: str) -> ShopSpec:
@@ -20,7 +23,7 @@ def shop(platform: str) -> ShopSpec:
         platform=platform,
         shop_ref="900001",
         hook_url="http://127.0.0.1:1/",
-        secret="a-secret" if platform == "doudian" else WHSEC,
+        secret=SECRETS[platform],
         app_key="7000000000000000001",
         access_token="a-token",
         products=catalogue.products(platform),
@@ -32,9 +35,10 @@ def an_order(platform: str, *, seed: int) -> Order:
     rng = random.Random(seed)
     where = shop(platform)
     names = [product.product_ref for product in where.products]
+    rng.shuffle(names)
     lines = [
         LineSpec(
-            product_ref=rng.choice(names),
+            product_ref=names.pop(),
             quantity=rng.randint(1, 3),
             price_fen=rng.randint(900, 30_000),
             merchant_disc_fen=rng.randint(0, 300),
@@ -50,7 +54,7 @@ def an_order(platform: str, *, seed: int) -> Order:
             line=0,
             kind=kind,
             cash_fen=cash,
-            freight_fen=freight,
+            freight_fen=0 if platform == "wechat_store" else freight,
             applied_at_ms=PAID + 5000,
             succeeded_at_ms=at,
         )
@@ -162,3 +166,45 @@ def test_an_erp_tells_everything_in_its_last_delivery(seed):
     assert len(read) == len(list(erp.messages(order)))
     assert as_rows(read[-1].order.lines) == as_rows(order.lines)
     assert money_back(read[-1].refunds) == expected_money_back(order)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_wechat_store_is_fetched_to_the_fen(seed):
+    order, where = an_order("wechat_store", seed=seed), shop("wechat_store")
+    adapter = registry.get("wechat_store")
+    credential = Credential(where.app_key, (where.secret,), where.access_token)
+    thin, keys = [], []
+    for message in [*wechat_store.messages(order), *wechat_store.messages(order)]:
+        query, body, headers = wechat_store.delivery(message.body, shop=where, now_ms=NOW_MS)
+        plain = adapter.authenticate(
+            credential=credential, headers=headers, query=query, raw=body, now_ms=NOW_MS
+        )
+        (native,) = adapter.split(plain, headers=headers)
+        keys.append(native.native_id)
+        thin += adapter.normalise(native)
+    told = {
+        fetch: adapter.read_reply(fetch, _wechat_answer(order, fetch, adapter, credential))
+        for fetch in {fetch for event in thin for fetch in adapter.fetches(event)}
+    }
+
+    assert len(set(keys)) * 2 == len(keys)
+    (lines,) = [event.order.lines for event in told.values() if event.order is not None]
+    freight = FIELDS.index("freight_fen")
+    assert [each[:freight] for each in as_rows(lines)] == [each[:freight] for each in as_rows(order.lines)]
+    assert {line.room_ref for line in lines} == {"7400000000000000001"}
+    assert sum(line.freight_fen for line in lines) == sum(line.freight_fen for line in order.lines)
+    refunds = [refund for event in told.values() for refund in event.refunds]
+    assert len(refunds) == len(order.refunds)
+    assert money_back(refunds) == expected_money_back(order)
+
+
+def _wechat_answer(order: Order, fetch: Fetch, adapter, credential: Credential) -> bytes:
+    call = adapter.call(fetch, credential=credential, now_ms=NOW_MS)
+    assert call.query == {"access_token": "a-token"}
+    if fetch.kind is FetchKind.ORDER:
+        assert call.body == compact({"order_id": order.order_ref})
+        return compact({"errcode": 0, "errmsg": "ok", "order": wechat_store.order_get(order)})
+    (refund,) = [
+        each for each in order.refunds if call.body == compact({"after_sale_order_id": each.refund_ref})
+    ]
+    return compact({"errcode": 0, "after_sale_order": wechat_store.after_sale_get(order, refund)})

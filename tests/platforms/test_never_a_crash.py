@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livehub.platforms import scan
+from livehub.platforms import registry, scan
 from livehub.platforms.adapters import doudian
 from livehub.platforms.adapters.doudian import TAGS
 from livehub.platforms.contract import Event, Fetch, FetchKind, Malformed, ReplyRefused
@@ -28,11 +28,11 @@ EDITS = st.lists(
     st.tuples(st.floats(0, 1), st.sampled_from(PIECES), st.integers(0, 9)), min_size=1, max_size=4
 )
 REPLIES = {
-    "order_detail_reply": Fetch(FetchKind.ORDER, "900001", "6900000000000000001", "6900000000000000001"),
-    "after_sale_detail_reply": Fetch(
-        FetchKind.REFUND, "900001", "6900000000000000001", "7100000000000000009"
-    ),
-}
+    ("doudian", "order_detail_reply"): ("6900000000000000001", ""),
+    ("doudian", "after_sale_detail_reply"): ("6900000000000000001", "7100000000000000009"),
+    ("wechat_store", "order_get_reply"): ("3700000000000000001", ""),
+    ("wechat_store", "after_sale_reply"): ("3700000000000000001", "2000000000000001"),
+}  # an order, and its after-sale
 
 
 def edited(body: bytes, edits: list[tuple[float, bytes, int]]) -> bytes:
@@ -95,15 +95,17 @@ def test_most_batches_are_plain():
     assert len(doudian._of_plain(compact(BATCH[: len(TAGS) // 2])) or ()) == len(TAGS) // 2
 
 
-@pytest.mark.parametrize("name", REPLIES)
+@pytest.mark.parametrize(("platform", "name"), REPLIES)
 @settings(max_examples=300, deadline=None)
 @given(edits=EDITS)
-def test_a_reply(name, edits):
-    body = edited(compact(sample("doudian", name)["reply"]), edits)
+def test_a_reply(platform, name, edits):
+    order, refund = REPLIES[platform, name]
+    fetch = Fetch(FetchKind.REFUND if refund else FetchKind.ORDER, "900001", order, refund or order)
+    body = edited(compact(sample(platform, name)["reply"]), edits)
 
     try:
-        event = DOORS[0].adapter.read_reply(REPLIES[name], body)
+        event = registry.get(platform).read_reply(fetch, body)
     except (Malformed, ReplyRefused):
         return
 
-    assert (event.order is not None) is (name == "order_detail_reply")
+    assert (event.order is None) is bool(refund)

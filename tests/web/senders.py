@@ -20,7 +20,7 @@ from livehub.orders import intake
 from livehub.platforms.models import Endpoint
 from tests.factories.accounts import a_bureau
 from tests.factories.platforms import an_endpoint
-from tests.platforms.doors import Door
+from tests.platforms.doors import Door, wechat_headers
 from tests.site import Site
 
 
@@ -38,12 +38,14 @@ class Sender(Struct):
     def signed(
         self, body: bytes, *, secret: str = "", at: datetime | None = None, message_id: str = "msg_1"
     ) -> dict[str, str]:
-        """Headers that are right for the body and the secret."""
+        """Headers that are right for what is sent and the secret; ``?name`` goes into the query."""
         secret = secret or self.door.credential.secrets[0]
         if self.door.name == "doudian":
             app_key = self.endpoint.app_key
             sign = hashlib.md5(app_key.encode() + body + secret.encode()).hexdigest()
             return {"app-id": app_key, "event-sign": sign}
+        if self.door.name == "wechat_store":
+            return wechat_headers(body, secret=secret)
         stamp = str(int((at or clock.now()).timestamp()))
         key = b64decode(secret.removeprefix("whsec_"))
         sign = b64encode(hmac.digest(key, f"{message_id}.{stamp}.".encode() + body, sha256)).decode()
@@ -53,7 +55,8 @@ class Sender(Struct):
         """The status of the answer; a 503 or a broken connection is the test's failure, not an answer."""
         given = self.signed(body) if headers is None else dict(headers)
         given = {"content-type": "application/json", **given}
-        async with self.site.post(path or self.path, data=body, headers=given) as answer:
+        query = {name[1:]: given.pop(name) for name in tuple(given) if name.startswith("?")}
+        async with self.site.post(path or self.path, params=query, data=body, headers=given) as answer:
             await answer.read()
             return int(answer.status)
 

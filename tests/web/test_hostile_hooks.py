@@ -18,7 +18,14 @@ from livehub.kit import clock
 from livehub.platforms import shops
 from livehub.settings import Settings
 from tests.factories.accounts import a_bureau
-from tests.platforms.doors import DOORS, compact, doudian_element, standard_order
+from tests.platforms.doors import (
+    DOORS,
+    compact,
+    doudian_element,
+    standard_order,
+    wechat_encrypted,
+    wechat_message,
+)
 from tests.platforms.test_contract import malformed_bodies
 from tests.site import running
 from tests.web.senders import Sender, a_sender, fates, kept
@@ -40,30 +47,37 @@ async def count(table: str) -> int:
 
 
 async def test_a_malformed_body_with_a_good_signature_is_kept_whole_and_acknowledged(sender: Sender) -> None:
-    cases = malformed_bodies(sender.door.body)
+    cases = {name: sender.door.sent(body) for name, body in malformed_bodies(sender.door.body).items()}
 
     answers = {name: (await sender.send(body), await kept(body)) for name, body in cases.items()}
 
     assert answers == dict.fromkeys(cases, (200, "rejected"))
     assert await count("inbox_message") == 0
-    assert await sender.send(sender.door.body) == 200
-    assert await kept(sender.door.body) == "split"
+    good = sender.door.sent(sender.door.body)
+    assert await sender.send(good) == 200
+    assert await kept(good) == "split"
 
 
 @WITHOUT_A_TRACE
 async def test_a_body_of_another_kind_is_read_by_what_it_holds(sender: Sender) -> None:
-    good = sender.door.body
+    good = sender.door.sent(sender.door.body)
     kinds = ["application/x-www-form-urlencoded", "text/plain", "application/xml", "multipart/form-data", ""]
 
     for number, kind in enumerate(kinds):
         headers = sender.signed(good, message_id=f"m{number}") | {"content-type": kind}
         assert await sender.send(good, headers) == 200
-    form = b"tag=101&data=%7B%7D"
+    form = sender.door.sent(b"tag=101&data=%7B%7D")
     headers = sender.signed(form) | {"content-type": kinds[0]}
     assert await sender.send(form, headers) == 200
 
     assert await kept(good) == "split"
     assert await kept(form) == "rejected"
+
+
+AS_XML = (
+    b"<xml><ToUserName>1</ToUserName><MsgType>event</MsgType><CreateTime>1760000011</CreateTime>"
+    b"<Event>channels_ec_order_pay</Event><order_info><order_id>3</order_id></order_info></xml>"
+)
 
 
 def oddities(name: str) -> dict[str, tuple[bytes, list[tuple[str, str]]]]:
@@ -94,6 +108,31 @@ def oddities(name: str) -> dict[str, tuple[bytes, list[tuple[str, str]]]]:
             "a shop that is too long": (element(shop_id="9" * 65, **fits), [("parked", "schema")]),
             "repeated keys": (sender_body("doudian"), [("parked", "shop")]),
             "a batch of nothing": (b"[]", []),
+        }  # fmt: skip
+
+    if name == "wechat_store":
+
+        def message(event: str = "channels_ec_order_pay", *, n: int | str = 1, **changes: object) -> bytes:
+            return compact(wechat_message(event, order_info={"order_id": n}) | changes)
+
+        ahead = int(clock.now().timestamp()) + 7 * 86_400
+        return {
+            "a number": (message(n=1), [("parked", "shop")]),
+            "a text": (message(n="2"), [("parked", "shop")]),
+            "XML": (AS_XML, [("parked", "shop")]),
+            "XML with a DTD": (b"<!DOCTYPE x []>" + AS_XML, []),
+            "wrong types": (message(n=4, order_info={"order_id": {"a": 1}}), [("parked", "schema")]),
+            "1e400": (message(n=5).replace(b'"order_id":5', b'"order_id":1e400'), []),
+            "milliseconds for seconds": (message(CreateTime=1_760_000_010_000), [("parked", "time")]),
+            "after 2038": (message(CreateTime=2_200_000_000), [("parked", "time")]),
+            "1970": (message(CreateTime=1), [("parked", "time")]),
+            "a week ahead": (message(CreateTime=ahead), [("parked", "time")]),
+            "paid a week ahead": (
+                message(order_info={"order_id": 6, "pay_time": ahead}), [("parked", "time")]
+            ),
+            "a shop that is too long": (message(ToUserName="g" * 65), [("parked", "schema")]),
+            "of no interest": (message("channels_ec_coupon_receive"), [("ignored", "")]),
+            "repeated keys": (sender_body("wechat_store"), [("parked", "shop")]),
         }  # fmt: skip
 
     def order(**changes: object) -> bytes:
@@ -135,8 +174,9 @@ def sender_body(name: str) -> bytes:
 async def test_what_can_be_read_but_not_booked_is_parked_for_its_reason(sender: Sender) -> None:
     cases = oddities(sender.door.name)
     found: dict[str, Any] = {}
-    for number, (name, (body, _)) in enumerate(cases.items()):
+    for number, (name, (plaintext, _)) in enumerate(cases.items()):
         before = len(await fates())
+        body = sender.door.sent(plaintext)
         status = await sender.send(body, sender.signed(body, message_id=f"m{number}"))
         found[name] = (status, (await fates())[before:])
 
@@ -186,7 +226,7 @@ async def test_a_body_that_grows_in_chunks_is_cut_at_the_limit(sender: Sender) -
 
 @WITHOUT_A_TRACE
 async def test_a_compressed_body_is_refused_unopened(sender: Sender) -> None:
-    bomb = gzip.compress(b" " * (64 * MIB))
+    bomb = sender.door.sent(gzip.compress(b" " * (64 * MIB)))
 
     for coding in ("gzip", "deflate", "br", "gzip, gzip"):
         assert await sender.send(bomb, sender.signed(bomb) | {"content-encoding": coding}) == 415
@@ -195,13 +235,19 @@ async def test_a_compressed_body_is_refused_unopened(sender: Sender) -> None:
     assert await kept(bomb) == "rejected"
 
 
+SIGNATURES = {
+    "doudian": "event-sign",
+    "standard_webhooks": "webhook-signature",
+    "wechat_store": "?msg_signature",
+}
+
+
 def forged(sender: Sender) -> dict[str, tuple[bytes, dict[str, str]]]:
     """Every way to be somebody else: body and headers."""
-    good = sender.door.body
+    good = sender.door.sent(sender.door.body)
     right = sender.signed(good)
-    name = "event-sign" if sender.door.name == "doudian" else "webhook-signature"
+    name = SIGNATURES[sender.door.name]
     sign = right[name]
-    other = "whsec_" + "B" * 43 + "=" if sender.door.name != "doudian" else "another"
     changed = {
         "one digit": sign[:-2] + ("A" if sign[-2] != "A" else "B") + sign[-1],
         "one character short": sign[:-1],
@@ -216,11 +262,18 @@ def forged(sender: Sender) -> dict[str, tuple[bytes, dict[str, str]]]:
     }
     cases = {f"a signature of {what}": (good, right | {name: value}) for what, value in changed.items()}
     cases["no signature at all"] = (good, {})
-    cases["another secret"] = (good, sender.signed(good, secret=other))
-    cases["another body"] = (good + b" ", right)
+    cases["another secret"] = (good, sender.signed(good, secret=sender.door.other_secret))
     cases["a lengthened body"] = (good + b"\x80" + b"\0" * 40 + good, right)
     for header in right:
         cases[f"without {header}"] = (good, {key: value for key, value in right.items() if key != header})
+    if sender.door.name == "wechat_store":
+        elsewhere = compact({"Encrypt": wechat_encrypted(sender.door.body, appid="wx0000000000000002")})
+        cases["another app"] = (elsewhere, sender.signed(elsewhere))
+        cases["nothing encrypted"] = (sender.door.body, right)
+        cases["another message"] = (sender.door.sent(sender.door.unknown), right)
+        cases["another nonce"] = (good, right | {"?nonce": "998878"})
+        return cases
+    cases["another body"] = (good + b" ", right)
     if sender.door.name == "doudian":
         cases["another app"] = (good, right | {"app-id": "7000000000000000002"})
         cases["another method"] = (good, right | {"sign-method": "hmac-sha256"})
@@ -252,8 +305,9 @@ async def test_a_forged_delivery_leaves_nothing_but_a_number(sender: Sender) -> 
 
 @WITHOUT_A_TRACE
 async def test_the_signature_of_another_shop_or_platform_opens_no_door(sender: Sender) -> None:
-    good = sender.door.body
-    secret = "whsec_" + "C" * 42 + "E=" if sender.door.name != "doudian" else "of-another-shop"
+    secret = sender.door.other_secret
+    good = sender.door.sent(sender.door.body)
+    foreign = sender.door.sent(sender.door.body, secret=secret)
     neighbour = await shops.add_endpoint(
         sender.endpoint.centre_id, platform=sender.door.name, name="邻居", app_key="69", secret=secret,
         access_token="", api_base_url="", actor=system("test", centre_id=sender.endpoint.centre_id), now=clock.now(),
@@ -262,7 +316,7 @@ async def test_the_signature_of_another_shop_or_platform_opens_no_door(sender: S
     platforms = [door.name for door in DOORS if door.name != sender.door.name]
 
     assert await sender.send(good, sender.signed(good), path=theirs) == 401
-    assert await sender.send(good, sender.signed(good, secret=secret)) == 401
+    assert await sender.send(foreign, sender.signed(foreign, secret=secret)) == 401
     for platform in platforms:
         assert await sender.send(good, path=f"/hooks/{platform}/{sender.endpoint.endpoint_key}") == 401
     assert await count("inbox_delivery") == 0
@@ -271,7 +325,7 @@ async def test_the_signature_of_another_shop_or_platform_opens_no_door(sender: S
 @WITHOUT_A_TRACE
 async def test_secrets_are_rotated_without_losing_a_delivery(sender: Sender) -> None:
     old = sender.door.credential.secrets[0]
-    new = "whsec_" + "D" * 42 + "E=" if sender.door.name != "doudian" else "the-new-one"
+    new = sender.door.other_secret
     actor = system("test", centre_id=sender.endpoint.centre_id)
     now, ends = clock.now(), clock.now() + timedelta(hours=1)
 
@@ -280,10 +334,13 @@ async def test_secrets_are_rotated_without_losing_a_delivery(sender: Sender) -> 
 
     async def tried() -> dict[str, int]:
         sender.site.app.ctx.endpoints._read_at = float("-inf")  # what takes three seconds otherwise
-        body = sender.door.body
+        bodies = {
+            name: (sender.door.sent(sender.door.body, secret=each), each)
+            for name, each in (("old", old), ("new", new))
+        }
         return {
             name: await sender.send(body, sender.signed(body, secret=each))
-            for name, each in (("old", old), ("new", new))
+            for name, (body, each) in bodies.items()
         }
 
     assert await tried() == {"old": 200, "new": 401}
@@ -297,13 +354,15 @@ async def test_secrets_are_rotated_without_losing_a_delivery(sender: Sender) -> 
 
 
 async def test_a_replay_in_any_dress_is_a_duplicate(sender: Sender) -> None:
-    good = sender.door.body
+    good = sender.door.sent(sender.door.body)
     right = sender.signed(good)
-    messages = len(sender.door.receive(good))
+    messages = len(sender.door.receive(sender.door.body))
+    query = {key: value for key, value in right.items() if key.startswith("?")}
+    headers = {key: value for key, value in right.items() if key not in query}
     dresses = [
         right,
-        {key.upper(): value for key, value in right.items()},
-        {key.title(): value for key, value in right.items()},
+        query | {key.upper(): value for key, value in headers.items()},
+        query | {key.title(): value for key, value in headers.items()},
         right | {"Msg-Id": "another"},
         right | {"X-Request-Id": "another", "User-Agent": "another"},
         sender.signed(good),

@@ -98,6 +98,11 @@ class StandardWebhooks:
                 return raw
         raise BadSignature("webhook-signature")
 
+    def reopen(self, *, credential: Credential, raw: bytes) -> bytes:
+        """Nothing is encrypted."""
+        del credential
+        return raw
+
     def probe(self, plaintext: bytes) -> Reply | None:
         """The standard knows no challenge."""
         del plaintext
