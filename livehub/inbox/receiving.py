@@ -228,6 +228,10 @@ _SQLITE_MESSAGE = (
     f" (SELECT {', '.join(f'? AS {name}' for name in _WHOLE_MESSAGE)}) WHERE true"
     " ON CONFLICT (digest) DO NOTHING"
 )
+_SQLITE_NEW = (
+    "SELECT delivery_id, count(*) FROM inbox_message"
+    " WHERE delivery_id IN ({ids}) AND delivery_id > 0 GROUP BY delivery_id"
+)
 _SQLITE_DELIVERY = f"{_NEW_DELIVERY} VALUES ({', '.join(_SAME_DELIVERY.get(name, '?') for name in DELIVERY)})"
 
 
@@ -239,8 +243,7 @@ def _store(connection: sqlite3.Connection, arrivals: Sequence[Arrival]) -> dict[
     ids_ = [arrival.delivery[_ID] for arrival in arrivals]
     new = dict(
         connection.execute(
-            "SELECT delivery_id, count(*) FROM inbox_message"
-            f" WHERE delivery_id IN ({', '.join('?' * len(ids_))}) GROUP BY delivery_id",
+            _SQLITE_NEW.format(ids=", ".join("?" * len(ids_))),
             ids_,
         ).fetchall()
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+import pytest
 
 from livehub import database
 from livehub.inbox import receiving
@@ -68,3 +69,13 @@ async def test_a_fact_of_our_own_told_at_two_places_is_one_message(world: World)
     await asyncio.gather(*(world.tell(fact) for _ in range(2)))
 
     assert await database.fetch_one("SELECT count(*) AS n FROM inbox_message") == {"n": 1}
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+async def test_what_a_batch_brought_is_counted_without_reading_what_was_there(db: Settings) -> None:
+    asked = receiving._SQLITE_NEW.format(ids="7, 8, 9")
+
+    plan = " ".join(str(row) for row in await database.fetch(f"EXPLAIN QUERY PLAN {asked}"))
+
+    assert "SEARCH inbox_message USING" in plan
+    assert "inbox_message_of_delivery" in plan
