@@ -31,7 +31,7 @@ def command() -> None:
 @click.option("--bureau", required=True, help="Name or id: whose its unattributed sales are.")
 @click.option("--endpoint", default="", help="Key of an endpoint that is there already.")
 @click.option("--app-key", default="", help="Makes a new endpoint with this app key.")
-@click.option("--secret", default="", help="The new endpoint's secret; asked for when left out.")
+@click.option("--secret", default="", help="Its secret, as docs/platforms has it; asked for when left out.")
 @click.option("--access-token", default="", help="The new endpoint's token for the platform's API.")
 @click.option("--api-url", default="", help="Where the new endpoint's platform answers questions.")
 def add(

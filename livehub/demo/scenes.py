@@ -220,7 +220,7 @@ class Scenes:
             {"shop": doudian, "created_at_ms": now - 9000, "paid_at_ms": now - 8000} for _ in range(3)
         ]  # sold outside any show
         orders += [{"shop": erp, "created_at_ms": now - 7000, "paid_at_ms": now - 6000} for _ in range(5)]
-        orders += _at_wechat(world, now)
+        orders += _elsewhere(world, now)
         await sandbox.post("/control/orders", {"seed": secrets.randbelow(2**31), "orders": orders})
         voucher = code.split(":", maxsplit=1)[0]
         item = catalogue.ITEMS[7]
@@ -287,12 +287,15 @@ class Scenes:
         )
 
 
-def _at_wechat(world: Seeded, now: int) -> list[dict[str, Any]]:
-    """Four orders of the 微信小店, one of them refunded; none in a world from before it was there."""
-    if "wechat_store" not in world.shops:
-        return []
+def _elsewhere(world: Seeded, now: int) -> list[dict[str, Any]]:
+    """Four orders of each further platform, one of them refunded; none in a world from before it."""
+    known = [world.shops[name].shop_ref for name in ("kuaishou", "wechat_store") if name in world.shops]
+    return [order for shop in known for order in _four(shop, now)]
+
+
+def _four(shop: str, now: int) -> list[dict[str, Any]]:
     sold = {
-        "shop": world.shops["wechat_store"].shop_ref,
+        "shop": shop,
         "created_at_ms": now - 9000,
         "paid_at_ms": now - 8000,
     }

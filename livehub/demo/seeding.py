@@ -179,6 +179,7 @@ _SHOPS: tuple[tuple[Platform, str], ...] = (
     ("doudian", "北海农特旗舰店"),
     ("standard_webhooks", "北海云仓 ERP"),
     ("wechat_store", "北海海味小店"),
+    ("kuaishou", "北海渔获快手小店"),
 )
 
 
@@ -231,6 +232,8 @@ def _identity(platform: Platform, digits: str) -> tuple[str, str, str]:
             return f"9{digits}", f"7{digits}{digits}", secrets.token_hex(16)
         case "wechat_store":
             return f"gh_{digits}", f"wx{digits}", f"demo{digits}:{secrets.token_hex(21)}A"
+        case "kuaishou":
+            return f"2{digits}", f"ks{digits}{digits}", f"{secrets.token_hex(16)}:{_base64(16)}"
         case _:
             return f"erp-{digits}", "", f"whsec_{_base64(24)}"
 

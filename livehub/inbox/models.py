@@ -38,7 +38,7 @@ class InboxDelivery(Model):
     platform = fields.CharField(max_length=32)
     endpoint_id = fields.BigIntField()
     source = fields.CharField(max_length=8)  # push | pull | replay
-    verdict = fields.CharField(max_length=16)  # signed | fetched | imported
+    verdict = fields.CharField(max_length=16)  # signed | unsigned | fetched | imported
     status = fields.CharEnumField(DeliveryStatus, max_length=16)
     error = fields.CharField(max_length=300, default="")
     size = fields.IntField()

@@ -20,7 +20,7 @@ from livehub.inbox.layout import DELIVERY, MESSAGE, Origin
 from livehub.inbox.models import DeliveryStatus
 from livehub.kit import clock, ids
 from livehub.kit.group_commit import GroupCommit
-from livehub.platforms.contract import Adapter, Malformed
+from livehub.platforms.contract import Adapter, Covers, Malformed
 from livehub.settings import Settings
 
 DELIVERIES = prometheus_client.Counter(
@@ -32,7 +32,7 @@ _HOUR_MS = 3_600_000
 # What every push has alike stands in the statement, and what a message has of its delivery is not sent again:
 # each value costs half a microsecond.
 _SAME_MESSAGE = {"source": "'push'", "fact": "''", "order_key": "''"}
-_SAME_DELIVERY = {"source": "'push'", "verdict": "'signed'", "host": "''", "request_id": "''"}
+_SAME_DELIVERY = {"source": "'push'", "host": "''", "request_id": "''"}
 PUSHED_DELIVERY = {name: kind for name, kind in DELIVERY.items() if name not in _SAME_DELIVERY}
 OF_DELIVERY = {  # column of a message -> column of its delivery
     "delivery_id": "id",
@@ -107,6 +107,7 @@ def read_push(
         origin.centre_id,
         origin.platform,
         origin.endpoint_id,
+        "unsigned" if adapter.covers is Covers.NONE else "signed",
         str(status),
         error,
         *layout.kept_bytes(raw),

@@ -23,14 +23,14 @@ from livehub.orders.ledger import Applicable, Applied
 from livehub.orders.redaction import redacted
 from livehub.orders.state import ORDER
 from livehub.platforms import queries as platforms
-from livehub.platforms import registry
-from livehub.platforms.contract import Event, Fetch, FetchKind, Malformed, ReplyRefused
+from livehub.platforms import registry, replies
+from livehub.platforms.contract import Event, Fetch, FetchKind, HttpCall, Malformed, ReplyRefused
 
 log = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS = 12
 COALESCE_MS = 2500  # the first thin message is answered at once, later ones together
-LEASE_MS = 30_000  # longer than a call takes, waiting for its turn at one call a second included
+LEASE_MS = 60_000  # longer than two calls take, waiting for their turns at one call a second included
 LANES = 32  # endpoints asked at once
 LOOK_SECONDS = 0.25  # how often a lane that waits for answers looks for more to ask
 CLOSE_SECONDS = 9.0  # longer than a call takes, shorter than the supervisor waits
@@ -212,34 +212,36 @@ class Fetcher:
         call = adapter.call(job.fetch(), credential=endpoint.credential, now_ms=asked_at)
         host = urlsplit(endpoint.api_base_url).netloc
         request_id = secrets.token_hex(8)
-        answer: outgoing.Answer | None = None
+        raw = b""
         try:
-            answer = await self._client.send(
-                endpoint.api_base_url.rstrip("/") + call.path,
-                method=call.method,
-                query=call.query,
-                headers={**call.headers, "x-request-id": request_id},
-                body=call.body,
-            )
-            if answer.status >= 500 or answer.status == 429:
-                raise outgoing.OutgoingFailed(f"HTTP {answer.status}")
-            event = msgspec.structs.replace(
-                adapter.read_reply(job.fetch(), answer.body), covers_until=job.wanted_at
-            )
+            answers = [await self._send(call, endpoint, request_id=request_id)]
+            for another in call.also:
+                await pace.wait(endpoint.calls_per_second)
+                answers.append(await self._send(another, endpoint, request_id=request_id))
+            raw = replies.joined(answers)
+            event = msgspec.structs.replace(adapter.read_reply(job.fetch(), raw), covers_until=job.wanted_at)
         except outgoing.OutgoingFailed as error:
             return _failed(job, origin, endpoint.platform, f"unreachable: {error}")
         except ReplyRefused as error:
             return _failed(job, origin, endpoint.platform, f"refused: {error}", give_up=not error.retry)
         except Malformed as error:
             FETCHES.labels(endpoint.platform, job.kind, "malformed").inc()
-            assert answer is not None  # noqa: S101 -- only a reply can be malformed
-            return Answered(
-                job, origin, host, request_id, answer.body, error=f"{error.reason}: {error.detail}"
-            )
+            return Answered(job, origin, host, request_id, raw, error=f"{error.reason}: {error.detail}")
         FETCHES.labels(endpoint.platform, job.kind, "ok").inc()
-        return Answered(
-            job, origin, host, request_id, answer.body, event=redacted(event, platform=endpoint.platform)
+        return Answered(job, origin, host, request_id, raw, event=redacted(event, platform=endpoint.platform))
+
+    async def _send(self, call: HttpCall, endpoint: platforms.EndpointView, *, request_id: str) -> bytes:
+        """The body of the answer to one call; OutgoingFailed when there is none to read."""
+        answer = await self._client.send(
+            endpoint.api_base_url.rstrip("/") + call.path,
+            method=call.method,
+            query=call.query,
+            headers={**call.headers, "x-request-id": request_id},
+            body=call.body,
         )
+        if answer.status >= 500 or answer.status == 429:
+            raise outgoing.OutgoingFailed(f"HTTP {answer.status}")
+        return answer.body
 
 
 def _failed(job: Job, origin: Origin, platform: str, error: str, *, give_up: bool = False) -> Answered:

@@ -196,13 +196,18 @@ class Fetch(Struct, frozen=True):
 
 
 class HttpCall(Struct, frozen=True):
-    """A signed request, ready to be sent to the platform's configured host."""
+    """A signed request, ready to be sent to the platform's configured host.
+
+    ``also`` are requests without whose replies this one's says too little: they are sent after it, one by
+    one, and all replies are read together (see ``replies.py``).
+    """
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    also: tuple[HttpCall, ...] = ()
 
 
 class BadSignature(Exception):
@@ -278,7 +283,10 @@ class Adapter(Protocol):
         ...
 
     def read_reply(self, fetch: Fetch, raw: bytes) -> Event:
-        """Translate an API reply to a complete event; raises Malformed, or ReplyRefused."""
+        """Translate an API reply to a complete event; raises Malformed, or ReplyRefused.
+
+        Where ``call`` had ``also``, ``raw`` is all replies joined.
+        """
         ...
 
 

@@ -10,12 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from livehub import database
-from livehub.accounts import audit
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, bureau_scope, require
 from livehub.inbox import layout
-from livehub.kit import clock, paging, sealing
-from livehub.kit.errors import LivehubError, NotFound
+from livehub.kit import clock, paging
+from livehub.kit.errors import NotFound
 from livehub.kit.paging import Page
 from livehub.orders import contribution
 from livehub.orders import state as states
@@ -268,7 +267,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
 async def message(message_id: int, *, actor: Actor) -> MessageView:
     """One message of the reader's centre; NotFound otherwise."""
     require(actor, Permission.INBOX_READ)
-    _require_row_id(message_id)
+    require_row_id(message_id)
     row = await database.fetch_one(
         f"{_MESSAGE} WHERE m.id = $1 AND m.centre_id = $2", message_id, actor.centre_id
     )
@@ -329,7 +328,7 @@ class DeliveryView(Struct, frozen=True, kw_only=True):
 async def delivery(delivery_id: int, *, actor: Actor) -> DeliveryView:
     """One delivery of the reader's centre; NotFound otherwise."""
     require(actor, Permission.INBOX_READ)
-    _require_row_id(delivery_id)
+    require_row_id(delivery_id)
     row = await database.fetch_one(
         "SELECT d.*, coalesce(e.name, '') AS endpoint_name FROM inbox_delivery d"
         " LEFT JOIN endpoint e ON e.id = d.endpoint_id WHERE d.id = $1 AND d.centre_id = $2",
@@ -360,32 +359,7 @@ async def delivery(delivery_id: int, *, actor: Actor) -> DeliveryView:
     )
 
 
-class EvidenceErased(LivehubError):
-    """原始报文已按保存期限删除，只保留摘要与结论。"""
-
-    code, status = "EVIDENCE_ERASED", 410
-
-
-async def open_evidence(delivery_id: int, *, actor: Actor, why: str, now: datetime) -> bytes:
-    """The sealed bytes, for a reason that is written down; call it inside ``database.unit``."""
-    require(actor, Permission.EVIDENCE_OPEN)
-    _require_row_id(delivery_id)
-    row = await database.fetch_one(
-        "SELECT body_sealed FROM inbox_delivery WHERE id = $1 AND centre_id = $2",
-        delivery_id,
-        actor.centre_id,
-    )
-    if row is None:
-        raise NotFound
-    if row["body_sealed"] is None:
-        raise EvidenceErased
-    await audit.write(
-        "evidence.opened", actor=actor, now=now, about=("delivery", str(delivery_id)), detail={"why": why}
-    )
-    return sealing.ring().open(bytes(row["body_sealed"]), place=layout.BODY_PLACE)
-
-
-def _require_row_id(number: int) -> None:
+def require_row_id(number: int) -> None:
     """NotFound for a number that no row can have, and neither database takes."""
     if not 0 < number < 2**63:
         raise NotFound

@@ -9,8 +9,16 @@ from livehub.sandbox.spec import Platform, ProductSpec
 REFUND_RATE = {"egg": 0.07, "dried": 0.07, "condiment": 0.07, "fruit": 0.12, "fresh": 0.10, "pearl": 0.45}
 
 
-_FIRST_PRODUCT = {"doudian": 3_600_000_000_000_000_000, "wechat_store": 10_000_000_000_000}
-_FIRST_SKU = {"doudian": 1_700_000_000_000_000, "wechat_store": 2_000_000_000}
+_FIRST_PRODUCT = {
+    "doudian": 3_600_000_000_000_000_000,
+    "kuaishou": 21_000_000_000_000,
+    "wechat_store": 10_000_000_000_000,
+}
+_FIRST_SKU = {
+    "doudian": 1_700_000_000_000_000,
+    "kuaishou": 22_000_000_000_000,
+    "wechat_store": 2_000_000_000,
+}
 
 
 class Item(NamedTuple):
@@ -30,7 +38,7 @@ class Item(NamedTuple):
         return REFUND_RATE[self.kind]
 
     def product_ref(self, platform: Platform) -> str:
-        """Its id there: digits at 抖店 and 微信小店, a short code in the ERP."""
+        """Its id there: digits at the platforms, a short code in the ERP."""
         if platform in _FIRST_PRODUCT:
             return str(_FIRST_PRODUCT[platform] + self.number)
         return f"BH-{self.number:04d}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from random import Random
 
+import msgspec
+
 from livehub.sandbox import demand
 from livehub.sandbox.orders import Line, Numbers, Order, Refund, shares
 from livehub.sandbox.spec import LineSpec, OrderSpec, ProductSpec, RefundSpec, ShopSpec, StepSpec
@@ -18,11 +20,12 @@ def order(spec: OrderSpec, *, shop: ShopSpec, numbers: Numbers, rng: Random, now
     """Make an order with its times and after-sales."""
     _check_platform(spec, shop)
     created = next((at for at in (spec.created_at_ms, spec.paid_at_ms) if at is not None), now_ms)
+    order_ref = spec.order_ref or numbers.order()
     made = Order(
         shop_ref=shop.shop_ref,
-        order_ref=spec.order_ref or numbers.order(),
+        order_ref=order_ref,
         buyer_id=spec.buyer_id or f"buyer{rng.randrange(10**9):09d}",
-        lines=_lines(spec, shop=shop, numbers=numbers, rng=rng),
+        lines=_lines(spec, order_ref, shop=shop, numbers=numbers, rng=rng),
         broadcast_ref=spec.broadcast_ref,
         voucher_code=spec.voucher_code,
         trade_type=spec.trade_type,
@@ -62,14 +65,16 @@ def _check_platform(spec: OrderSpec, shop: ShopSpec) -> None:
     if shop.platform != "standard_webhooks" and erp_only:
         raise Refused("voucher_code, voucher_subsidy_fen and broadcast_ref are for ERP shops only")
     if shop.platform != "standard_webhooks" and spec.order_ref and not spec.order_ref.isdigit():
-        raise Refused("a 抖店 or 微信小店 order_ref has digits only")
+        raise Refused("the order_ref of a platform has digits only")
+    if shop.platform == "kuaishou" and (len(spec.lines) > 1 or any(line.line_ref for line in spec.lines)):
+        raise Refused("a 快手 order has one line, whose number is its own")
     if shop.platform != "doudian" and spec.trade_type:
         raise Refused("trade_type is for 抖店 shops only")
 
 
 def _cut(at_ms: int, *, shop: ShopSpec) -> int:
     """抖店 and 微信小店 know whole seconds only, so their truth has no finer times either."""
-    return at_ms if shop.platform == "standard_webhooks" else at_ms // 1000 * 1000
+    return at_ms // 1000 * 1000 if shop.platform in {"doudian", "wechat_store"} else at_ms
 
 
 def _happen(order: Order, name: str, at: int) -> None:
@@ -97,10 +102,12 @@ def _open_refund(order: Order, refund_ref: str) -> Refund:
     raise Refused(f"{order.order_ref} has no open refund {refund_ref}")
 
 
-def _lines(spec: OrderSpec, *, shop: ShopSpec, numbers: Numbers, rng: Random) -> list[Line]:
+def _lines(spec: OrderSpec, order_ref: str, *, shop: ShopSpec, numbers: Numbers, rng: Random) -> list[Line]:
     if not shop.products:
         raise Refused(f"shop {shop.shop_ref} has no products")
     wanted = spec.lines or demand.basket(shop.products, rng=rng)
+    if shop.platform == "kuaishou":
+        wanted = [msgspec.structs.replace(wanted[0], line_ref=order_ref)]
     products = {product.product_ref: product for product in shop.products}
     if shop.platform == "wechat_store" and len({line.product_ref for line in wanted}) < len(wanted):
         raise Refused("a 微信小店 order has each SKU once")
@@ -165,14 +172,15 @@ def _line(
         voucher_subsidy_fen=subsidy,
         buyer_paid_fen=left - subsidy,
         freight_fen=line.freight_fen,
-        room_ref=_first(line.room_ref, spec.room_ref, shop.room_ref),
-        author_ref=_first(line.author_ref, spec.author_ref, shop.author_ref),
-        author_name=_first(line.author_name, spec.author_name, shop.author_name),
+        room_ref=_told(shop, line.room_ref, spec.room_ref, shop.room_ref),
+        author_ref=_told(shop, line.author_ref, spec.author_ref, shop.author_ref),
+        author_name=_told(shop, line.author_name, spec.author_name, shop.author_name),
     )
 
 
-def _first(*texts: str | None) -> str:
-    return next(text for text in texts if text is not None)
+def _told(shop: ShopSpec, *texts: str | None) -> str:
+    """The first that is said; 快手 tells neither room nor author of an order."""
+    return "" if shop.platform == "kuaishou" else next(text for text in texts if text is not None)
 
 
 def _refunds(order: Order, wanted: RefundSpec, *, shop: ShopSpec, numbers: Numbers) -> Iterable[Refund]:
@@ -197,6 +205,8 @@ def _refunds(order: Order, wanted: RefundSpec, *, shop: ShopSpec, numbers: Numbe
 
 
 def _refund(order: Order, line: Line, wanted: RefundSpec, *, shop: ShopSpec, numbers: Numbers) -> Refund:
+    if shop.platform == "kuaishou" and wanted.freight_fen:
+        raise Refused("快手 tells no freight of a refund")
     before = [r for r in order.refunds if r.line is line and r.moves_money and r.closed_at is None]
     rest_cash = max(0, line.buyer_paid_fen - sum(r.cash_fen for r in before))
     rest_quantity = max(0, line.quantity - sum(r.quantity for r in before))

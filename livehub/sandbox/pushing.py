@@ -11,7 +11,7 @@ from random import Random
 import aiohttp
 
 from livehub.kit import clock
-from livehub.sandbox import doudian, erp, wechat_store
+from livehub.sandbox import doudian, erp, kuaishou, wechat_store
 from livehub.sandbox.messages import Message
 from livehub.sandbox.spec import PushRequest, ShopSpec
 
@@ -161,6 +161,9 @@ def _request(messages: list[Message], shop: ShopSpec) -> tuple[dict[str, str], b
         body = doudian.envelope([message.body for message in messages])
         return {}, body, doudian.headers(body, app_key=shop.app_key, app_secret=shop.secret)
     (message,) = messages
+    if shop.platform == "kuaishou":
+        body = kuaishou.body(message.body, app_key=shop.app_key, secret=shop.secret)
+        return {}, body, {"content-type": "text/plain;charset=utf-8"}
     now_ms = clock.to_ms(clock.now())
     if shop.platform == "wechat_store":
         return wechat_store.delivery(message.body, shop=shop, now_ms=now_ms)
@@ -173,6 +176,8 @@ def _is_acknowledged(shop: ShopSpec, status: int, body: bytes) -> bool:
         return doudian.is_acknowledged(status, body)
     if shop.platform == "wechat_store":
         return wechat_store.is_acknowledged(status, body)
+    if shop.platform == "kuaishou":
+        return kuaishou.is_acknowledged(status, body)
     return erp.is_acknowledged(status)
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from livehub.sandbox import control, platform_api, wechat_store_api
+from livehub.sandbox import control, kuaishou_api, platform_api, wechat_store_api
 from livehub.sandbox.box import Box
 from livehub.sandbox.pushing import Pace
 
@@ -19,7 +19,8 @@ async def running(*, host: str = "127.0.0.1", port: int = 0, pace: Pace | None =
     """A sandbox that answers at ``box.base_url`` until the block ends; port 0 takes a free one."""
     box = Box(pace=pace or Pace())
     app = web.Application(client_max_size=MAX_REQUEST, middlewares=[control.refusals])
-    app.add_routes([*control.routes(box), *platform_api.routes(box), *wechat_store_api.routes(box)])
+    apis = (platform_api, kuaishou_api, wechat_store_api)
+    app.add_routes([*control.routes(box), *(route for api in apis for route in api.routes(box))])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     try:
         await runner.setup()

@@ -39,6 +39,36 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def kuaishou_body(plaintext: bytes, *, message_key: str) -> bytes:
+    """The body of a push: AES-CBC from a zero vector, base64."""
+    padder = padding.PKCS7(128).padder()
+    padded = padder.update(plaintext) + padder.finalize()
+    cipher = Cipher(algorithms.AES(base64.b64decode(message_key)), modes.CBC(bytes(16)))
+    encryptor = cipher.encryptor()
+    return base64.b64encode(encryptor.update(padded) + encryptor.finalize())
+
+
+KUAISHOU_SIGNED = ("access_token", "appkey", "method", "param", "signMethod", "timestamp", "version")
+
+
+def kuaishou_call(query: Mapping[str, str], *, sign_secret: str) -> str:
+    """The ``sign`` parameter of an API call, by the method that it names."""
+    pairs = [f"{name}={query.get(name, '')}" for name in KUAISHOU_SIGNED]
+    text = "&".join([*pairs, f"signSecret={sign_secret}"]).encode()
+    if query.get("signMethod") == "MD5":
+        return hashlib.md5(text, usedforsecurity=False).hexdigest()  # the platform offers both
+    return base64.b64encode(hmac.new(sign_secret.encode(), text, hashlib.sha256).digest()).decode()
+
+
+def is_kuaishou_secret(secret: str) -> bool:
+    """``signSecret:message key``."""
+    sign_secret, _, message_key = secret.partition(":")
+    try:
+        return bool(sign_secret) and len(base64.b64decode(message_key, validate=True)) in {16, 24, 32}
+    except binascii.Error:
+        return False
+
+
 def standard_webhook(body: bytes, *, message_id: str, timestamp: int, secret: str) -> str:
     """The ``webhook-signature`` header of a Standard Webhooks delivery."""
     key = base64.b64decode(secret.removeprefix("whsec_"))

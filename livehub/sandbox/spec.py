@@ -12,7 +12,7 @@ Millis = Annotated[int, Meta(ge=0, le=10**13)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Text = Annotated[str, Meta(max_length=200)]
 
-Platform = Literal["doudian", "standard_webhooks", "wechat_store"]
+Platform = Literal["doudian", "kuaishou", "standard_webhooks", "wechat_store"]
 Kind = Literal["refund_only", "return_refund", "exchange"]
 
 
@@ -49,7 +49,7 @@ class LineSpec(Struct, kw_only=True, forbid_unknown_fields=True):
     price_fen: Fen | None = None  # None: the product's list price
     merchant_disc_fen: Fen = 0
     platform_disc_fen: Fen = 0
-    talent_disc_fen: Fen = 0  # the author's coupon: part of other_disc
+    talent_disc_fen: Fen = 0  # the author's coupon, at 快手 the government's: part of other_disc
     pay_disc_fen: Fen = 0  # the payment channel's: part of other_disc
     freight_fen: Fen = 0
     line_ref: Text = ""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from random import Random
 
-from livehub.sandbox import books, doudian, erp, making, signatures, wechat_store
+from livehub.sandbox import books, doudian, erp, kuaishou, making, signatures, wechat_store
 from livehub.sandbox.making import Refused
 from livehub.sandbox.messages import Message
 from livehub.sandbox.orders import Numbers, Order, Refund
@@ -34,6 +34,15 @@ class Store:
             raise Refused("a 抖店 shop needs a numeric shop_ref, an app_key and an access_token")
         if shop.platform == "wechat_store":
             wechat_store.require_usable(shop)
+        if shop.platform == "kuaishou" and not (
+            shop.shop_ref.isdigit()
+            and shop.app_key
+            and shop.access_token
+            and signatures.is_kuaishou_secret(shop.secret)
+        ):
+            raise Refused(
+                "a 快手 shop needs a numeric shop_ref, an app_key, a token and a secret signSecret:key"
+            )
         if shop.platform == "standard_webhooks" and not signatures.is_standard_secret(shop.secret):
             raise Refused("the secret of an ERP is whsec_ and base64")
         self.shops[shop.shop_ref] = shop
@@ -110,6 +119,7 @@ class Store:
 
 _TELLERS: dict[str, Callable[[Order], Iterator[Message]]] = {
     "doudian": doudian.messages,
+    "kuaishou": kuaishou.messages,
     "standard_webhooks": erp.messages,
     "wechat_store": wechat_store.messages,
 }

@@ -189,4 +189,48 @@ def wechat_store() -> Door:
     )
 
 
-DOORS = (doudian(), standard_webhooks(), wechat_store())
+def kuaishou_message(event: str, **changes: object) -> dict:
+    """A decrypted message of the known app; ``info`` is what it says of the order."""
+    info = {"oid": 6900000000000000001, "sellerId": 900001, "status": 30, "updateTime": 1_760_000_010_123}
+    whole = {
+        "eventId": f"243_{event}_1000001",
+        "bizId": 6900000000000000001,
+        "userId": 900001,
+        "appKey": "ks700000000000000001",
+        "event": f"kwaishop_{event}",
+        "info": compact(info | changes).decode(),
+        "createTime": 1_760_000_010_200,
+        "updateTime": 1_760_000_010_300,
+    }
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+def kuaishou_sealed(plaintext: bytes, *, key: bytes = b"0123456789abcdef", secret: str = "") -> bytes:
+    """AES-CBC from a zero vector, base64."""
+    key = base64.b64decode(secret.partition(":")[2]) or key
+    padded = plaintext + bytes([16 - len(plaintext) % 16]) * (16 - len(plaintext) % 16)
+    encryptor = Cipher(algorithms.AES(key), modes.CBC(bytes(16))).encryptor()
+    return base64.b64encode(encryptor.update(padded) + encryptor.finalize())
+
+
+def kuaishou() -> Door:
+    known = sample("kuaishou", "kuaishou")
+    good = compact(kuaishou_message("order_paySuccess"))
+    sign_secret = sample("kuaishou", "kuaishou_api_sign")["sign_secret"]
+    return Door(
+        name="kuaishou",
+        credential=Credential(
+            "ks700000000000000001", (f"{sign_secret}:{known['message_private_key_b64']}",), "tok"
+        ),
+        headers=lambda _: {},
+        body=good,
+        unknown=compact(kuaishou_message("order_somethingNew")),
+        types_are_wrong=compact(kuaishou_message("order_paySuccess", updateTime={"a": 1})),
+        repeated_key=good.replace(b'"userId":900001', b'"userId":5,"userId":900001'),
+        large_ids=good,
+        other_secret=f"{sign_secret}:QUJDREVGR0hJSktMTU5PUA==",
+        sent=kuaishou_sealed,
+    )
+
+
+DOORS = (doudian(), kuaishou(), standard_webhooks(), wechat_store())

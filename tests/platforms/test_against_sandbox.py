@@ -4,18 +4,21 @@ import random
 
 import pytest
 
-from livehub.platforms import registry
-from livehub.platforms.contract import Credential, Fetch, FetchKind, RefundKind
-from livehub.sandbox import catalogue, doudian, erp, making, wechat_store
+from livehub.platforms import registry, replies
+from livehub.platforms.contract import Credential, Fetch, FetchKind, HttpCall, RefundKind
+from livehub.sandbox import catalogue, doudian, erp, kuaishou, making, wechat_store
 from livehub.sandbox.orders import Numbers, Order
 from livehub.sandbox.spec import LineSpec, OrderSpec, RefundSpec, ShopSpec
 from tests.platforms.doors import NOW_MS, WECHAT_SECRET, compact
 
 PAID = 1_760_000_010_000
 WHSEC = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"
-
-
-SECRETS = {"doudian": "a-secret", "standard_webhooks": WHSEC, "wechat_store": WECHAT_SECRET}
+SECRETS = {
+    "doudian": "a-secret",
+    "kuaishou": "a-sign-secret:MDEyMzQ1Njc4OWFiY2RlZg==",
+    "standard_webhooks": WHSEC,
+    "wechat_store": WECHAT_SECRET,
+}
 
 
 def shop(platform: str) -> ShopSpec:
@@ -47,14 +50,14 @@ def an_order(platform: str, *, seed: int) -> Order:
             pay_disc_fen=rng.randint(0, 50),
             freight_fen=rng.choice((0, 600)),
         )
-        for _ in range(rng.randint(1, 4))
+        for _ in range(1 if platform == "kuaishou" else rng.randint(1, 4))
     ]
     refunds = [
         RefundSpec(
             line=0,
             kind=kind,
             cash_fen=cash,
-            freight_fen=0 if platform == "wechat_store" else freight,
+            freight_fen=0 if platform in ("kuaishou", "wechat_store") else freight,
             applied_at_ms=PAID + 5000,
             succeeded_at_ms=at,
         )
@@ -143,6 +146,50 @@ def _answer(order: Order, fetch: Fetch, adapter, credential: Credential, where: 
         (refund,) = [each for each in order.refunds if wanted == {"after_sale_id": each.refund_ref}]
         data = doudian.after_sale_detail(order, refund)
     return compact({"code": 10000, "msg": "success", "sub_code": "", "sub_msg": "", "data": data})
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_kuaishou_is_fetched_to_the_fen(seed):
+    order, where, adapter = an_order("kuaishou", seed=seed), shop("kuaishou"), registry.get("kuaishou")
+    credential = Credential(where.app_key, (where.secret,), where.access_token)
+    thin = []
+    for message in kuaishou.messages(order):
+        body = kuaishou.body(message.body, app_key=where.app_key, secret=where.secret)
+        plain = adapter.authenticate(credential=credential, headers={}, query={}, raw=body, now_ms=NOW_MS)
+        (native,) = adapter.split(plain, headers={})
+        assert native.native_id == message.message_id
+        thin += adapter.normalise(native)
+
+    told = {}
+    for fetch in {fetch for event in thin for fetch in adapter.fetches(event)}:
+        call = adapter.call(fetch, credential=credential, now_ms=NOW_MS)
+        raw = replies.joined([_told(order, each, where) for each in (call, *call.also)])
+        told[fetch] = adapter.read_reply(fetch, raw)
+
+    assert len(thin) == len(list(kuaishou.messages(order)))
+    (order_fetch,) = [fetch for fetch in told if fetch.kind is FetchKind.ORDER]
+    whole = told[order_fetch].order
+    assert as_rows(whole.lines) == as_rows(order.lines)
+    assert (whole.buyer_id, whole.paid_at, whole.updated_at) == (
+        order.buyer_id,
+        order.paid_at,
+        order.updated_at,
+    )
+    refunds = [refund for fetch, event in told.items() for refund in event.refunds]
+    assert len(refunds) == len(order.refunds)
+    assert money_back(refunds) == expected_money_back(order)
+
+
+def _told(order: Order, call: HttpCall, where: ShopSpec) -> bytes:
+    """What the imitated API says to one of the adapter's own signed calls."""
+    wanted = kuaishou.check_call(call.path, call.query, secret=where.secret, now_ms=NOW_MS)
+    if "refundId" in wanted:
+        (refund,) = [each for each in order.refunds if each.refund_ref == str(wanted["refundId"])]
+        data = kuaishou.refund_detail(order, refund)
+    else:
+        assert wanted == {"oid": int(order.order_ref)}
+        data = kuaishou.fee_detail(order) if "fee" in call.path else kuaishou.order_detail(order)
+    return compact({"result": 1, "data": data})
 
 
 @pytest.mark.parametrize("seed", range(8))

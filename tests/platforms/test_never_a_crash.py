@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livehub.platforms import registry, scan
+from livehub.platforms import registry, replies, scan
 from livehub.platforms.adapters import doudian
 from livehub.platforms.adapters.doudian import TAGS
 from livehub.platforms.contract import Event, Fetch, FetchKind, Malformed, ReplyRefused
@@ -30,6 +30,7 @@ EDITS = st.lists(
 REPLIES = {
     ("doudian", "order_detail_reply"): ("6900000000000000001", ""),
     ("doudian", "after_sale_detail_reply"): ("6900000000000000001", "7100000000000000009"),
+    ("kuaishou", "refund_detail_reply"): ("6900000000000000001", "7100000000000000009"),
     ("wechat_store", "order_get_reply"): ("3700000000000000001", ""),
     ("wechat_store", "after_sale_reply"): ("3700000000000000001", "2000000000000001"),
 }  # an order, and its after-sale
@@ -93,6 +94,23 @@ def test_what_is_plain_reads_as_the_careful_way_reads_it(batch, edits):
 
 def test_most_batches_are_plain():
     assert len(doudian._of_plain(compact(BATCH[: len(TAGS) // 2])) or ()) == len(TAGS) // 2
+
+
+@settings(max_examples=300, deadline=None)
+@given(edits=EDITS)
+def test_two_replies_that_are_one_order(edits):
+    whole = [
+        compact(sample("kuaishou", name)["reply"]) for name in ("order_detail_reply", "fee_detail_reply")
+    ]
+
+    fetch = Fetch(FetchKind.ORDER, "900001", "6900000000000000001", "6900000000000000001")
+
+    try:
+        event = registry.get("kuaishou").read_reply(fetch, edited(replies.joined(whole), edits))
+    except (Malformed, ReplyRefused):
+        return
+
+    assert event.order is not None
 
 
 @pytest.mark.parametrize(("platform", "name"), REPLIES)

@@ -34,6 +34,18 @@ def doudian_shop(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def kuaishou_shop(**changes: Any) -> dict[str, Any]:
+    return {
+        "platform": "kuaishou",
+        "shop_ref": "2100000001",
+        "hook_url": "http://127.0.0.1:9/hooks/kuaishou/key",
+        "app_key": "ks700000000000000001",
+        "secret": "signsecret01:MDEyMzQ1Njc4OWFiY2RlZg==",
+        "access_token": "tok",
+        "products": [SARDINE, EGGS],
+    } | changes
+
+
 def erp_shop(**changes: Any) -> dict[str, Any]:
     return {
         "platform": "standard_webhooks",
@@ -95,6 +107,10 @@ async def receiving(success: Callable[[], web.Response]) -> AsyncIterator[Receiv
 
 def doudian_success() -> web.Response:
     return web.json_response({"code": 0, "msg": "success"})
+
+
+def kuaishou_success() -> web.Response:
+    return web.json_response({"result": 1})
 
 
 def erp_success() -> web.Response:

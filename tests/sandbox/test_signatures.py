@@ -54,6 +54,35 @@ def test_doudian_call_signs_the_order_detail_of_the_vectors():
     assert sign == "c1a5e98858be077a712726327946e6d9b974126cf47e4ffd8c93b58a0b68aa72"
 
 
+KUAISHOU_CALL = {
+    "access_token": "tok",
+    "appkey": "ks700000000000000001",
+    "method": "open.order.detail",
+    "param": '{"oid":2600000000000301}',
+    "timestamp": "1760000100000",
+    "version": "1",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "sign"),
+    [
+        ("HMAC_SHA256", "o1doSNVaDcgupI6CroY1RQnbNB7vlAbrGr0Y3QxvpBA="),
+        ("MD5", "29c5eb9ffa8bb595c5268b5fcf7e6bb8"),
+    ],
+)
+def test_kuaishou_call_signs_the_order_detail_of_the_vectors(method, sign):
+    query = KUAISHOU_CALL | {"signMethod": method, "sign": "not signed itself"}
+
+    assert signatures.kuaishou_call(query, sign_secret="signsecret01") == sign
+
+
+def test_kuaishou_body_seals_the_heartbeat_of_the_vectors():
+    assert signatures.kuaishou_body(b'{"test":true}', message_key="MDEyMzQ1Njc4OWFiY2RlZg==") == (
+        b"watm3Pt/wCJGbPJJXW0XpA=="
+    )
+
+
 def test_canonical_json_sorts_at_every_depth_and_escapes_nothing():
     assert signatures.canonical_json({"b": {"d": "沙虫<&>", "c": [1, 2]}, "a": 1}) == (
         '{"a":1,"b":{"c":[1,2],"d":"沙虫<&>"}}'

@@ -76,7 +76,6 @@ async def _receive(request: Request, platform: str, endpoint_key: str) -> HTTPRe
             await InboxDelivery.create(
                 **dict(zip(receiving.PUSHED_DELIVERY, arrival.delivery, strict=True)),
                 source="push",
-                verdict="signed",
             )
             await InboxMessage.bulk_create(
                 [

@@ -76,7 +76,7 @@ class Message(Struct, frozen=True, kw_only=True):
     platform: str
     shop_ref: str
     facts: Annotated[list[Event], Meta(description="归一后的事实；时刻为毫秒")]
-    fetched_because: Annotated[list[OrderMessage], Meta(description="接口取回的：引起取回的签名消息")]
+    fetched_because: Annotated[list[OrderMessage], Meta(description="接口取回的：引起取回的推送")]
     entries: Annotated[int, Meta(description="它引起的入账笔数")]
     replays: list[Replay]
 

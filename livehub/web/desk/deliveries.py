@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from sanic import Blueprint, Request
 from sanic.response import HTTPResponse
@@ -12,7 +14,7 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, may
 from livehub.kit import clock
 from livehub.kit.errors import LivehubError
-from livehub.reports import drill
+from livehub.reports import drill, evidence
 from livehub.web import doors, reading
 from livehub.web.desk.frame import Reason, frame
 from livehub.web.reading import Form
@@ -34,15 +36,15 @@ async def open_bytes(request: Request, actor: Actor, delivery_id: int) -> HTTPRe
     """The bytes, in this one answer only; who and why is in the audit trail before they are seen."""
     try:
         why = reading.form(request, Reason).reason
-        raw = await database.unit(
-            lambda: drill.open_evidence(delivery_id, actor=actor, why=why, now=clock.now())
+        found = await database.unit(
+            lambda: evidence.open_evidence(delivery_id, actor=actor, why=why, now=clock.now())
         )
     except LivehubError as error:
         form = reading.refused(request, doors.shown(request, error))
         return await _delivery(request, actor, delivery_id, form=form, status=error.status)
-    return await _delivery(
-        request, actor, delivery_id, form=reading.blank(), opened=raw.decode("utf-8", "backslashreplace")
-    )
+    parts = [found.raw] if found.plain is None else [found.raw, found.plain]
+    opened = [part.decode("utf-8", "backslashreplace") for part in parts]
+    return await _delivery(request, actor, delivery_id, form=reading.blank(), opened=opened)
 
 
 async def _delivery(
@@ -51,7 +53,7 @@ async def _delivery(
     delivery_id: int,
     *,
     form: Form,
-    opened: str | None = None,
+    opened: Sequence[str] = (),
     status: int = 200,
 ) -> HTTPResponse:
     view = await drill.delivery(delivery_id, actor=actor)
