@@ -113,6 +113,16 @@ def test_what_is_not_shown_to_be_ours_is_refused_like_a_bad_signature(case):
         opened(sealed_but_not_ours()[case])
 
 
+def test_bits_left_over_are_refused_so_that_a_body_is_written_in_one_way():
+    sealed = kuaishou_sealed(b'{"test":true}')
+    assert sealed.endswith(b"A==")
+    other = sealed[:-3] + b"B=="
+
+    assert b64decode(other) == b64decode(sealed)
+    with pytest.raises(BadSignature):
+        opened(other)
+
+
 def test_an_app_without_a_key_of_its_own_takes_only_the_heartbeat():
     nobody = Credential("", DOOR.credential.secrets)
     whole = compact(kuaishou_message("order_paySuccess") | {"appKey": ""})
