@@ -42,6 +42,7 @@ class Scope(Struct, frozen=True, kw_only=True):
     day_to: date | None = None
     axis: Axis = Axis.EVENT
     as_of: datetime | None = None
+    booked_after: datetime | None = None  # only what was booked later: what changed since
     broadcast: str = ""
     shop: str = ""
     platform: str = ""
@@ -144,6 +145,8 @@ def question(scope: Scope) -> tuple[str, str, list[Any]]:
 
     if scope.as_of is not None:
         add("r.applied_at <= {}", clock.to_ms(scope.as_of))
+    if scope.booked_after is not None:
+        add("r.applied_at > {}", clock.to_ms(scope.booked_after))
     day = scope.axis.sql()
     if scope.day_from is not None:
         add(f"{day} >= {{}}", clock.day_number(scope.day_from))
@@ -156,7 +159,8 @@ def question(scope: Scope) -> tuple[str, str, list[Any]]:
         wanted = getattr(scope, name)
         if wanted:
             add(f"{column} = {{}}", wanted)
-    return source(as_of=scope.as_of is not None), " AND ".join(where), args
+    is_past = scope.as_of is not None or scope.booked_after is not None
+    return source(as_of=is_past), " AND ".join(where), args
 
 
 _FILTERS = {

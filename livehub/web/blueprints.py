@@ -10,6 +10,7 @@ from livehub.web.bureau import pages as bureau
 from livehub.web.claim import pages as claim
 from livehub.web.merchant import pages as merchant
 from livehub.web.streamer import pages as streamer
+from livehub.web.streamer import review as streamer_review
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     operations.bp,
@@ -21,5 +22,6 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     claim.bp,
     merchant.bp,
     streamer.bp,
+    streamer_review.bp,
     api.bp,
 )

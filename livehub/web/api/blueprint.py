@@ -21,6 +21,7 @@ from livehub.web.api import (
     openapi,
     orders,
     redemptions,
+    reviews,
     rounds,
     sales,
     wall,
@@ -31,6 +32,7 @@ from livehub.web.api.declared import ROOT
 SECTIONS = (
     bookings.calls,
     broadcasts.calls,
+    reviews.calls,
     campaigns.calls,
     campaign_money.calls,
     rounds.calls,

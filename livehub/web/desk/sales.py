@@ -51,6 +51,7 @@ class Query(Struct, rename={"since": "from", "until": "to"}):
     axis: Axis = Axis.EVENT
     by: Grain = Grain.DAY
     as_of: LocalTime | None = None
+    booked_after: LocalTime | None = None
     broadcast: Ref = ""
     streamer: Ref = ""
     room: Ref = ""
@@ -77,6 +78,7 @@ class Query(Struct, rename={"since": "from", "until": "to"}):
             day_to=self.until - timedelta(days=1) if self.until else None,
             axis=self.axis,
             as_of=self.as_of,
+            booked_after=self.booked_after,
             **{name: getattr(self, name) for name in NARROWING},
         )
 
@@ -125,6 +127,7 @@ async def show(request: Request, actor: Actor) -> HTTPResponse:
         from_day=query.since,
         to_day=query.until,
         as_of=query.as_of,
+        booked_after=query.booked_after,
         total=await figures.total(scope),
         rows=[_row(each, query, given, where.get(each.key)) for each in rows[:SHOWN] if _counts(each)],
         is_cut=len(rows) > SHOWN,
@@ -179,6 +182,7 @@ async def show_lines(request: Request, actor: Actor) -> HTTPResponse:
         basis=query.basis,
         axis=query.axis,
         as_of=query.as_of or now,
+        booked_after=query.booked_after,
         from_day=query.since,
         to_day=query.until,
         total_fen=number.amount(query.basis),

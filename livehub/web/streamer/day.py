@@ -18,6 +18,8 @@ from rooms import queries as rooms
 from rooms.queries import BroadcastView, CueView
 
 AFTER_MIDNIGHT = timedelta(hours=6)  # a night's show still belongs to the day
+REVIEWED_DAYS = 35  # until the last look at a show, and some days to read it
+REVIEWED = 5
 
 
 class Live(Struct, frozen=True, kw_only=True):
@@ -56,6 +58,12 @@ async def today(actor: Actor, *, now: datetime) -> list[BroadcastView]:
     return await rooms.broadcasts_of(
         actor.id, since=midnight, until=midnight + timedelta(days=1) + AFTER_MIDNIGHT
     )
+
+
+async def reviewed(actor: Actor, *, now: datetime) -> list[BroadcastView]:
+    """Her last shows that have ended, the latest first."""
+    shows = await rooms.broadcasts_of(actor.id, since=now - timedelta(days=REVIEWED_DAYS), until=now)
+    return [each for each in reversed(shows) if each.started_at and each.ended_at][:REVIEWED]
 
 
 def current(shows: Sequence[BroadcastView], *, now: datetime) -> BroadcastView | None:

@@ -271,6 +271,7 @@ async def _home(
         name=actor.name,
         stream="/s/live" if showing else "",
         today=shows,
+        reviewed=await day.reviewed(actor, now=now),
         links=[{"url": f"{base}/c/{each.slug}", "row": each} for each in await day.links(showing)],
         rundown=await day.rundown(showing),
         left_in_plan=sum(each.quantity for each in screen.planned),

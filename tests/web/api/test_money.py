@@ -114,6 +114,9 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     window = {"from": now.isoformat(), "to": (now + timedelta(hours=3)).isoformat()}
     assert len((await town.officer.get("/timeline", **window))["taken"]) == 1
     assert (await town.manager.post(f"/broadcasts/{broadcast}/end"))["state"] == "ended"
+    review = await town.officer.get(f"/broadcasts/{broadcast}/reviews")
+    assert [each["state"] for each in review["stages"]] == ["not_due"] * 3
+    assert (await follow(town.auditor, review["now"]["evidence_url"]))["numerator"] == 25_000
     for verb, state in (("pause", "paused"), ("resume", "running")):
         assert (await town.officer.post(f"/campaigns/{campaign}/{verb}"))["state"] == state
     assert (await town.officer.post(f"/rounds/{round_id}/close"))["state"] == "closed"

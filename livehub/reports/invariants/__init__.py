@@ -1,0 +1,1 @@
+"""What must hold of what reports keep; one file each."""

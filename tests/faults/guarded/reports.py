@@ -1,0 +1,27 @@
+"""Guards of what reports keep: one review of a stage, made when nothing earlier can appear any more."""
+
+from __future__ import annotations
+
+from tests.faults.guarding import Guard, on_both, race
+from tests.faults.removing import Cut, Unique
+from tests.reports import test_reviews
+
+GUARDS = (
+    Guard(
+        of="the one review of a stage",
+        out=(
+            Unique("broadcast_review", "broadcast_id, run, stage"),
+            Cut("livehub.reports.reviews:freeze", " ON CONFLICT (broadcast_id, run, stage) DO NOTHING"),
+        ),
+        race=race(test_reviews.test_two_processes_freeze_a_stage_once),
+    ),
+    *on_both(
+        Guard(
+            of="the wait for entries that were stamped before a review's instant",
+            out=(Cut("livehub.reports.reviews:_due", "stage.after - SETTLED", "stage.after"),),
+            race=race(
+                test_reviews.test_what_was_stamped_before_the_instant_and_committed_after_it_is_waited_for
+            ),
+        )
+    ),
+)
