@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Raw, Struct, field
 
-from livehub.platforms import business_time, scan
+from livehub.platforms import business_time, scan, thin
 from livehub.platforms.adapters import doudian_replies
 from livehub.platforms.adapters.doudian_replies import STATUSES
 from livehub.platforms.contract import (
@@ -218,13 +218,8 @@ class Doudian:
         return Reply(401, self.content_type, b'{"code":40041,"msg":"signature refused"}')
 
     def fetches(self, event: Event) -> Sequence[Fetch]:
-        """The order, and the after-sale the event is about; () for what was fetched itself."""
-        if event.order is not None or event.refunds:
-            return ()
-        order = Fetch(FetchKind.ORDER, event.shop_ref, event.order_ref, event.order_ref)
-        if not event.refund_ref:
-            return (order,)
-        return (order, Fetch(FetchKind.REFUND, event.shop_ref, event.order_ref, event.refund_ref))
+        """The order, and the after-sale the event is about."""
+        return thin.fetches(event)
 
     def call(self, fetch: Fetch, *, credential: Credential, now_ms: int) -> HttpCall:
         """Sign with the first of the active secrets, which is the newest."""

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from livehub.platforms import business_time, scan, shares
+from livehub.platforms import business_time, scan, shares, thin
 from livehub.platforms.contract import (
     Event,
     EventType,
@@ -193,28 +193,17 @@ def _order_event(fetch: Fetch, order: Order) -> Event:
     _same("order_id", required(order.order_id, field="order_id"), fetch.ref)
     _same("shop_id", ref(order.shop_id, field="shop_id") or fetch.shop_ref, fetch.shop_ref)
     updated_at = _updated(order.update_time)
-    created_at = business_time.from_seconds(order.create_time, field="create_time")
-    paid_at = business_time.from_seconds(order.pay_time, field="pay_time")
     snapshot = OrderSnapshot(
         status=_status(order),
         lines=_lines(order),
-        created_at=created_at,
-        paid_at=paid_at,
+        created_at=business_time.from_seconds(order.create_time, field="create_time"),
+        paid_at=business_time.from_seconds(order.pay_time, field="pay_time"),
         finished_at=business_time.from_seconds(order.finish_time, field="finish_time"),
         updated_at=updated_at,
         buyer_id=order.doudian_open_id,
         excluded=all(sku.trade_type in NOT_SALES for sku in order.sku_order_list),
     )
-    return Event(
-        type=EventType.ORDER_UPDATED,
-        shop_ref=fetch.shop_ref,
-        order_ref=fetch.ref,
-        status_at=updated_at,
-        created_at=created_at,
-        paid_at=paid_at,
-        order=snapshot,
-        covers_until=updated_at,
-    )
+    return thin.order_as_fetched(fetch, snapshot)
 
 
 def _status(order: Order) -> OrderStatus:

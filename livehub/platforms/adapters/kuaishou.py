@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 from msgspec import Struct
 
-from livehub.platforms import business_time, scan
+from livehub.platforms import business_time, scan, thin
 from livehub.platforms.adapters import kuaishou_replies
 from livehub.platforms.adapters.kuaishou_replies import MONEY_BACK, SUCCEEDED
 from livehub.platforms.contract import (
@@ -198,13 +198,8 @@ class Kuaishou:
         return Reply(401, self.content_type, b'{"result":0}')
 
     def fetches(self, event: Event) -> Sequence[Fetch]:
-        """The order, and the after-sale the event is about; () for what was fetched itself."""
-        if event.order is not None or event.refunds:
-            return ()
-        order = Fetch(FetchKind.ORDER, event.shop_ref, event.order_ref, event.order_ref)
-        if not event.refund_ref:
-            return (order,)
-        return (order, Fetch(FetchKind.REFUND, event.shop_ref, event.order_ref, event.refund_ref))
+        """The order, and the after-sale the event is about."""
+        return thin.fetches(event)
 
     def call(self, fetch: Fetch, *, credential: Credential, now_ms: int) -> HttpCall:
         """An order is asked for, then its fees: what was paid stands only there. The newest secret signs."""

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from livehub.platforms import business_time, replies, scan
+from livehub.platforms import business_time, replies, scan, thin
 from livehub.platforms.contract import (
     Event,
     EventType,
@@ -166,27 +166,16 @@ def _order_event(fetch: Fetch, detail: Detail, fees: Fees) -> Event:
     updated_at = _time(order.update_time, field="updateTime")
     if updated_at is None:
         raise Malformed("time", "updateTime is missing")
-    created_at = _time(order.create_time, field="createTime")
-    paid_at = _time(order.pay_time, field="payTime")
     snapshot = OrderSnapshot(
         status=_status(order),
         lines=(_line(fetch, detail, fees),),
-        created_at=created_at,
-        paid_at=paid_at,
+        created_at=_time(order.create_time, field="createTime"),
+        paid_at=_time(order.pay_time, field="payTime"),
         finished_at=_time(order.recv_time, field="recvTime") if order.status == FINISHED else None,
         updated_at=updated_at,
         buyer_id=order.buyer_open_id,
     )
-    return Event(
-        type=EventType.ORDER_UPDATED,
-        shop_ref=fetch.shop_ref,
-        order_ref=fetch.ref,
-        status_at=updated_at,
-        created_at=created_at,
-        paid_at=paid_at,
-        order=snapshot,
-        covers_until=updated_at,
-    )
+    return thin.order_as_fetched(fetch, snapshot)
 
 
 def _status(order: Base) -> OrderStatus:

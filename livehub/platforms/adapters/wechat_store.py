@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from livehub.platforms import business_time, plain_xml, scan
+from livehub.platforms import business_time, plain_xml, scan, thin
 from livehub.platforms.adapters import wechat_store_envelope as envelope
 from livehub.platforms.adapters import wechat_store_replies as replies
 from livehub.platforms.contract import (
@@ -228,13 +228,8 @@ class WechatStore:
         return Reply(401, self.content_type, b"signature refused")
 
     def fetches(self, event: Event) -> Sequence[Fetch]:
-        """The order, and the after-sale the event is about; () for what was fetched itself."""
-        if event.order is not None or event.refunds:
-            return ()
-        order = Fetch(FetchKind.ORDER, event.shop_ref, event.order_ref, event.order_ref)
-        if not event.refund_ref:
-            return (order,)
-        return (order, Fetch(FetchKind.REFUND, event.shop_ref, event.order_ref, event.refund_ref))
+        """The order, and the after-sale the event is about."""
+        return thin.fetches(event)
 
     def call(self, fetch: Fetch, *, credential: Credential, now_ms: int) -> HttpCall:
         """The token is all that is checked."""

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from livehub.platforms import business_time, scan, shares
+from livehub.platforms import business_time, scan, shares, thin
 from livehub.platforms.contract import (
     Event,
     EventType,
@@ -203,30 +203,19 @@ def _refusal(envelope: Envelope) -> ReplyRefused:
 def _order_event(fetch: Fetch, order: Order) -> Event:
     _same("order_id", required(order.order_id, field="order_id"), fetch.ref)
     updated_at = _updated(order.update_time)
-    created_at = business_time.from_seconds(order.create_time, field="create_time")
     pay = order.order_detail.pay_info or PayInfo()
-    paid_at = business_time.from_seconds(pay.pay_time, field="pay_time")
     ext = order.order_detail.ext_info or ExtInfo()
     snapshot = OrderSnapshot(
         status=_status(order),
         lines=_lines(order.order_detail),
-        created_at=created_at,
-        paid_at=paid_at,
+        created_at=business_time.from_seconds(order.create_time, field="create_time"),
+        paid_at=business_time.from_seconds(pay.pay_time, field="pay_time"),
         finished_at=business_time.from_seconds(ext.confirm_receipt_time, field="confirm_receipt_time"),
         updated_at=updated_at,
         buyer_id=order.openid,
         excluded=pay.payment_method == DRAW,
     )
-    return Event(
-        type=EventType.ORDER_UPDATED,
-        shop_ref=fetch.shop_ref,
-        order_ref=fetch.ref,
-        status_at=updated_at,
-        created_at=created_at,
-        paid_at=paid_at,
-        order=snapshot,
-        covers_until=updated_at,
-    )
+    return thin.order_as_fetched(fetch, snapshot)
 
 
 def _status(order: Order) -> OrderStatus:
