@@ -15,6 +15,9 @@ class BadSetting(Exception):
     """A variable of the environment cannot be used; the text names it and says what would be right."""
 
 
+LONGEST_LEASE_SECONDS = 100  # figures of an instant are final two minutes after it: see reports/reviews.py
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """What differs between two installations. Each field is LIVEHUB_<NAME> in the environment."""
 
@@ -94,6 +97,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             values[name] = _read(variable, text, getattr(_DEFAULTS, name))
             if name.endswith("_limit") and values[name] == 0:
                 raise BadSetting(f"{variable}={text!r}: expected at least 1")
+            if name == "lease_seconds" and not 1 <= int(text) <= LONGEST_LEASE_SECONDS:
+                raise BadSetting(f"{variable}={text!r}: expected 1 to {LONGEST_LEASE_SECONDS}")
     settings = Settings(**values)  # type: ignore[arg-type]  # _read keeps each field's type
     if settings.keys:
         try:

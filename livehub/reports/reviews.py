@@ -19,7 +19,8 @@ from livehub.reports.review_figures import Figures, Frame
 log = structlog.get_logger(__name__)
 
 # An entry bears the time at which its batch was taken, and is committed after it: whoever holds a batch
-# for longer than its lease is fenced off, so after this no entry of an earlier instant appears any more.
+# for longer than its lease is fenced off, so after this no entry of an earlier instant appears any more;
+# the longest lease that the settings allow is shorter.
 SETTLED = timedelta(minutes=2)
 
 

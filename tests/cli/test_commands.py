@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from livehub.kit import clock, outbox
 from livehub.orders import intake
 from livehub.orders.contribution import MEASURES
 from livehub.orders.models import RollupBucket
+from livehub.reports.reviews import SETTLED
 from livehub.settings import Settings
 from tests.cli.conftest import Ask, Livehub
 
@@ -212,6 +214,18 @@ def test_bad_settings_and_usage_end_with_two(livehub: Livehub, monkeypatch: pyte
     monkeypatch.setenv("LIVEHUB_CLAIM_NETWORK_LIMIT", "0")
     none = livehub("serve")
     assert (none.status, none.err) == (2, "livehub: LIVEHUB_CLAIM_NETWORK_LIMIT='0': expected at least 1\n")
+
+
+@pytest.mark.parametrize("seconds", ["0", "101"])
+def test_a_lease_is_shorter_than_figures_are_waited_for(
+    livehub: Livehub, monkeypatch: pytest.MonkeyPatch, seconds: str
+) -> None:
+    monkeypatch.setenv("LIVEHUB_LEASE_SECONDS", seconds)
+
+    told = livehub("serve")
+
+    assert told.err == f"livehub: LIVEHUB_LEASE_SECONDS='{seconds}': expected 1 to 100\n"
+    assert timedelta(seconds=knobs.LONGEST_LEASE_SECONDS) < SETTLED
 
 
 def test_sqlite_gets_one_worker(livehub: Livehub, environment: Settings) -> None:
