@@ -48,7 +48,12 @@ class Form(Struct, frozen=True):
 def filled(town: Town, path: str) -> str:
     """Any route's address with something in it."""
     if path.startswith(("/c", "/s", "/hooks", "/static")):
-        known = {**FILLED, "slug": town.ours["slug"], "token": "nothing"}
+        known = {
+            **FILLED,
+            "slug": town.ours["slug"],
+            "token": "nothing",
+            "broadcast": town.ours["broadcasts"],
+        }
         parts = [
             part.strip("<>").partition(":")[0] if part.startswith("<") else "" for part in path.split("/")
         ]
