@@ -11,6 +11,7 @@ from livehub.accounts.actors import Actor
 from livehub.cli import finding
 from livehub.cli.working import example, run
 from livehub.kit import clock
+from livehub.orders import fetching
 from livehub.platforms import queries, shops
 from livehub.platforms.models import EVIDENCE_FLOOR, Endpoint
 
@@ -128,12 +129,14 @@ def set_access_token(*, platform: str, endpoint: str, centre: str, token: str) -
     """Ask the platform's API with another token from now on; the one before is forgotten."""
     token = token or click.prompt("Token", hide_input=True)
 
-    async def work(actor: Actor) -> None:
+    async def work(actor: Actor) -> int:
         door = await _endpoint(platform, endpoint, centre, actor=actor)
         await shops.set_access_token(door.id, access_token=token, actor=actor, now=clock.now())
+        return await fetching.ask_again(door.id)
 
-    run(database.atomic(work))
-    click.echo("the platform is asked with this token from now on")
+    given_up = run(database.atomic(work))
+    again = f", and asked again for {given_up} that were given up" if given_up else ""
+    click.echo(f"the platform is asked with this token from now on{again}")
 
 
 @command.command("keep-evidence", epilog=example(_KEEP))

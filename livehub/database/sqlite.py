@@ -286,8 +286,8 @@ class Client(SqliteClient):
     async def execute_script(self, query: str) -> None:
         """Statements that each commit by themselves are not tried again as a whole: here SQLite waits."""
         async with self.acquire_connection() as connection:
-            await self._wait(BUSY_TIMEOUT_MS)
             try:
+                await self._wait(BUSY_TIMEOUT_MS)
                 await connection.executescript(query)
             finally:
                 await self._wait(0)

@@ -199,5 +199,13 @@ _DROPPED = frozenset(
 
 def kept_headers(headers: Mapping[str, str]) -> str:
     """The headers worth keeping, as JSON: nothing secret, and of bounded length."""
-    kept = [(name, value[:_KEPT_LENGTH]) for name, value in headers.items() if name not in _DROPPED]
-    return msgspec.json.encode(dict(kept[:_KEPT_HEADERS])).decode()
+    names = [(name, value[:_KEPT_LENGTH]) for name, value in headers.items() if name not in _DROPPED]
+    kept = dict(names[:_KEPT_HEADERS])
+    try:
+        return msgspec.json.encode(kept).decode()
+    except UnicodeEncodeError:  # bytes that are no UTF-8: a proxy's perhaps
+        return msgspec.json.encode({name: _readable(value) for name, value in kept.items()}).decode()
+
+
+def _readable(text: str) -> str:
+    return text.encode(errors="replace").decode()

@@ -58,7 +58,9 @@ class Client:
                     await _limited(response),
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise OutgoingFailed(f"{type(error).__name__}: {error}") from error
+            raise OutgoingFailed(
+                _told(error)
+            ) from None  # its own words may hold the query, and a token in it
 
     async def close(self) -> None:
         """Close the connections; harmless when called twice."""
@@ -76,3 +78,14 @@ async def _limited(response: aiohttp.ClientResponse) -> bytes:
             raise OutgoingFailed(f"reply larger than {MAX_REPLY} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _told(error: Exception) -> str:
+    """What went wrong, without the address: the log and the database keep it."""
+    match error:
+        case aiohttp.ClientResponseError():
+            return f"{type(error).__name__}: {error.status} {error.message[:100]}"
+        case aiohttp.ClientConnectorError():
+            return f"{type(error).__name__}: {error.host}:{error.port} {error.strerror or ''}".rstrip()
+        case _:
+            return type(error).__name__

@@ -89,7 +89,9 @@ def key_of(sealed: bytes) -> str:
 
 def token_hash(token: str) -> bytes:
     """How a random token (at least 128 bits) is stored: SHA-256, since it cannot be guessed."""
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(
+        token.encode(errors="surrogatepass")
+    ).digest()  # bytes that are no UTF-8 come as these
 
 
 def parse_keys(text: str) -> dict[str, bytes]:

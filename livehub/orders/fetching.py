@@ -380,13 +380,12 @@ async def _postpone(answer: Answered) -> None:
     )
 
 
-async def ask_again(shop_id: int, order_ref: str) -> int:
-    """Put an order's given-up fetches back into the queue; returns how many there were."""
+async def ask_again(endpoint_id: int) -> int:
+    """Put an endpoint's given-up fetches back into the queue; returns how many there were."""
     return await database.execute(
         f"UPDATE fetch_job SET status = 'waiting', attempts = 0, due_at = {database.now_ms()}"
-        " WHERE shop_id = $1 AND order_ref = $2 AND status = 'dead'",
-        shop_id,
-        order_ref,
+        " WHERE endpoint_id = $1 AND status = 'dead'",
+        endpoint_id,
     )
 
 

@@ -45,7 +45,6 @@ MISSES = Counter(
     "livehub_claim_misses_total", "Batches that were not as last seen, and were settled anew under lock"
 )
 
-KEY_LENGTH = 56
 PLACE_SECONDS = 30.0
 ASK_SECONDS = 1.0  # after a miss what people did before is asked for: who comes again seldom comes alone
 
@@ -114,7 +113,7 @@ class ClaimDesk:
         use the key up. ``template`` (a public id) chooses where a round's link has several. ``before`` is
         what ``returning`` said of her.
         """
-        if not 0 < len(key) <= KEY_LENGTH or not key.isascii() or not key.isprintable():
+        if not returning.is_key(key):
             raise Invalid("提交编号无效，请刷新页面后重试。")
         wish = Wish(
             name=(slug, template),
@@ -142,9 +141,9 @@ class ClaimDesk:
             raise LinkUnknown
         return place.centre_id
 
-    def asks_returning(self, slug: str, template: str) -> bool:
+    def asks_returning(self, slug: str, template: str, key: str) -> bool:
         """Whether ``returning`` is what to ask: nothing is left, so that nothing but an answer is given."""
-        return latch.round_of((slug, template)) is not None
+        return latch.round_of((slug, template)) is not None and returning.is_key(key)
 
     async def returning(self, token: str, key: str) -> Returning | None:
         """Who is behind a cookie, with what the key of her form was answered; None when it is nobody's."""

@@ -13,6 +13,7 @@ from livehub.vouchers import answers, identity
 from livehub.vouchers.answers import Answer
 from livehub.vouchers.identity import ClaimantRef
 
+KEY_LENGTH = 56
 Asked = tuple[str, str]  # a cookie's token, the key of a form
 
 
@@ -22,6 +23,11 @@ class Returning(Struct, frozen=True, kw_only=True):
     claimant: ClaimantRef
     key: str  # as claims keep it
     answer: Answer | None
+
+
+def is_key(key: str) -> bool:
+    """Whether a form's key can be kept."""
+    return 0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()
 
 
 def claim_key(claimant_id: int | str, key: str) -> str:

@@ -129,6 +129,8 @@ def _meaning(error: Exception) -> LivehubError:
         return error
     if isinstance(error, SanicException):
         return _of_sanic(error)
+    if isinstance(error, UnicodeEncodeError):  # halves of letters: nothing of ours makes them
+        return BadRequest()
     if isinstance(error, ValidationError):  # a name longer than any: Tortoise checks filters too
         return NotFound()
     seen: BaseException | None = error

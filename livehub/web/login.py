@@ -98,8 +98,8 @@ async def _enter(request: Request) -> HTTPResponse:
     now = clock.now()
     doors.require_same_site(request)
     given = reading.form(request, Credentials)
-    forms.check_form_token(request.cookies.get(GATE) or "", given=_raw(request, "csrf"))
-    password = _raw(request, "password")
+    forms.check_form_token(request.cookies.get(GATE) or "", given=reading.field_text(request, "csrf"))
+    password = reading.field_text(request, "password")
     if not password:
         raise Invalid(details=[Detail("password", "请填写")])
     login = logins.canonical(given.account)
@@ -137,10 +137,6 @@ async def _form(
     if refusal is not None and refusal.retry_after is not None:
         answer.headers["Retry-After"] = str(refusal.retry_after)
     return answer
-
-
-def _raw(request: Request, name: str) -> str:
-    return str(request.form.get(name) or "") if request.form else ""
 
 
 async def _whoever(request: Request) -> Actor | None:

@@ -69,8 +69,13 @@ def typed(request: Request) -> dict[str, str]:
 
 def last(request: Request, name: str) -> str:
     """One field's raw value as ``typed`` has it, for who wants no other."""
+    return field_text(request, name) if name not in _NEVER_BACK else ""
+
+
+def field_text(request: Request, name: str) -> str:
+    """One field's raw value, secrets too; empty when there is none."""
     texts = dict.get(request.form or {}, name)
-    return str(texts[-1]) if texts and name not in _NEVER_BACK else ""
+    return _readable(texts[-1]) if texts else ""
 
 
 def form(request: Request, shape: type[T]) -> T:
@@ -114,8 +119,14 @@ def convert(given: Mapping[str, Any], shape: type[T]) -> T:
 
 
 def _submitted(request: Request) -> dict[str, list[str]]:
-    given: Mapping[str, list[Any]] = request.form or {}
-    return {name: [str(value) for value in given[name]] for name in given if given[name]}
+    sent: Mapping[str, list[Any]] = request.form or {}
+    return {name: [_readable(value) for value in sent[name]] for name in sent if sent[name]}
+
+
+def _readable(value: Any) -> str:
+    """A text as it can be stored: a form of parts may name a charset in which halves of letters stand."""
+    text = str(value)
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _typed_text(raw: Mapping[str, list[str]], shape: type[T]) -> T:

@@ -273,6 +273,7 @@ async def test_a_token_that_ended_is_replaced_by_the_command(stage: Stage, db: S
     assert waiting is not None
     assert (waiting["status"], "40001" in waiting["last_error"]) == ("waiting", True)
 
+    await database.execute("UPDATE fetch_job SET status = 'dead'")  # twelve refusals later
     door = ("wechat_store", "--endpoint", stage.endpoint.endpoint_key)
     told = await livehub(db, "shop", "set-access-token", *door, "--token", "the-next-one")
     await stage.settle()

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from livehub import database
-from livehub.inbox import receiving
+from livehub.inbox import layout, receiving
 from livehub.inbox.layout import Origin
 from livehub.inbox.receiving import Arrival
 from livehub.kit import clock
@@ -79,3 +79,7 @@ async def test_what_a_batch_brought_is_counted_without_reading_what_was_there(db
 
     assert "SEARCH inbox_message USING" in plan
     assert "inbox_message_of_delivery" in plan
+
+
+def test_a_header_of_no_text_is_kept_as_far_as_it_can_be_read() -> None:
+    assert layout.kept_headers({"x-proxy": "a\udcffb", "cookie": "c"}) == '{"x-proxy":"a?b"}'

@@ -24,6 +24,10 @@ async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         await asyncio.sleep(0.2)
 
 
+async def wrongly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"no HTTP at all\r\n\r\n")
+
+
 @asynccontextmanager
 async def a_platform(answer: Answering) -> AsyncIterator[str]:
     """Takes a call, and answers it so."""
@@ -66,3 +70,15 @@ async def test_an_answer_that_comes_in_drops_is_waited_for(client: outgoing.Clie
         answer = await client.send(url)
 
     assert answer.body == b"yes"
+
+
+async def test_what_went_wrong_is_told_without_the_address(client: outgoing.Client) -> None:
+    told = []
+    async with a_platform(wrongly) as url:
+        for address in (url, "http://127.0.0.1:9/", "http://[broken/"):
+            with pytest.raises(outgoing.OutgoingFailed) as caught:
+                await client.send(address, query={"access_token": "a-secret"})
+            told.append(str(caught.value))
+
+    assert [each for each in told if "a-secret" in each or "access_token" in each] == []
+    assert all(told)

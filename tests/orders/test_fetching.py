@@ -197,12 +197,12 @@ async def test_a_wrong_token_is_given_up_and_can_be_asked_again(wire: Wire) -> N
     await wire.say("101", order_ref, pay_time=seconds_ago(8))
     await database.execute("UPDATE endpoint SET app_key = 'another'")
     await wire.fetch()
-    job = (await database.fetch("SELECT shop_id, status FROM fetch_job"))[0]
+    job = (await database.fetch("SELECT endpoint_id, status FROM fetch_job"))[0]
     assert job["status"] in {"dead", "waiting"}
 
     await database.execute("UPDATE endpoint SET app_key = $1", APP)
     await database.execute("UPDATE fetch_job SET status = 'dead'")
-    assert await fetching.ask_again(job["shop_id"], order_ref) == 1
+    assert await fetching.ask_again(job["endpoint_id"]) == 1
     await wire.fetch()
     assert (await total())["paid"] == 7500
 

@@ -224,7 +224,7 @@ async def _recognised(
 ) -> tuple[Visitor, Returning | None]:
     """Who she is; where nothing is left, with what her key was answered before."""
     desk: ClaimDesk = request.app.ctx.claim_desk
-    if wish is None or not visitor.token or not desk.asks_returning(slug, wish.template):
+    if wish is None or not visitor.token or not desk.asks_returning(slug, wish.template, wish.key):
         return await door.recognised(request, visitor), None
     before = await desk.returning(visitor.token, wish.key)
     return (visitor.now_known(before.claimant) if before is not None else visitor), before

@@ -147,7 +147,7 @@ async def _till(
 def _kept(request: Request, refusal: LivehubError) -> Form:
     """The form as it was typed, the voucher's code too: it is the customer's, and no secret to the till."""
     form = reading.refused(request, refusal)
-    typed = str(request.form.get("code") or "") if request.form else ""
+    typed = reading.field_text(request, "code")
     if not typed.strip().startswith("v1."):  # a scanned one is old in a moment
         form.values["code"] = typed
     if isinstance(refusal, (VoucherUnknown, QrStale)):
