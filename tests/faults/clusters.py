@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 import asyncpg
+from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from livehub.database.migrate import migrate
 from livehub.kit import ids
@@ -77,6 +78,7 @@ class Cluster:
 
     async def settings(self, data_dir: Path, *, user: str = "postgres", **changes: object) -> Settings:
         """Settings of a fresh, migrated database in it, of a user of its own if that is wanted."""
+        EXECUTOR_CACHE.clear()  # Tortoise keeps one engine's SQL by the connection's name
         name = f"livehub_{ids.public_id()}"
         connection = await asyncpg.connect(self.url())
         try:
