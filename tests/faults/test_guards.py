@@ -16,7 +16,7 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from livehub import database
 from livehub.settings import Settings
 from tests.conftest import KEYS, Server
-from tests.conftest import _url as url_of
+from tests.conftest import database_url as url_of
 from tests.database.test_constraints import REFUSED, outcome, something_of_everything
 from tests.faults.guarding import LOST, Guard, Race
 from tests.faults.guards import GUARDS, NOT_TAKEN_OUT
