@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tortoise.fields import Field
-from tortoise.migrations.operations import AlterField, CreateModel, TortoiseOperation
+from tortoise.migrations.operations import AddField, AlterField, CreateModel, TortoiseOperation
 from tortoise.migrations.schema_generator.state import ModelState
 
 
@@ -82,8 +82,25 @@ class DropFieldIndex(AlterField):
         self, app_label: str, old_state: Any, new_state: Any, state_editor: Any = None
     ) -> None:
         """Drop it by its name."""
-        drop = [f'DROP INDEX "{self._index}"']
+        drop = [f'DROP INDEX IF EXISTS "{self._index}"']  # a killed migration is run again
         await PerDialect(postgres=drop, sqlite=drop).database_forward(
+            app_label, old_state, new_state, state_editor
+        )
+
+
+class AddNumber(AddField):
+    """A column of numbers that is 0 in the rows that are there; a city's millions are not written anew."""
+
+    def __init__(self, model_name: str, name: str, field: Field[Any], *, table: str) -> None:
+        super().__init__(model_name, name, field)
+        self._table = table
+
+    async def database_forward(
+        self, app_label: str, old_state: Any, new_state: Any, state_editor: Any = None
+    ) -> None:
+        """Add it with its default."""
+        add = [f'ALTER TABLE "{self._table}" ADD COLUMN "{self.name}" BIGINT NOT NULL DEFAULT 0']
+        await PerDialect(postgres=add, sqlite=add).database_forward(
             app_label, old_state, new_state, state_editor
         )
 
@@ -118,7 +135,7 @@ def unique_where(table: str, name: str, columns: str, where: str) -> PerDialect:
 
 def index(table: str, name: str, columns: str, where: str = "") -> PerDialect:
     """An index, perhaps over the rows of a condition."""
-    statement = f"CREATE INDEX {name} ON {table} ({columns})"
+    statement = f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({columns})"
     statement += f" WHERE {where}" if where else ""
     return PerDialect(postgres=[statement], sqlite=[statement])
 

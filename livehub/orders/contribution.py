@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from livehub.kit import clock, money
 from livehub.orders.state import OrderState
-from livehub.platforms.contract import Line, RefundKind, RefundSnapshot, RefundStatus
+from livehub.platforms.contract import Line, OrderStatus, RefundKind, RefundSnapshot, RefundStatus
 
 MEASURES = (
     "buyer_paid",
@@ -28,6 +28,9 @@ MEASURES = (
     "units",
     "refunds",
     "pending",
+    "placed_unpaid",
+    "placed_closed",
+    "placed_shift",
 )
 
 Vector = tuple[int, ...]  # one integer per measure, in the order of MEASURES
@@ -39,6 +42,9 @@ _REFUND_APPLY = MEASURES.index("refund_apply")
 _REFUND_CASH = MEASURES.index("refund_cash")
 _REFUNDS = MEASURES.index("refunds")
 _PENDING = MEASURES.index("pending")
+_UNPAID = MEASURES.index("placed_unpaid")
+_CLOSED = MEASURES.index("placed_closed")
+_SHIFT = MEASURES.index("placed_shift")
 _HOUR_MS = 3_600_000
 
 
@@ -80,13 +86,21 @@ def of(
     place: Place,
     attribute: Callable[[Line, int], Attributed],
     product_of: Callable[[str], int],
+    is_left_unpaid: bool = False,
 ) -> Contribution:
-    """The contribution of a state. ``attribute`` gets a line and its payment time in ms."""
+    """The contribution of a state. ``attribute`` gets a line and the time it is attributed by, in ms.
+
+    ``is_left_unpaid``: it was noted that nobody paid for a while. Most orders are paid within seconds, and
+    are not booked before.
+    """
     total: dict[Key, list[int]] = {}
     paid_at = state.get("paid_at")
     lines = () if state.lines is None else state.lines[1]
-    if lines and paid_at and not state.get("excluded"):
-        _book_sale(total, state, lines, paid_at, place, attribute, product_of)
+    if lines and not state.get("excluded"):
+        if paid_at:
+            _book_sale(total, state, lines, paid_at, place, attribute, product_of)
+        elif is_left_unpaid or _is_closed(state):
+            _book_unpaid(total, state, lines, place, attribute, product_of)
     if state.pending:
         at = paid_at or state.first_seen
         unknown = Key(place.centre_id, _day(at), 0, place.shop_id, 0, 0, "U", "", 0)
@@ -103,8 +117,51 @@ def grounds(state: OrderState) -> tuple[object, ...]:
         bool(state.get("excluded")),
         _succeeded(state),
         pending,
-        state.first_seen if pending and not paid_at else 0,
+        state.get("created_at"),
+        0 if paid_at else state.first_seen,
+        not paid_at and _is_closed(state),
     )
+
+
+def attributed_by(state: OrderState) -> int:
+    """The time by which an order's lines find their broadcast: of its payment, until then of its placing."""
+    return int(state.get("paid_at") or state.get("created_at") or state.first_seen)
+
+
+def _book_unpaid(
+    total: dict[Key, list[int]],
+    state: OrderState,
+    lines: tuple[Line, ...],
+    place: Place,
+    attribute: Callable[[Line, int], Attributed],
+    product_of: Callable[[str], int],
+) -> None:
+    """What was placed and not paid, on the day of its placing: of G0 only."""
+    at = attributed_by(state)
+    measure = _CLOSED if _is_closed(state) else _UNPAID
+    for line in lines:
+        where = attribute(line, at)
+        key = Key(
+            place.centre_id,
+            _day(at),
+            where.broadcast_id,
+            place.shop_id,
+            where.streamer_id,
+            product_of(line.product_ref),
+            where.attribution,
+            line.line_ref,
+            0,
+        )
+        _vector(total, key)[measure] += _placed(line)
+
+
+def _is_closed(state: OrderState) -> bool:
+    return bool(state.get("status") == OrderStatus.CANCELLED)
+
+
+def _placed(line: Line) -> int:
+    """List price less the merchant's discount: what the line is in G0, and once it is paid in G2."""
+    return line.list_fen - line.merchant_disc_fen
 
 
 def _book_sale(
@@ -117,6 +174,8 @@ def _book_sale(
     product_of: Callable[[str], int],
 ) -> None:
     refunded = _refunded_by_line(state, lines)
+    created_at = state.get("created_at")
+    is_shifted = created_at is not None and _day(created_at) != _day(paid_at)
     seen_products: set[int] = set()
     for position, line in enumerate(lines):
         where = attribute(line, paid_at)
@@ -156,6 +215,9 @@ def _book_sale(
         )
         booked[: len(sold)] = map(add, booked, sold)
         seen_products.add(product_id)
+        if is_shifted:
+            booked[_SHIFT] -= _placed(line)
+            _vector(total, key(created_at))[_SHIFT] += _placed(line)
         for share in refunded[position]:
             booked[_REFUND_SALE] += share.g2
             done = _vector(total, key(share.succeeded_at))
@@ -249,11 +311,11 @@ def encode(contribution: Contribution) -> str:
 
 
 def decode(text: str) -> Contribution:
-    """The contribution of its stored text."""
+    """The contribution of its stored text; a measure that is younger than the text is 0."""
     if not text:
         return {}
     rows: list[tuple[tuple[int, int, int, int, int, int, str, str, int], Vector]] = _ROWS.decode(text)
-    return {Key(*key): vector for key, vector in rows}
+    return {Key(*key): vector + ZERO[len(vector) :] for key, vector in rows}
 
 
 _ROWS = msgspec.json.Decoder(list[tuple[tuple[int, int, int, int, int, int, str, str, int], tuple[int, ...]]])

@@ -57,8 +57,9 @@ class Held(Struct):
     contribution: str  # what is booked, as it is stored: most facts leave it alone
     sums: Sums
     voucher_told: bool
+    is_left_unpaid: bool
     changed: bool = False
-    relined: bool = False  # its lines, or the time of their payment, are not as they are stored
+    relined: bool = False  # its lines, or the time they are attributed by, are not as they are stored
 
     @property
     def booked(self) -> Contribution:
@@ -120,7 +121,7 @@ async def book_anew(order_ids: Iterable[int], *, reason: str, now: datetime) -> 
     All orders are locked before the first bucket, as intake does it: else the two wait for each other.
     """
     wanted = sorted(set(order_ids))
-    await _hold(wanted)
+    await hold(wanted)
     changes: list[rollup.Change] = []
     for start in range(0, len(wanted), CHUNK):
         orders = await _lock_ids(wanted[start : start + CHUNK])
@@ -135,8 +136,22 @@ async def book_anew(order_ids: Iterable[int], *, reason: str, now: datetime) -> 
     return len(changes)
 
 
-async def _hold(order_ids: Sequence[int]) -> None:
-    """Lock orders in key order without reading their states."""
+async def book_all_anew(*, reason: str, now: datetime) -> int:
+    """Book every order anew from its state, some at a time; returns how many were booked otherwise."""
+    last, moved = 0, 0
+    while True:
+        rows = await database.fetch(
+            f"SELECT id FROM sales_order WHERE id > $1 ORDER BY id LIMIT {CHUNK}", last
+        )
+        if not rows:
+            return moved
+        last = rows[-1]["id"]
+        async with database.transaction():
+            moved += await book_anew([row["id"] for row in rows], reason=reason, now=now)
+
+
+async def hold(order_ids: Sequence[int]) -> None:
+    """Lock orders in key order without reading their states; in the current transaction."""
     if database.dialect() == "postgres":
         await database.with_rows(
             {"id": "bigint"},
@@ -186,7 +201,8 @@ async def _lock_ids(order_ids: Sequence[int]) -> list[Held]:
 HELD = (
     "o.id AS id, o.centre_id AS centre_id, o.shop_id AS shop_id, o.platform AS platform, o.order_ref AS"
     " order_ref, o.state AS state, o.contribution AS contribution, o.g2_fen AS g2_fen, o.refund_fen AS"
-    " refund_fen, o.over_refund AS over_refund, o.voucher_index AS voucher_index"
+    " refund_fen, o.over_refund AS over_refund, o.voucher_index AS voucher_index,"
+    " o.left_unpaid_at AS left_unpaid_at"
 )
 
 
@@ -206,6 +222,7 @@ def held(row: Mapping[str, Any]) -> Held:
         contribution=row["contribution"],
         sums=Sums(row["g2_fen"], row["refund_fen"], bool(row["over_refund"])),
         voucher_told=bool(row["voucher_index"]),
+        is_left_unpaid=row["left_unpaid_at"] > 0,
     )
 
 
@@ -240,6 +257,7 @@ def _contribution(order: Held, bound: attribution.Bindings) -> Contribution:
         place=Place(order.centre_id, order.shop_id),
         attribute=attribute,
         product_of=lambda ref: bound.product(order.shop_id, ref),
+        is_left_unpaid=order.is_left_unpaid,
     )
 
 
@@ -345,12 +363,12 @@ def _sums(booked: Contribution) -> Sums:
 
 def _stored_lines(merged: OrderState) -> tuple[object, ...]:
     """What order_line holds of a state."""
-    return (merged.lines[1] if merged.lines else (), merged.get("paid_at"))
+    return (merged.lines[1], contribution.attributed_by(merged)) if merged.lines else ()
 
 
 def _line_rows(order: Held) -> list[tuple[Any, ...]]:
     lines = order.state.lines[1] if order.state.lines else ()
-    paid_at = order.state.get("paid_at") or 0
+    at = contribution.attributed_by(order.state)
     return [
         (
             order.id,
@@ -360,7 +378,7 @@ def _line_rows(order: Held) -> list[tuple[Any, ...]]:
             line.product_ref,
             line.room_ref,
             line.author_ref,
-            paid_at,
+            at,
         )
         for line in lines
     ]

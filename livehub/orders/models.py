@@ -30,6 +30,7 @@ class SalesOrder(Model):
     buyer_key = fields.CharField(max_length=32, default="")
     voucher_index = fields.CharField(max_length=32, default="")  # blind index of the voucher code, hex
     changed_at = InstantField()
+    left_unpaid_at = InstantField(default=0)  # when it was noted that nobody had paid for a while
 
     class Meta:
         table = "sales_order"
@@ -48,7 +49,7 @@ class OrderLine(Model):
     product_ref = fields.CharField(max_length=64, default="")
     room_ref = fields.CharField(max_length=64, default="")
     author_ref = fields.CharField(max_length=64, default="")
-    paid_at = InstantField(default=0)
+    paid_at = InstantField(default=0)  # until then when it was placed: by it a line finds its broadcast
 
     class Meta:
         table = "order_line"
@@ -103,8 +104,11 @@ class ContributionEntry(Model):
     units = fields.BigIntField()
     refunds = fields.IntField()
     pending = fields.IntField()
+    placed_unpaid = fields.BigIntField(default=0)  # on the day it was placed
+    placed_closed = fields.BigIntField(default=0)  # the same, and closed without having been paid
+    placed_shift = fields.BigIntField(default=0)  # placed on this day, paid on another; below 0 the reverse
     message_id = fields.BigIntField()  # the inbox message that caused it; 0 when reason is not message
-    reason = fields.CharField(max_length=16)  # message | attribution | mapping | repair
+    reason = fields.CharField(max_length=16)  # message | attribution | mapping | unpaid | rebuild
     applied_at = InstantField()
 
     class Meta:
@@ -137,6 +141,9 @@ class RollupBucket(Model):
     units = fields.BigIntField()
     refunds = fields.BigIntField()
     pending = fields.BigIntField()
+    placed_unpaid = fields.BigIntField(default=0)
+    placed_closed = fields.BigIntField(default=0)
+    placed_shift = fields.BigIntField(default=0)
     revision = fields.BigIntField()
 
     class Meta:

@@ -44,18 +44,18 @@ class LineAmount(Struct, frozen=True, kw_only=True):
 
 async def lines(scope: Scope, basis: Basis, *, number: int = 1, size: int = 50) -> Page[LineAmount]:
     """The lines whose contributions add up to the number, largest first; their sum is the number."""
-    _, where, args = question(scope)
-    rows_from = source(as_of=True)
+    return await amounts(scope, basis.sql(), number=number, size=size)
+
+
+async def amounts(
+    scope: Scope, sql: str, *, only: str = "", above: bool = False, number: int = 1, size: int = 50
+) -> Page[LineAmount]:
+    """The lines that add to an amount of rows ``r``, largest first.
+
+    ``only``: a condition that holds for every row that adds to it; ``above``: lines above 0 alone.
+    """
+    grouped, args = _grouped(scope, sql, only=only, above=above)
     number, size, limit, offset = paging.window(number=number, size=size)
-    grouped = (
-        f"SELECT r.order_id AS order_id, r.line_ref AS line_ref, sum({basis.sql()}) AS amount, min(r.day)"
-        " AS day,"
-        " r.attribution AS attribution, max(b.public_id) AS broadcast, max(b.title) AS broadcast_title,"
-        f" max(p.name) AS product_name FROM {rows_from} WHERE {where}"
-        # A line that was moved stands where it is now: where it was before, its entries cancel out.
-        " GROUP BY r.order_id, r.line_ref, r.broadcast_id, r.attribution, r.product_id"
-        f" HAVING sum({basis.sql()}) <> 0"
-    )
     count = await database.fetch_one(f"SELECT count(*) AS n FROM ({grouped}) g", *args)
     rows = await database.fetch(
         "SELECT g.*, o.order_ref AS order_ref, o.platform AS platform, o.paid_at AS paid_at, o.status AS"
@@ -85,6 +85,26 @@ async def lines(scope: Scope, basis: Basis, *, number: int = 1, size: int = 50) 
         for row in rows
     ]
     return Page(items, number, size, int(count["n"]) if count else 0)
+
+
+async def sum_above(scope: Scope, sql: str, *, only: str) -> int:
+    """The sum of the lines of ``amounts(above=True)``."""
+    grouped, args = _grouped(scope, sql, only=only, above=True)
+    row = await database.fetch_one(f"SELECT coalesce(sum(amount), 0) AS fen FROM ({grouped}) g", *args)
+    return int(row["fen"]) if row else 0
+
+
+def _grouped(scope: Scope, sql: str, *, only: str, above: bool) -> tuple[str, list[Any]]:
+    _, where, args = question(scope)
+    where += f" AND {only}" if only else ""
+    return (
+        f"SELECT r.order_id AS order_id, r.line_ref AS line_ref, sum({sql}) AS amount, min(r.day) AS day,"
+        " r.attribution AS attribution, max(b.public_id) AS broadcast, max(b.title) AS broadcast_title,"
+        f" max(p.name) AS product_name FROM {source(as_of=True)} WHERE {where}"
+        # A line that was moved stands where it is now: where it was before, its entries cancel out.
+        " GROUP BY r.order_id, r.line_ref, r.broadcast_id, r.attribution, r.product_id"
+        f" HAVING sum({sql}) {'>' if above else '<>'} 0"
+    ), args
 
 
 class Booked(Struct, frozen=True, kw_only=True):

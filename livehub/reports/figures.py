@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -114,6 +115,15 @@ async def total(scope: Scope) -> Figures:
     row = await database.fetch_one(f"SELECT {_sums()} FROM {source} WHERE {where}", *args)
     assert row is not None  # noqa: S101 -- an aggregate has one row
     return _figures(row)
+
+
+async def sums(scope: Scope, wanted: Mapping[str, str]) -> dict[str, int]:
+    """Sums of everything in scope by their names; ``wanted`` is name -> amount of one row ``r``."""
+    source, where, args = question(scope)
+    columns = ", ".join(f'coalesce(sum({sql}), 0) AS "{name}"' for name, sql in wanted.items())
+    row = await database.fetch_one(f"SELECT {columns} FROM {source} WHERE {where}", *args)
+    assert row is not None  # noqa: S101 -- an aggregate has one row
+    return {name: int(row[name]) for name in wanted}
 
 
 async def by(scope: Scope, grain: Grain, *, basis: Basis = Basis.G3, limit: int = 500) -> list[Figures]:

@@ -69,7 +69,7 @@ LOCKS_NOT_TAKEN_OUT: dict[str, str] = {
     "livehub.database.migrate:_migrate_postgres": "a matter of two processes, each of which migrates",
     "livehub.inbox.barrier:enter": CALLERS,
     "livehub.inbox.barrier:outwait": CALLERS,
-    "livehub.orders.ledger:_hold": CALLERS,
+    "livehub.orders.ledger:hold": CALLERS,
     "livehub.vouchers.locks:hold": CALLERS,
     "rooms.claims:_stand_in_line": CALLERS,
     "rooms.locks:hold": CALLERS,

@@ -11,6 +11,7 @@ from sanic.response import HTTPResponse
 from livehub.web import doors, rendering
 from livehub.web.api import (
     bookings,
+    bridge,
     broadcasts,
     campaign_money,
     campaigns,
@@ -39,6 +40,7 @@ SECTIONS = (
     drops.calls,
     redemptions.calls,
     sales.calls,
+    bridge.calls,
     orders.calls,
     inbox.calls,
     wall.calls,

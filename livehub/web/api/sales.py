@@ -128,7 +128,7 @@ class LinesAnswer(Struct, frozen=True, kw_only=True):
 async def sums(asked: Asked[FiguresQuestion, None]) -> FiguresAnswer:
     """The total, and its parts when they are asked for."""
     query = asked.query
-    scope = _scope(query, actor=asked.actor)
+    scope = scope_of(query, actor=asked.actor)
     as_of = scope.as_of or asked.now
     total = await figures.total(scope)
     parts: list[Figures] = []
@@ -156,7 +156,7 @@ async def sums(asked: Asked[FiguresQuestion, None]) -> FiguresAnswer:
 async def lines(asked: Asked[Question, None]) -> LinesAnswer:
     """The order lines whose amounts add up to the figure of the same question."""
     query = asked.query
-    scope = _scope(query, actor=asked.actor)
+    scope = scope_of(query, actor=asked.actor)
     page = await drill.lines(scope, query.basis, number=query.page, size=query.size)
     whole = await figures.total(scope)
     return LinesAnswer(
@@ -165,14 +165,15 @@ async def lines(asked: Asked[Question, None]) -> LinesAnswer:
         unit="fen",
         as_of=scope.as_of or asked.now,
         numerator=whole.amount(query.basis),
-        items=[_line(each) for each in page.items],
+        items=[line(each) for each in page.items],
         page=page.number,
         size=page.size,
         total=page.total,
     )
 
 
-def _scope(query: Question, *, actor: Actor) -> Scope:
+def scope_of(query: Question, *, actor: Actor) -> Scope:
+    """The rows meant, as far as the reader may see them."""
     if query.since is not None and query.until is not None and query.since > query.until:
         raise Invalid(details=[Detail("to", "早于 from", "不早于 from 的日期")])
     named = {name: getattr(query, name) for name in _FILTERS}
@@ -225,14 +226,7 @@ def _figure(row: Figures, query: Question, *, as_of: datetime, by: Grain | None 
 
 def _evidence(query: Question, *, by: Grain | None, key: str) -> str:
     """The lines of one figure: the same question, narrowed to its row."""
-    asked = {
-        "basis": str(query.basis),
-        "axis": str(query.axis),
-        "from": query.since.isoformat() if query.since else "",
-        "to": query.until.isoformat() if query.until else "",
-        "as_of": as_utc(query.as_of).isoformat() if query.as_of else "",
-        **{name: getattr(query, name) for name in _FILTERS},
-    }
+    asked = {"basis": str(query.basis), **address(query)}
     if by is Grain.DAY:
         asked |= {"from": key, "to": key}
     elif by is not None:
@@ -240,7 +234,19 @@ def _evidence(query: Question, *, by: Grain | None, key: str) -> str:
     return f"{ROOT}/sales/lines?{urlencode({name: text for name, text in asked.items() if text})}"
 
 
-def _line(each: LineAmount) -> SalesLine:
+def address(query: Question) -> dict[str, str]:
+    """What narrows a question, as it stands in an address; '' where it does not."""
+    return {
+        "axis": str(query.axis),
+        "from": query.since.isoformat() if query.since else "",
+        "to": query.until.isoformat() if query.until else "",
+        "as_of": as_utc(query.as_of).isoformat() if query.as_of else "",
+        **{name: getattr(query, name) for name in _FILTERS},
+    }
+
+
+def line(each: LineAmount) -> SalesLine:
+    """One line as it is answered."""
     return SalesLine(
         order_ref=each.order_ref,
         line_ref=each.line_ref,

@@ -2,6 +2,7 @@
 
 from livehub.web.desk import (
     bookings,
+    bridge,
     broadcasts,
     campaigns,
     deliveries,
@@ -21,6 +22,7 @@ BLUEPRINTS = (
     reviews.bp,
     campaigns.bp,
     sales.bp,
+    bridge.bp,
     orders.bp,
     inbox.bp,
     deliveries.bp,

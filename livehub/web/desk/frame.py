@@ -25,6 +25,7 @@ NEEDED: Mapping[str, Permission] = {
     "broadcasts": Permission.BROADCAST_READ,
     "campaigns": Permission.CAMPAIGN_READ,
     "sales": Permission.SALES_READ,
+    "bridge": Permission.SALES_READ,
     "inbox": Permission.INBOX_READ,
     "shops": Permission.SHOP_READ,
     "outbox": Permission.OUTBOX_READ,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -40,6 +40,7 @@ TABLE_HEAD = (
 )
 LINES_HEAD = ("平台", "店铺", "订单号", "明细号", "商品", "日期", "支付时间", "场次", "归属")
 Ref = Annotated[str, Meta(max_length=64)]
+Q = TypeVar("Q", bound="Query")
 
 
 class Query(Struct, rename={"since": "from", "until": "to"}):
@@ -110,7 +111,7 @@ class Row(Struct, frozen=True, kw_only=True):
 async def show(request: Request, actor: Actor) -> HTTPResponse:
     """A total, taken apart."""
     now = clock.now()
-    query = _with_days(reading.query(request, Query), now=now)
+    query = with_days(reading.query(request, Query), now=now)
     scope = query.scope(actor)
     rows = await figures.by(scope, query.by, basis=query.basis, limit=SHOWN + 1)
     where = await broadcasts.named([each.key for each in rows]) if query.by is Grain.BROADCAST else {}
@@ -132,7 +133,7 @@ async def show(request: Request, actor: Actor) -> HTTPResponse:
         rows=[_row(each, query, given, where.get(each.key)) for each in rows[:SHOWN] if _counts(each)],
         is_cut=len(rows) > SHOWN,
         lines_href={basis: _lines_href(given, query, basis=basis) for basis in Basis},
-        narrowings=await _narrowings(query, given, scope),
+        narrowings=await narrowings_of(query, given, scope),
     )
 
 
@@ -140,7 +141,7 @@ async def show(request: Request, actor: Actor) -> HTTPResponse:
 @doors.signed_in(Permission.SALES_READ, freshly=True)
 async def export(request: Request, actor: Actor) -> HTTPResponse:
     """The table as a file, every basis in a column of its own."""
-    query = _with_days(reading.query(request, Query), now=clock.now())
+    query = with_days(reading.query(request, Query), now=clock.now())
     rows = await figures.by(query.scope(actor), query.by, basis=query.basis, limit=exports.LIMIT + 1)
     return exports.csv_file(
         f"销售汇总-{query.since or ''}-{query.until or ''}",
@@ -169,7 +170,7 @@ async def export(request: Request, actor: Actor) -> HTTPResponse:
 async def show_lines(request: Request, actor: Actor) -> HTTPResponse:
     """The lines of a number, with their own sum beside it."""
     now = clock.now()
-    query = _with_days(reading.query(request, Query), now=now)
+    query = with_days(reading.query(request, Query), now=now)
     scope = query.scope(actor)
     number = await figures.total(scope)
     # The lines are read from the entries, the number from the buckets: two ways to the same sum.
@@ -190,7 +191,7 @@ async def show_lines(request: Request, actor: Actor) -> HTTPResponse:
         pending=number.pending,
         page=found,
         hrefs=[order_path(line.shop, line.order_ref) for line in found.items],
-        narrowings=await _narrowings(query, asked(request, Query), scope),
+        narrowings=await narrowings_of(query, asked(request, Query), scope),
     )
 
 
@@ -198,7 +199,7 @@ async def show_lines(request: Request, actor: Actor) -> HTTPResponse:
 @doors.signed_in(Permission.SALES_READ, freshly=True)
 async def export_lines(request: Request, actor: Actor) -> HTTPResponse:
     """The lines of a number as a file."""
-    query = _with_days(reading.query(request, Query), now=clock.now())
+    query = with_days(reading.query(request, Query), now=clock.now())
     scope, rows, total = query.scope(actor), list[LineAmount](), 1
     while len(rows) < min(total, exports.LIMIT):
         found = await drill.lines(scope, query.basis, number=len(rows) // 200 + 1, size=200)
@@ -209,26 +210,27 @@ async def export_lines(request: Request, actor: Actor) -> HTTPResponse:
     return exports.csv_file(
         f"明细-{query.basis}-{query.since or ''}-{query.until or ''}",
         [*LINES_HEAD, f"{query.basis.label} {query.basis}"],
-        (
-            (
-                words.platform(line.platform),
-                line.shop_name,
-                line.order_ref,
-                line.line_ref,
-                line.product_name,
-                line.day,
-                line.paid_at,
-                line.broadcast_title,
-                words.attribution(line.attribution),
-                Fen(line.amount_fen),
-            )
-            for line in rows
-        ),
+        ((*line_cells(line), Fen(line.amount_fen)) for line in rows),
         cut=exports.cut(total),
     )
 
 
-def _with_days(query: Query, *, now: datetime) -> Query:
+def line_cells(line: LineAmount) -> tuple[exports.Cell, ...]:
+    """A line under LINES_HEAD."""
+    return (
+        words.platform(line.platform),
+        line.shop_name,
+        line.order_ref,
+        line.line_ref,
+        line.product_name,
+        line.day,
+        line.paid_at,
+        line.broadcast_title,
+        words.attribution(line.attribution),
+    )
+
+
+def with_days(query: Q, *, now: datetime) -> Q:
     """The last week unless the address says which days, or what it is about."""
     if query.since is None and query.until is None and not query.narrowed():
         today = clock.local_day(now)
@@ -262,7 +264,8 @@ def _lines_href(given: dict[str, str], query: Query, *, basis: Basis, key: str =
     return link("/desk/sales/lines", given, **changes)
 
 
-async def _narrowings(query: Query, given: dict[str, str], scope: Scope) -> list[Narrowing]:
+async def narrowings_of(query: Query, given: dict[str, str], scope: Scope) -> list[Narrowing]:
+    """What narrows the question, by name, and how each is taken away."""
     found = []
     for name in NARROWING:
         wanted = getattr(query, name)

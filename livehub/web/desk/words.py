@@ -32,5 +32,10 @@ def theme(code: str) -> str:
     return str(_names().theme(code))
 
 
+def term(code: str) -> str:
+    """What a step of the bridge is called."""
+    return str(_names().term(code))
+
+
 def _names() -> Any:
     return environment().get_template("parts/chips.html").module

@@ -77,7 +77,7 @@ GUARDS = (
     ),
     Guard(
         of="the keys by which orders are locked when many move",
-        out=(Cut("livehub.orders.ledger:book_anew", "await _hold(wanted)", "pass"),),
+        out=(Cut("livehub.orders.ledger:book_anew", "await hold(wanted)", "pass"),),
         race=race(test_races.test_orders_are_locked_by_their_keys_when_many_move),
     ),
     Guard(
@@ -85,7 +85,7 @@ GUARDS = (
         out=(
             Cut(
                 "livehub.orders.ledger:book_anew",
-                "await _hold(wanted)",
+                "await hold(wanted)",
                 "pass",
                 (
                     (

@@ -86,6 +86,11 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     message = await follow(town.auditor, order["entries"][0]["evidence_url"])
     assert (message["message"]["verdict"], message["entries"]) == ("signed", 1)
     assert message["message"]["delivery"] == str(delivery)
+    bridge = await town.auditor.get("/sales/bridge")
+    steps = {each["term"]: each for each in bridge["steps"]}
+    assert not any(each["difference"] for each in bridge["equations"])
+    assert steps["G0"]["numerator"] == steps["G3"]["numerator"] == 57_600
+    assert (await follow(town.auditor, steps["G0"]["evidence_url"]))["numerator"] == 57_600
     raw = await town.auditor.get(f"/inbox/deliveries/{message['message']['delivery']}")
     assert (raw["verdict"], len(raw["sha256"]), raw["is_erased"]) == ("signed", 64, False)
 

@@ -15,7 +15,7 @@ from livehub.accounts import logins
 from livehub.accounts.actors import Grant
 from livehub.accounts.models import Role
 from livehub.kit import clock, outbox
-from livehub.orders import intake
+from livehub.orders import intake, unpaid
 from livehub.platforms.models import Endpoint, Shop
 from rooms import onair
 from rooms.models import Broadcast
@@ -86,8 +86,12 @@ class Office(msgspec.Struct, kw_only=True):
         self, order_ref: str, *, name: str = "", secret: str = STANDARD_SECRET, **changes: Any
     ) -> int:
         """One signed delivery of a whole order over HTTP; returns the status."""
-        raw = msgspec.json.encode(self.told(order_ref, **changes)).decode()
-        now, message_id = clock.now(), name or f"msg-{order_ref}-{len(raw)}"
+        told = self.told(order_ref, **changes)
+        name = name or f"msg-{order_ref}-{len(msgspec.json.encode(told))}"
+        return await self._send(name, told, secret=secret)
+
+    async def _send(self, message_id: str, told: Any, *, secret: str = STANDARD_SECRET) -> int:
+        raw, now = msgspec.json.encode(told).decode(), clock.now()
         headers = {
             "webhook-id": message_id,
             "webhook-timestamp": str(int(now.timestamp())),
@@ -101,6 +105,16 @@ class Office(msgspec.Struct, kw_only=True):
         """An order that arrives and is booked."""
         assert await self.push(order_ref, **changes) == 200
         await intake.run_once(now=clock.now(), lease_seconds=30)
+
+    async def place(self, order_ref: str, *, status: str = "created", **changes: Any) -> None:
+        """An order that nobody paid, booked."""
+        told = self.told(order_ref, **changes)
+        told["data"] |= {"status": status}
+        del told["data"]["paid_at"]
+        assert await self._send(f"msg-{order_ref}-{status}", told) == 200
+        await intake.run_once(now=clock.now(), lease_seconds=30)
+        later = clock.now() + unpaid.PATIENCE
+        await unpaid.note(since=later - timedelta(hours=6), now=later)
 
     def told(
         self,
