@@ -116,7 +116,7 @@ class Server:
                 draft = f"{self.template}_draft"
                 await self._connection.execute(f'DROP DATABASE IF EXISTS "{draft}"')
                 await self._connection.execute(f'CREATE DATABASE "{draft}"')
-                await migrate(Settings(database_url=_url(draft), keys=KEYS))
+                await migrate(Settings(database_url=database_url(draft), keys=KEYS))
                 await self._connection.execute(f'ALTER DATABASE "{draft}" RENAME TO "{self.template}"')
         finally:
             await self._connection.execute("SELECT pg_advisory_unlock(7105)")
@@ -130,7 +130,7 @@ def postgres() -> Iterator[Server]:
     server.close()
 
 
-def _url(database: str) -> str:
+def database_url(database: str) -> str:
     return f"{POSTGRES.rsplit('/', 1)[0]}/{database}"
 
 
@@ -146,7 +146,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
     name = f"livehub_{uuid.uuid4().hex[:12]}"
     server: Server = request.getfixturevalue("postgres")
     server.run(f'CREATE DATABASE "{name}" TEMPLATE "{server.template}"')
-    yield Settings(data_dir=tmp_path, database_url=_url(name), keys=KEYS, port=0)
+    yield Settings(data_dir=tmp_path, database_url=database_url(name), keys=KEYS, port=0)
     server.run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 

@@ -1,5 +1,6 @@
-"""The guarded migrate command: lock, back up, migrate, check, and only then done.
+"""The guarded migrate command: lock, back up, migrate, check, and only then commit.
 
+All that is pending is one transaction: what fails or is killed half-way has not happened, and is run again.
 Tortoise rebuilds a SQLite table by dropping it, and with foreign keys on that deletes every child that
 cascades. So foreign keys are off while a migration runs, the file is copied first, and
 ``foreign_key_check`` has the last word.
@@ -15,6 +16,7 @@ from pathlib import Path
 from tortoise import Tortoise
 from tortoise.connection import get_connection
 from tortoise.migrations.executor import MigrationExecutor
+from tortoise.transactions import in_transaction
 
 from livehub.database import marker
 from livehub.database.backup import copy_of_sqlite
@@ -26,7 +28,7 @@ _ADVISORY_LOCK = 0x6C697665687562  # "livehub"
 
 
 class MigrationFailed(Exception):
-    """The database was left as it was, or a backup is named in the text."""
+    """The database was left as it was; a copy from before is named in the text."""
 
 
 async def migrate(settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> int:
@@ -41,7 +43,7 @@ async def migrate(settings: Settings, *, say: Callable[[str], None] = lambda _: 
 
 async def pending(settings: Settings) -> int:
     """How many migrations have not run yet, on an open connection."""
-    executor = MigrationExecutor(get_connection("default"), _apps(settings))
+    executor = _executor(settings)
     try:
         return len(await executor.plan())
     except Exception:  # noqa: BLE001 -- no table of applied migrations yet: all are pending
@@ -50,7 +52,8 @@ async def pending(settings: Settings) -> int:
 
 
 async def _migrate_sqlite(settings: Settings, path: Path, say: Callable[[str], None]) -> int:
-    async with _opened(settings, {"foreign_keys": "OFF"}) as executor:
+    async with _opened(settings, {"foreign_keys": "OFF"}):
+        executor = _executor(settings)
         count = await _count(executor)
         if count == 0:
             return 0
@@ -58,17 +61,21 @@ async def _migrate_sqlite(settings: Settings, path: Path, say: Callable[[str], N
         if backup:
             say(f"backed up to {backup}")
         try:
-            await executor.migrate(progress=lambda event, _label, name: say(f"{event} {name}"))
+            async with in_transaction("default"):
+                await _migrate_all(settings, say)
+                broken = await get_connection("default").execute_query_dict(
+                    "SELECT * FROM pragma_foreign_key_check"
+                )
+                if broken:
+                    raise MigrationFailed(f"{len(broken)} rows lost their parent: {broken[:3]}")
         except Exception as error:
-            raise MigrationFailed(f"{error}; the copy from before is {backup}") from error
-        broken = await get_connection("default").execute_query_dict("SELECT * FROM pragma_foreign_key_check")
-        if broken:
-            raise MigrationFailed(f"{len(broken)} rows lost their parent; restore {backup}: {broken[:3]}")
+            copy = f"; a copy from before is {backup}" if backup else ""
+            raise MigrationFailed(f"{error}; nothing was changed{copy}") from error
         return count
 
 
 async def _migrate_postgres(settings: Settings, say: Callable[[str], None]) -> int:
-    async with _opened(settings, {"maxsize": 2, "command_timeout": None}) as executor:
+    async with _opened(settings, {"maxsize": 2, "command_timeout": None}):
         connection = get_connection("default")
         pool = connection._pool  # noqa: SLF001 -- the lock must live on one connection of our own
         if pool is None:
@@ -77,16 +84,22 @@ async def _migrate_postgres(settings: Settings, say: Callable[[str], None]) -> i
         async with pool.acquire() as holder:
             await holder.execute(f"SELECT pg_advisory_lock({_ADVISORY_LOCK})")
             try:
-                count = await _count(executor)
+                count = await _count(_executor(settings))
                 if count:
-                    await executor.migrate(progress=lambda event, _label, name: say(f"{event} {name}"))
+                    async with in_transaction("default"):
+                        await _migrate_all(settings, say)
             finally:
                 await holder.execute(f"SELECT pg_advisory_unlock({_ADVISORY_LOCK})")
         return count
 
 
+async def _migrate_all(settings: Settings, say: Callable[[str], None]) -> None:
+    """What is pending, with the notes of what was applied, in the current transaction."""
+    await _executor(settings).migrate(progress=lambda event, _label, name: say(f"{event} {name}"))
+
+
 @asynccontextmanager
-async def _opened(settings: Settings, credentials: dict[str, object]) -> AsyncIterator[MigrationExecutor]:
+async def _opened(settings: Settings, credentials: dict[str, object]) -> AsyncIterator[None]:
     config = tortoise_config(settings)
     config["connections"]["default"]["credentials"].update(credentials)
     if not settings.is_sqlite:
@@ -95,9 +108,14 @@ async def _opened(settings: Settings, credentials: dict[str, object]) -> AsyncIt
         )
     await Tortoise.init(config=config, init_connections=False, _enable_global_fallback=True)
     try:
-        yield MigrationExecutor(get_connection("default"), _apps(settings))
+        yield
     finally:
         await Tortoise.close_connections()
+
+
+def _executor(settings: Settings) -> MigrationExecutor:
+    """On the connection of the moment: inside a transaction, the transaction's."""
+    return MigrationExecutor(get_connection("default"), _apps(settings))
 
 
 def _apps(settings: Settings) -> dict[str, dict[str, object]]:

@@ -82,7 +82,7 @@ class DropFieldIndex(AlterField):
         self, app_label: str, old_state: Any, new_state: Any, state_editor: Any = None
     ) -> None:
         """Drop it by its name."""
-        drop = [f'DROP INDEX IF EXISTS "{self._index}"']  # a killed migration is run again
+        drop = [f'DROP INDEX "{self._index}"']
         await PerDialect(postgres=drop, sqlite=drop).database_forward(
             app_label, old_state, new_state, state_editor
         )
@@ -135,7 +135,7 @@ def unique_where(table: str, name: str, columns: str, where: str) -> PerDialect:
 
 def index(table: str, name: str, columns: str, where: str = "") -> PerDialect:
     """An index, perhaps over the rows of a condition."""
-    statement = f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({columns})"
+    statement = f"CREATE INDEX {name} ON {table} ({columns})"
     statement += f" WHERE {where}" if where else ""
     return PerDialect(postgres=[statement], sqlite=[statement])
 

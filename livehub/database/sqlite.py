@@ -168,6 +168,17 @@ class _Wrapper(SqliteTransactionWrapper):
             written: int = connection.total_changes - start
             return written
 
+    async def execute_script(self, query: str) -> None:
+        """One statement after the other: ``executescript`` would commit the transaction first."""
+        begun = ""
+        for part in query.strip().removesuffix(";").split(";"):
+            begun += part + ";"
+            if sqlite3.complete_statement(begun):  # a trigger holds statements of its own
+                await self.execute_query(begun)
+                begun = ""
+        if begun:
+            await self.execute_query(begun)  # SQLite says what it lacks
+
     @_translated
     async def execute_insert(self, query: str, values: list[Any]) -> Any:
         async with self.acquire_connection() as connection:

@@ -48,8 +48,8 @@ GUARDS = {
     "the commit before the answer": (
         Cut(
             "livehub.inbox.receiving:ReceiveDesk.receive",
-            "stored = await self._commits.submit(arrival)",
-            "__import__('asyncio').ensure_future(self._commits.submit(arrival)); stored = Stored(new=1, known=0)",
+            "return await self._commits.submit(arrival)",
+            "__import__('asyncio').ensure_future(self._commits.submit(arrival)); return Stored(new=1, known=0)",
         ),
     ),
     "a lane of its own for each endpoint": (

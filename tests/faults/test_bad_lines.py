@@ -42,7 +42,7 @@ async def test_a_platform_that_is_hard_to_reach_keeps_no_other_waiting(
         await shops.go_live(per_second=5, seed=installation.seed)
         await asyncio.sleep(1)
         cable.manner = manner
-        until, slowest = monotonic() + seconds(3, long=20), 0.0
+        until, slowest = monotonic() + seconds(4, long=20), 0.0
         async with opened(installation.settings):
             while monotonic() < until:
                 slowest = max(slowest, await overdue_seconds(SOUND))

@@ -16,11 +16,12 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from livehub import database
 from livehub.settings import Settings
 from tests.conftest import KEYS, Server
-from tests.conftest import _url as url_of
+from tests.conftest import database_url as url_of
 from tests.database.test_constraints import REFUSED, outcome, something_of_everything
+from tests.faults import sabotage
 from tests.faults.guarding import LOST, Guard, Race
 from tests.faults.guards import GUARDS, NOT_TAKEN_OUT
-from tests.faults.removing import UNIQUES, Dropped, Unique, plain
+from tests.faults.removing import UNIQUES, Cut, Dropped, Unique, plain
 
 _SWEEP = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -176,6 +177,13 @@ async def test_what_the_database_refuses_goes_through_without_its_guard(
 
 class Undone(Exception):
     """Ends a transaction so that nothing of it stays."""
+
+
+@pytest.mark.parametrize(
+    "cut", [cut for cuts in sabotage.GUARDS.values() for cut in cuts], ids=lambda cut: cut.where
+)
+def test_what_the_long_tests_take_out_is_still_there(cut: Cut) -> None:
+    assert cut.changed()
 
 
 @pytest.mark.parametrize("settings", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)

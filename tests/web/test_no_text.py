@@ -57,7 +57,7 @@ async def test_a_claimants_cookie_of_no_text_is_nobodys(client: Site) -> None:
 
 
 PART = (
-    b'--x\r\nContent-Disposition: form-data; name="%s"\r\n'
+    b'--limit\r\nContent-Disposition: form-data; name="%s"\r\n'
     b"Content-Type: text/plain; charset=unicode_escape\r\n\r\n\\ud800\r\n"
 )
 
@@ -65,13 +65,13 @@ PART = (
 @pytest.mark.parametrize("path", ["/login", "/c/nobody/claim", "/c/nobody/code"])
 async def test_halves_of_letters_in_a_form_are_a_bad_request(client: Site, path: str) -> None:
     names = (b"csrf", b"username", b"password", b"key", b"phone", b"code", b"template")
-    body = b"".join(PART % name for name in names) + b"--x--\r\n"
+    body = b"".join(PART % name for name in names) + b"--limit--\r\n"
 
     status, told = await answer(
         client,
         "POST",
         path,
-        b"Content-Type: multipart/form-data; boundary=x",
+        b"Content-Type: multipart/form-data; boundary=limit",
         b"Cookie: __Host-visitor=v",
         body=body,
     )

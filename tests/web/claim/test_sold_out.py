@@ -85,3 +85,31 @@ async def test_everybody_is_told_what_would_be_told_without_the_memory(
     assert "这一批已领完" in unknown[1]
     assert await Voucher.all().count() == 2  # hers, and the one elsewhere
     assert await refusals() == 3
+
+
+HALVES = (
+    b'--limit\r\nContent-Disposition: form-data; name="%s"\r\n'
+    b"Content-Type: text/plain; charset=unicode_escape\r\n\r\n%s\r\n"
+)
+
+
+@pytest.mark.parametrize("is_latched", [False, True])
+async def test_halves_of_letters_are_taken_for_question_marks(client: Site, *, is_latched: bool) -> None:
+    world = await a_world(a_kind(quantity=1))
+    slug = world.link.slug
+    door = Door(client, world, is_latched=is_latched)
+    async with client.browser() as first, client.browser() as late:
+        page = await verified(client, slug, "13900000001", browser=first)
+        late_page = await verified(client, slug, "13900000002", browser=late)
+        for browser, form, phone in ((first, page, "13900000001"), (late, late_page, "13900000002")):
+            given = {"phone": phone, "code": await code_sent_to(phone[-4:]), "key": hidden(form, "key")}
+            await tap(client, f"/c/{slug}/claim", page=form, browser=browser, **given)
+        await door.tap(late, late_page, key=hidden(late_page, "key"))
+        fields = {b"csrf": hidden(late_page, "csrf").encode(), b"key": rb"a\ud800", b"template": rb"\ud800"}
+        body = b"".join(HALVES % field for field in fields.items()) + b"--limit--\r\n"
+        headers = {"Content-Type": "multipart/form-data; boundary=limit"}
+        async with late.post(f"/c/{slug}/claim", data=body, headers=headers) as answer:
+            status, html = answer.status, await answer.text()
+
+    assert status == 409
+    assert "这一批已领完" in visible(html)

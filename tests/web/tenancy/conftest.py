@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from livehub import process
 from livehub.settings import Settings
-from tests.conftest import KEYS, _url
+from tests.conftest import KEYS, database_url
 from tests.site import running
 from tests.web.tenancy.town import Town, a_town
 
@@ -28,7 +28,7 @@ def town_settings(
         return
     name, server = f"livehub_{uuid.uuid4().hex[:12]}", request.getfixturevalue("postgres")
     server.run(f'CREATE DATABASE "{name}" TEMPLATE "{server.template}"')
-    yield Settings(data_dir=folder, database_url=_url(name), keys=KEYS, port=0)
+    yield Settings(data_dir=folder, database_url=database_url(name), keys=KEYS, port=0)
     server.run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
