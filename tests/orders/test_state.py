@@ -136,7 +136,9 @@ def test_a_merge_says_truly_whether_it_changed_the_state_and_its_contribution(
 def test_the_day_of_a_bucket_is_the_local_day(at: int) -> None:
     merged = fold([(a_full(at, lines=(a_line("a", paid=100),), paid_at=at), Stamp("pull", "1"))])
 
-    assert {key.day for key in booked(merged) if key.minute} == {clock.day_number(clock.local_day(clock.from_ms(at)))}
+    assert {key.day for key in booked(merged) if key.minute} == {
+        clock.day_number(clock.local_day(clock.from_ms(at)))
+    }
 
 
 @given(st.integers(1, 10_000), st.integers(0, 3000), st.lists(st.integers(1, 4000), max_size=5))
