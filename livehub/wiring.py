@@ -24,6 +24,7 @@ from rooms.facts import (
     BroadcastEnded,
     BroadcastStarted,
     CueFired,
+    ShopAccountChanged,
 )
 from streamers import registry as streamers
 
@@ -34,6 +35,7 @@ LISTENERS: Mapping[type[Struct], Mapping[str, Listener]] = {
     BroadcastStarted: {"orders.reattribution": reattribution.on_broadcast_started},
     BroadcastEnded: {"orders.reattribution": reattribution.on_broadcast_ended},
     AccountBound: {"orders.reattribution": reattribution.on_account_bound},
+    ShopAccountChanged: {"orders.reattribution": reattribution.on_shop_account_changed},
     CueFired: {"vouchers.drops": drops.on_cue_fired},
     ShopAdded: {"inbox.reopening": reopening.on_shop_added},
     ProductMapped: {"orders.reattribution": reattribution.on_product_mapped},

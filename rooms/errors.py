@@ -82,3 +82,9 @@ class RoomRefused(Invalid):
     """直播间的设置有误，请按提示修改。"""
 
     code = "ROOM_REFUSED"
+
+
+class TooManyAccounts(Conflict):
+    """一家店铺最多登记 20 个开播账号，请先解除不再用的。"""
+
+    code = "TOO_MANY_ACCOUNTS"

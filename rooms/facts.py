@@ -62,6 +62,15 @@ class AccountBound(Struct, frozen=True, kw_only=True):
     room_ref: str
 
 
+class ShopAccountChanged(Struct, frozen=True, kw_only=True):
+    """A shop sells on an account from now on, or no longer: its orders may belong to other broadcasts."""
+
+    shop_id: int
+    centre_id: int
+    platform: str
+    account_ref: str
+
+
 class CueFired(Struct, frozen=True, kw_only=True):
     """A cue went on air; a voucher cue carries the plan of its drop."""
 

@@ -1,4 +1,4 @@
-"""Which broadcasts an order may belong to, by what the platform says of its room or account."""
+"""Which broadcasts an order may belong to: by its room, by its author, or by its shop's accounts."""
 
 from __future__ import annotations
 
@@ -50,9 +50,32 @@ async def by_account(pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str]
     return _matches(rows)
 
 
+async def by_shop(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[Match]]:
+    """The broadcasts of a centre that were on air on an account of its shops, by shop.
+
+    ``spans`` has the first and last instant asked about, in ms, by shop: an account has years of shows.
+    """
+    rows = await database.with_rows(
+        {"shop_id": "bigint", "since": "bigint", "until": "bigint"},
+        [(shop_id, *span) for shop_id, span in sorted(spans.items())],
+        f"SELECT DISTINCT v.shop_id AS shop_id, {_MATCH} FROM v"
+        " JOIN shop_account a ON a.shop_id = v.shop_id JOIN shop s ON s.id = v.shop_id"
+        " JOIN broadcast_account c ON c.platform = a.platform AND c.account_ref = a.account_ref"
+        " JOIN broadcast x ON x.id = c.broadcast_id AND x.centre_id = s.centre_id"
+        " AND x.started_at <= v.until AND (x.ended_at IS NULL OR x.ended_at >= v.since) ORDER BY 1, 2",
+    )
+    found: dict[int, list[Match]] = {}
+    for row in rows:
+        found.setdefault(row["shop_id"], []).append(_match(row))
+    return found
+
+
+def _match(row: Mapping[str, Any]) -> Match:
+    return Match(**{name: row[name] for name in Match.__struct_fields__})
+
+
 def _matches(rows: Collection[Mapping[str, Any]]) -> dict[tuple[str, str], list[Match]]:
     found: dict[tuple[str, str], list[Match]] = {}
     for row in rows:
-        match = Match(**{name: row[name] for name in Match.__struct_fields__})
-        found.setdefault((row["platform"], row["ref"]), []).append(match)
+        found.setdefault((row["platform"], row["ref"]), []).append(_match(row))
     return found

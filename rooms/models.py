@@ -11,6 +11,7 @@ from tortoise.models import Model
 from livehub.accounts.models import Bureau, Centre
 from livehub.database.fields import DayField, InstantField
 from livehub.merchants.models import Product
+from livehub.platforms.models import Shop
 from streamers.models import Person, Streamer
 
 
@@ -241,6 +242,24 @@ class BroadcastAccount(Model):
         table = "broadcast_account"
         unique_together = (("broadcast_id", "platform", "account_ref"),)
         indexes = (("platform", "room_ref"), ("platform", "account_ref"))
+
+
+class ShopAccount(Model):
+    """A shop that sells on an account: its orders that name no room and no author are looked for there."""
+
+    id = fields.BigIntField(primary_key=True)
+    shop: fields.ForeignKeyRelation[Shop] = fields.ForeignKeyField(
+        "livehub.Shop", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    )
+    shop_id: int
+    platform = fields.CharField(max_length=32)  # of the account: an ERP's shop may sell on any
+    account_ref = fields.CharField(max_length=64)
+    created_at = InstantField()
+
+    class Meta:
+        table = "shop_account"
+        unique_together = (("shop_id", "platform", "account_ref"),)
+        indexes = (("platform", "account_ref"),)
 
 
 class Cue(Model):

@@ -14,8 +14,10 @@ from livehub.kit import clock
 from livehub.orders import fetching
 from livehub.platforms import queries, shops
 from livehub.platforms.models import EVIDENCE_FLOOR, Endpoint
+from rooms import shop_accounts
 
 _ADD = "livehub shop add doudian 4463798 --name 侨港海味 --bureau 商务局 --app-key 7053 --api-url https://…"
+_BIND = "livehub shop bind-account standard_webhooks erp-1 --on doudian --account 70001"
 _KEEP = "livehub shop keep-evidence doudian 4463798 --days 1095"
 _ROTATE = "livehub shop rotate-secret doudian --until 2026-12-01T08:00+08:00"
 
@@ -147,14 +149,37 @@ def keep_evidence(*, platform: str, shop_ref: str, days: int) -> None:
     """Say how long the sealed bytes of a shop's deliveries are kept; digest and facts stay for ever."""
 
     async def work(actor: Actor) -> None:
-        found = await queries.shops_by_ref([(platform, shop_ref)])
-        if not found:
-            raise click.UsageError(f"no shop {shop_ref!r} on {platform}")
-        shop = found[platform, shop_ref]
+        shop = await _shop(platform, shop_ref)
         await shops.keep_evidence(shop.public_id, days=days, actor=actor, now=clock.now())
 
     run(database.atomic(work))
     click.echo(f"the bytes of its deliveries are kept for {days} days")
+
+
+@command.command("bind-account", epilog=example(_BIND))
+@click.argument("platform")
+@click.argument("shop_ref")
+@click.option("--account", required=True, help="The account it sells on: a streamer's, or of a broadcast.")
+@click.option("--on", "account_platform", default="", help="The account's platform, where it is another.")
+@click.option("--remove", is_flag=True, help="It does not sell there any more.")
+def bind_account(*, platform: str, shop_ref: str, account: str, account_platform: str, remove: bool) -> None:
+    """Say on which account a shop sells, for its orders that name no room and no author, earlier ones too."""
+
+    async def work(actor: Actor) -> None:
+        shop = await _shop(platform, shop_ref)
+        change = shop_accounts.unbind if remove else shop_accounts.bind
+        on = account_platform or platform
+        await change(shop.public_id, platform=on, account_ref=account, actor=actor, now=clock.now())
+
+    run(database.atomic(work))
+    click.echo("its orders are attributed anew by the jobs process")
+
+
+async def _shop(platform: str, shop_ref: str) -> queries.ShopView:
+    found = await queries.shops_by_ref([(platform, shop_ref)])
+    if not found:
+        raise click.UsageError(f"no shop {shop_ref!r} on {platform}")
+    return found[platform, shop_ref]
 
 
 async def _endpoint(platform: str, key: str, centre: str, *, actor: Actor) -> Endpoint:

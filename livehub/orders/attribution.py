@@ -1,8 +1,8 @@
-"""Which broadcast a line belongs to: A by room or author, B by a voucher, M by a clerk, else U."""
+"""Which broadcast a line belongs to: M a clerk, A room or author, B a voucher, D its shop's show, else U."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -11,6 +11,7 @@ from livehub.merchants import queries as merchants
 from livehub.orders.contribution import Attributed
 from livehub.platforms.contract import Line
 from rooms import matching
+from rooms.matching import Match
 
 _RANK = {"M": 0, "A": 1, "B": 2, "C": 3, "D": 4, "U": 5}
 
@@ -28,23 +29,27 @@ class Bindings:
 
     def __init__(
         self,
-        rooms_: dict[tuple[str, str], list[matching.Match]],
-        accounts: dict[tuple[str, str], list[matching.Match]],
-        assigned: dict[int, Attributed],
-        products: dict[tuple[int, str], int],
+        *,
+        rooms: Mapping[tuple[str, str], Sequence[Match]],
+        accounts: Mapping[tuple[str, str], Sequence[Match]],
+        shops: Mapping[int, Sequence[Match]],
+        assigned: Mapping[int, Attributed],
+        products: Mapping[tuple[int, str], int],
     ) -> None:
-        self._rooms = rooms_
+        self._rooms = rooms
         self._accounts = accounts
+        self._shops = shops
         self._assigned = assigned
         self._products = products
 
     def attribute(self, order_id: int, sold: Sold, paid_at: int) -> Attributed:
         """The best class there is for one line of an order."""
         found = [
-            self._assigned.get(order_id, Attributed()),
+            self._assigned.get(order_id, NOWHERE),
             self._by_platform(sold.platform, sold.line, paid_at),
         ]
-        return min(found, key=lambda each: _RANK[each.attribution])
+        best = min(found, key=lambda each: _RANK[each.attribution])
+        return self._by_shop(sold, paid_at) if best is NOWHERE else best
 
     def product(self, shop_id: int, product_ref: str) -> int:
         """The product's id; 0 when it is not mapped."""
@@ -55,27 +60,47 @@ class Bindings:
             matches = self._rooms.get((platform, line.room_ref), [])
             within = [match for match in matches if _within(match, paid_at)] or matches
             if len(within) == 1:
-                return _as_a(within[0])
+                return _as("A", within[0])
         if line.author_ref:
             matches = [m for m in self._accounts.get((platform, line.author_ref), []) if _within(m, paid_at)]
             if len(matches) == 1:
-                return _as_a(matches[0])
-        return Attributed()
+                return _as("A", matches[0])
+        return NOWHERE
+
+    def _by_shop(self, sold: Sold, paid_at: int) -> Attributed:
+        """The only broadcast on an account of its shop; of no line that the platform says more about."""
+        if _is_told(sold.line):
+            return NOWHERE
+        matches = [m for m in self._shops.get(sold.shop_id, []) if _within(m, paid_at)]
+        return _as("D", matches[0]) if len(matches) == 1 else NOWHERE
 
 
-def _within(match: matching.Match, paid_at: int) -> bool:
+NOWHERE = Attributed()
+
+
+def _is_told(line: Line) -> bool:
+    return bool(line.room_ref or line.author_ref)
+
+
+def _within(match: Match, paid_at: int) -> bool:
     return match.started_at_ms <= paid_at and (match.ended_at_ms is None or paid_at <= match.ended_at_ms)
 
 
-def _as_a(match: matching.Match) -> Attributed:
-    return Attributed(match.broadcast_id, match.streamer_id, "A")
+def _as(attribution: str, match: Match) -> Attributed:
+    return Attributed(match.broadcast_id, match.streamer_id, attribution)
 
 
-async def bindings(order_ids: Collection[int], sold: Iterable[Sold]) -> Bindings:
-    """Read what these orders and lines need, in the current transaction."""
+async def bindings(
+    order_ids: Collection[int], sold: Iterable[Sold], *, paid: Iterable[tuple[int, int]]
+) -> Bindings:
+    """Read what these orders and lines need, in the current transaction.
+
+    ``paid`` has (shop, instant in ms) of every payment that one of the lines may have.
+    """
     room_pairs: set[tuple[str, str]] = set()
     account_pairs: set[tuple[str, str]] = set()
     product_pairs: set[tuple[int, str]] = set()
+    untold: set[int] = set()
     for each in sold:
         if each.line.room_ref:
             room_pairs.add((each.platform, each.line.room_ref))
@@ -83,12 +108,25 @@ async def bindings(order_ids: Collection[int], sold: Iterable[Sold]) -> Bindings
             account_pairs.add((each.platform, each.line.author_ref))
         if each.line.product_ref:
             product_pairs.add((each.shop_id, each.line.product_ref))
+        if not _is_told(each.line):
+            untold.add(each.shop_id)
     return Bindings(
-        await matching.by_room(sorted(room_pairs)),
-        await matching.by_account(sorted(account_pairs)),
-        await _assignments(order_ids),
-        await merchants.products_by_ref(sorted(product_pairs)),
+        rooms=await matching.by_room(sorted(room_pairs)),
+        accounts=await matching.by_account(sorted(account_pairs)),
+        shops=await matching.by_shop(_spans(untold, paid)),
+        assigned=await _assignments(order_ids),
+        products=await merchants.products_by_ref(sorted(product_pairs)),
     )
+
+
+def _spans(shops: Collection[int], paid: Iterable[tuple[int, int]]) -> dict[int, tuple[int, int]]:
+    """The first and the last payment of each of these shops."""
+    spans: dict[int, tuple[int, int]] = {}
+    for shop_id, at in paid:
+        if shop_id in shops:
+            first, last = spans.get(shop_id, (at, at))
+            spans[shop_id] = (min(first, at), max(last, at))
+    return spans
 
 
 async def _assignments(order_ids: Collection[int]) -> dict[int, Attributed]:

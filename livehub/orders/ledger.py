@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -79,7 +79,7 @@ class Applied(Struct, frozen=True):
 
     changed: frozenset[int]
     orders: Mapping[OrderKey, Held]
-    beats: Mapping[int, datetime]  # broadcast id -> its newest payment: a sign that it is on air
+    beats: Mapping[int, datetime]  # broadcast id -> the newest payment that says it is on air
 
 
 async def apply(facts: Sequence[Applicable], *, now: datetime) -> Applied:
@@ -107,10 +107,11 @@ async def apply(facts: Sequence[Applicable], *, now: datetime) -> Applied:
 
 
 def _beats(changes: Iterable[rollup.Change]) -> dict[int, datetime]:
+    """Only what the platform says: who is on air by our own conclusion (D) would be kept on air by it."""
     newest: dict[int, int] = {}
     for change in changes:
         for key in change.delta:
-            if key.broadcast_id and key.minute:
+            if key.attribution == "A" and key.minute:
                 newest[key.broadcast_id] = max(newest.get(key.broadcast_id, 0), key.minute)
     return {broadcast: clock.from_ms(minute * 60_000) for broadcast, minute in newest.items()}
 
@@ -226,7 +227,7 @@ def held(row: Mapping[str, Any]) -> Held:
     )
 
 
-async def _bindings(locked: Iterable[Held], facts: Iterable[Applicable]) -> attribution.Bindings:
+async def _bindings(locked: Iterable[Held], facts: Sequence[Applicable]) -> attribution.Bindings:
     orders = list(locked)
     sold = [
         attribution.Sold(order.platform, order.shop_id, line)
@@ -239,7 +240,18 @@ async def _bindings(locked: Iterable[Held], facts: Iterable[Applicable]) -> attr
         if fact.event.order is not None
         for line in fact.event.order.lines
     ]
-    return await attribution.bindings([order.id for order in orders], sold)
+    return await attribution.bindings([order.id for order in orders], sold, paid=_payments(orders, facts))
+
+
+def _payments(orders: Iterable[Held], facts: Iterable[Applicable]) -> Iterator[tuple[int, int]]:
+    """(shop, ms) of every payment that may win when the facts are merged."""
+    for order in orders:
+        if at := order.state.get("paid_at"):
+            yield order.shop_id, at
+    for fact in facts:
+        for at in (fact.event.paid_at, fact.event.order.paid_at if fact.event.order else None):
+            if at:
+                yield fact.shop_id, at
 
 
 async def recomputed(orders: Sequence[Held]) -> dict[int, Contribution]:

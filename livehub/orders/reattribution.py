@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from livehub import database
 from livehub.inbox import barrier
@@ -13,7 +11,7 @@ from livehub.merchants.facts import ProductMapped
 from livehub.orders import ledger
 from rooms import matching
 from rooms import queries as rooms
-from rooms.facts import AccountBound, BroadcastEnded, BroadcastStarted
+from rooms.facts import AccountBound, BroadcastEnded, BroadcastStarted, ShopAccountChanged
 
 
 async def on_account_bound(fact: AccountBound, now: datetime) -> None:
@@ -42,6 +40,21 @@ async def on_broadcast_ended(fact: BroadcastEnded, now: datetime) -> None:
     )
 
 
+async def on_shop_account_changed(fact: ShopAccountChanged, now: datetime) -> None:
+    """A shop sells on an account, or no longer: what it sold during the account's shows is judged anew."""
+    await barrier.outwait()
+    found = await _ids_of(
+        "SELECT DISTINCT l.order_id FROM broadcast_account c JOIN broadcast x ON x.id = c.broadcast_id"
+        " JOIN order_line l ON l.shop_id = $1 AND l.paid_at >= x.started_at"
+        " AND l.paid_at <= coalesce(x.ended_at, l.paid_at)"
+        f" WHERE c.platform = $2 AND c.account_ref = $3 AND {_IS_UNTOLD}",
+        fact.shop_id,
+        fact.platform,
+        fact.account_ref,
+    )
+    await ledger.book_anew(found, reason="attribution", now=now)
+
+
 async def _orders_of_accounts(broadcast_id: int, *, since_ms: int) -> list[int]:
     """Orders of its rooms, and of its accounts those paid since an instant and since it went on air."""
     accounts = await rooms.accounts_of(broadcast_id)
@@ -53,7 +66,7 @@ async def _orders_of_accounts(broadcast_id: int, *, since_ms: int) -> list[int]:
             if show.broadcast_id == broadcast_id:
                 since = max(since_ms, show.started_at_ms)
                 found += await _orders_of_account(platform, account_ref, since_ms=since)
-    return found
+    return found + await _orders_of_shops(broadcast_id, since_ms=since_ms)
 
 
 async def on_product_mapped(fact: ProductMapped, now: datetime) -> None:
@@ -89,47 +102,53 @@ async def assign(
 
 async def _orders_of_room(platform: str, room_ref: str) -> list[int]:
     """Orders with a line sold in a platform's room."""
-    return _ids(
-        await database.fetch(
-            "SELECT DISTINCT order_id FROM order_line WHERE platform = $1 AND room_ref = $2",
-            platform,
-            room_ref,
-        )
+    return await _ids_of(
+        "SELECT DISTINCT order_id FROM order_line WHERE platform = $1 AND room_ref = $2",
+        platform,
+        room_ref,
     )
 
 
 async def _orders_booked_on(broadcast_id: int) -> list[int]:
     """Orders of which something was ever booked on a broadcast."""
-    return _ids(
-        await database.fetch(
-            "SELECT DISTINCT order_id FROM contribution_entry WHERE broadcast_id = $1", broadcast_id
-        )
+    return await _ids_of(
+        "SELECT DISTINCT order_id FROM contribution_entry WHERE broadcast_id = $1", broadcast_id
     )
 
 
 async def _orders_of_account(platform: str, account_ref: str, *, since_ms: int) -> list[int]:
     """Orders with a line of a platform's author, paid since an instant."""
-    return _ids(
-        await database.fetch(
-            "SELECT DISTINCT order_id FROM order_line WHERE platform = $1 AND author_ref = $2 AND paid_at"
-            " >= $3",
-            platform,
-            account_ref,
-            since_ms,
-        )
+    return await _ids_of(
+        "SELECT DISTINCT order_id FROM order_line WHERE platform = $1 AND author_ref = $2 AND paid_at >= $3",
+        platform,
+        account_ref,
+        since_ms,
     )
+
+
+async def _orders_of_shops(broadcast_id: int, *, since_ms: int) -> list[int]:
+    """Orders without room and author of the shops on its accounts, paid since it went on air."""
+    return await _ids_of(
+        "SELECT DISTINCT l.order_id FROM broadcast x JOIN broadcast_account c ON c.broadcast_id = x.id"
+        " JOIN shop_account a ON a.platform = c.platform AND a.account_ref = c.account_ref JOIN order_line l"
+        " ON l.shop_id = a.shop_id AND l.paid_at >= x.started_at AND l.paid_at >= $2"
+        f" WHERE x.id = $1 AND {_IS_UNTOLD}",
+        broadcast_id,
+        since_ms,
+    )
+
+
+_IS_UNTOLD = "l.room_ref = '' AND l.author_ref = ''"  # as the condition of the index order_line_of_nowhere
 
 
 async def _orders_of_product(shop_id: int, product_ref: str) -> list[int]:
     """Orders with a line of a platform's product id."""
-    return _ids(
-        await database.fetch(
-            "SELECT DISTINCT order_id FROM order_line WHERE shop_id = $1 AND product_ref = $2",
-            shop_id,
-            product_ref,
-        )
+    return await _ids_of(
+        "SELECT DISTINCT order_id FROM order_line WHERE shop_id = $1 AND product_ref = $2",
+        shop_id,
+        product_ref,
     )
 
 
-def _ids(rows: Sequence[dict[str, Any]]) -> list[int]:
-    return sorted(row["order_id"] for row in rows)
+async def _ids_of(question: str, *args: object) -> list[int]:
+    return sorted(row["order_id"] for row in await database.fetch(question, *args))

@@ -47,14 +47,15 @@ def order_fact(
     room: str = "",
     author: str = "",
     product: str = "",
+    paid: int = PAID,
 ) -> OwnFact:
     line = Line(
         line_ref="1", quantity=1, list_fen=5000, buyer_paid_fen=5000,
         room_ref=room, author_ref=author, product_ref=product,
     )  # fmt: skip
-    order = OrderSnapshot(status=OrderStatus.PAID, lines=(line,), paid_at=PAID, updated_at=PAID)
+    order = OrderSnapshot(status=OrderStatus.PAID, lines=(line,), paid_at=paid, updated_at=paid)
     event = Event(
-        type=EventType.ORDER_PAID, shop_ref=shop_ref, order_ref=order_ref, status_at=PAID, order=order
+        type=EventType.ORDER_PAID, shop_ref=shop_ref, order_ref=order_ref, status_at=paid, order=order
     )
     return OwnFact(
         centre_id=centre_id, platform=platform, shop_ref=shop_ref, order_ref=order_ref,

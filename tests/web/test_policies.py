@@ -21,7 +21,8 @@ FILES = {"static_file", "favicon"}  # the program's own scripts and styles
 STRANGERS_POST = {"login", "hooks/<platform:str>/<endpoint_key:str>"}  # these know whom they let in
 ADMINS_DOORS = {
     "desk", "desk/shops", "desk/shops/<endpoint_id:int>/secret", "desk/shops/<endpoint_id:int>/end-old-secrets",
-    "desk/shops/<shop_id:str>/evidence",
+    "desk/shops/<shop_id:str>/evidence", "desk/shops/<shop_id:str>/accounts",
+    "desk/shops/<shop_id:str>/accounts/unbind",
     "api/v1/rooms", "api/v1/me", "logout", "logout/everywhere",
 }  # fmt: skip
 _READS = frozenset(each for each in Permission if each.endswith(".read"))

@@ -11,6 +11,7 @@ from livehub.web.desk import (
     outbox,
     reviews,
     sales,
+    shop_accounts,
     shops,
     today,
 )
@@ -27,5 +28,6 @@ BLUEPRINTS = (
     inbox.bp,
     deliveries.bp,
     shops.bp,
+    shop_accounts.bp,
     outbox.bp,
 )

@@ -21,6 +21,7 @@ from livehub.web import doors, reading
 from livehub.web.desk.frame import back, frame
 from livehub.web.reading import Form
 from livehub.web.rendering import page
+from rooms import shop_accounts
 
 bp = Blueprint("desk_shops", url_prefix="/desk/shops")
 
@@ -97,11 +98,13 @@ async def end_old(_: Request, actor: Actor, endpoint_id: int) -> HTTPResponse:
 
 
 async def _shops(request: Request, actor: Actor, *, refusal: LivehubError | None = None) -> HTTPResponse:
+    found = await queries.doors_of(actor.centre_id, now=clock.now())
     return page(
         "desk/shops.html",
         status=refusal.status if refusal else 200,
         shell=await frame(request, actor, "shops", refusal=refusal),
-        doors=await queries.doors_of(actor.centre_id, now=clock.now()),
+        doors=found,
+        accounts=await shop_accounts.of([shop.id for door in found for shop in door.shops]),
         may_manage=may(actor, Permission.SHOP_MANAGE),
         days=(EVIDENCE_FLOOR, shops.EVIDENCE_MOST),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.faults.guarding import Guard, race
 from tests.faults.removing import Cut, CutText, Unique
-from tests.orders import test_fetching, test_races
+from tests.orders import test_by_shop, test_fetching, test_races
 
 ONE_ORDER = test_races.test_two_facts_of_one_order_at_once_are_both_kept_and_counted_once
 RING = test_races.test_two_batches_in_opposite_sequence_do_not_wait_in_a_ring
@@ -130,6 +130,19 @@ GUARDS = (
             ),
         ),
         race=race(WORD, first="M"),
+    ),
+    Guard(
+        of="the one row of a shop and its account",
+        out=(
+            Unique("shop_account", "shop_id, platform, account_ref"),
+            Cut("rooms.shop_accounts:bind", " ON CONFLICT (shop_id, platform, account_ref) DO NOTHING"),
+        ),
+        race=race(test_by_shop.test_two_clerks_who_bind_the_same_account_bind_it_once),
+    ),
+    Guard(
+        of="the barrier before a shop's account is looked at",
+        out=(Cut("livehub.orders.reattribution:on_shop_account_changed", "await barrier.outwait()", "pass"),),
+        race=race(test_by_shop.test_an_order_booked_while_its_shop_is_bound_still_finds_the_show),
     ),
     Guard(
         of="the one assignment of an order",

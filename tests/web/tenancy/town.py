@@ -107,6 +107,8 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/desk/campaigns/<public_id:str>/countersign": {"version": "1"},
     "/desk/deliveries/<delivery_id:int>/open": {"reason": "核对一笔退款"},
     "/desk/inbox/<message_id:int>/replay": {"reason": "重放"},
+    "/desk/shops/<shop_id:str>/accounts": {"account": "standard_webhooks erp"},
+    "/desk/shops/<shop_id:str>/accounts/unbind": {"account": "standard_webhooks erp"},
     "/desk/shops/<shop_id:str>/evidence": {"days": "90"},
     "/desk/shops/<endpoint_id:int>/secret": {"secret": STANDARD_SECRET, "hours": "0"},
 }
