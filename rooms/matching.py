@@ -1,4 +1,4 @@
-"""Which broadcasts an order may belong to: by its room, by its author, or by its shop's accounts."""
+"""Which broadcasts an order may belong to: by its room or author, a link's code, or its shop's accounts."""
 
 from __future__ import annotations
 
@@ -48,6 +48,30 @@ async def by_account(pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str]
         " JOIN broadcast x ON x.id = c.broadcast_id AND x.started_at IS NOT NULL ORDER BY x.id",
     )
     return _matches(rows)
+
+
+class Coded(Struct, frozen=True):
+    """The broadcast that a code names, and whose link it is."""
+
+    broadcast_id: int
+    streamer_id: int
+
+
+async def by_code(pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], Coded]:
+    """The broadcasts that codes name, by (centre, code): a claim link's slug, or a broadcast's public id.
+
+    Links belong to the vouchers, higher on the ladder: only the table is asked, no code of it is imported.
+    """
+    rows = await database.with_rows(
+        {"centre_id": "bigint", "code": "text"},
+        sorted(set(pairs)),
+        "SELECT v.centre_id, v.code, x.id AS broadcast_id, x.streamer_id FROM v"
+        " JOIN broadcast x ON x.public_id = v.code AND x.centre_id = v.centre_id"
+        " UNION ALL SELECT v.centre_id, v.code, x.id, coalesce(l.streamer_id, x.streamer_id) FROM v"
+        " JOIN claim_link l ON l.slug = v.code AND l.centre_id = v.centre_id"
+        " JOIN broadcast x ON x.id = l.broadcast_id",
+    )
+    return {(row["centre_id"], row["code"]): Coded(row["broadcast_id"], row["streamer_id"]) for row in rows}
 
 
 async def by_shop(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[Match]]:

@@ -1,4 +1,4 @@
-"""Which broadcast a line belongs to: M a clerk, A room or author, B a voucher, D its shop's show, else U."""
+"""Which broadcast a line belongs to: M clerk, A room or author, B voucher, C link, D its shop, else U."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from livehub.merchants import queries as merchants
 from livehub.orders.contribution import Attributed
 from livehub.platforms.contract import Line
 from rooms import matching
-from rooms.matching import Match
-
-_RANK = {"M": 0, "A": 1, "B": 2, "C": 3, "D": 4, "U": 5}
+from rooms.matching import Coded, Match
 
 
 class Sold(Struct, frozen=True):
     """A line that is to be attributed, with where it was sold."""
 
-    platform: str
+    centre_id: int
     shop_id: int
+    platform: str
+    code: str  # of ours that came with the order, '' for most
     line: Line
 
 
@@ -32,47 +32,59 @@ class Bindings:
         *,
         rooms: Mapping[tuple[str, str], Sequence[Match]],
         accounts: Mapping[tuple[str, str], Sequence[Match]],
+        codes: Mapping[tuple[int, str], Coded],
         shops: Mapping[int, Sequence[Match]],
         assigned: Mapping[int, Attributed],
         products: Mapping[tuple[int, str], int],
     ) -> None:
         self._rooms = rooms
         self._accounts = accounts
+        self._codes = codes
         self._shops = shops
         self._assigned = assigned
         self._products = products
 
     def attribute(self, order_id: int, sold: Sold, paid_at: int) -> Attributed:
         """The best class there is for one line of an order."""
-        found = [
-            self._assigned.get(order_id, NOWHERE),
-            self._by_platform(sold.platform, sold.line, paid_at),
-        ]
-        best = min(found, key=lambda each: _RANK[each.attribution])
-        return self._by_shop(sold, paid_at) if best is NOWHERE else best
+        assigned = self._assigned.get(order_id)
+        if assigned is not None and assigned.attribution == "M":
+            return assigned
+        return (
+            self._by_platform(sold, paid_at)
+            or assigned
+            or self._by_code(sold)
+            or self._by_shop(sold, paid_at)
+            or NOWHERE
+        )
 
     def product(self, shop_id: int, product_ref: str) -> int:
         """The product's id; 0 when it is not mapped."""
         return self._products.get((shop_id, product_ref), 0)
 
-    def _by_platform(self, platform: str, line: Line, paid_at: int) -> Attributed:
+    def _by_platform(self, sold: Sold, paid_at: int) -> Attributed | None:
+        platform, line = sold.platform, sold.line
         if line.room_ref:
-            matches = self._rooms.get((platform, line.room_ref), [])
+            matches = self._rooms.get((platform, line.room_ref), ())
             within = [match for match in matches if _within(match, paid_at)] or matches
             if len(within) == 1:
                 return _as("A", within[0])
         if line.author_ref:
-            matches = [m for m in self._accounts.get((platform, line.author_ref), []) if _within(m, paid_at)]
+            matches = [m for m in self._accounts.get((platform, line.author_ref), ()) if _within(m, paid_at)]
             if len(matches) == 1:
                 return _as("A", matches[0])
-        return NOWHERE
+        return None
 
-    def _by_shop(self, sold: Sold, paid_at: int) -> Attributed:
+    def _by_code(self, sold: Sold) -> Attributed | None:
+        """Whenever it was paid: a link is used before the show and after it."""
+        found = self._codes.get((sold.centre_id, sold.code)) if sold.code else None
+        return None if found is None else _as("C", found)
+
+    def _by_shop(self, sold: Sold, paid_at: int) -> Attributed | None:
         """The only broadcast on an account of its shop; of no line that the platform says more about."""
         if _is_told(sold.line):
-            return NOWHERE
-        matches = [m for m in self._shops.get(sold.shop_id, []) if _within(m, paid_at)]
-        return _as("D", matches[0]) if len(matches) == 1 else NOWHERE
+            return None
+        matches = [m for m in self._shops.get(sold.shop_id, ()) if _within(m, paid_at)]
+        return _as("D", matches[0]) if len(matches) == 1 else None
 
 
 NOWHERE = Attributed()
@@ -86,8 +98,8 @@ def _within(match: Match, paid_at: int) -> bool:
     return match.started_at_ms <= paid_at and (match.ended_at_ms is None or paid_at <= match.ended_at_ms)
 
 
-def _as(attribution: str, match: Match) -> Attributed:
-    return Attributed(match.broadcast_id, match.streamer_id, attribution)
+def _as(attribution: str, found: Match | Coded) -> Attributed:
+    return Attributed(found.broadcast_id, found.streamer_id, attribution)
 
 
 async def bindings(
@@ -99,6 +111,7 @@ async def bindings(
     """
     room_pairs: set[tuple[str, str]] = set()
     account_pairs: set[tuple[str, str]] = set()
+    code_pairs: set[tuple[int, str]] = set()
     product_pairs: set[tuple[int, str]] = set()
     untold: set[int] = set()
     for each in sold:
@@ -108,11 +121,14 @@ async def bindings(
             account_pairs.add((each.platform, each.line.author_ref))
         if each.line.product_ref:
             product_pairs.add((each.shop_id, each.line.product_ref))
+        if each.code:
+            code_pairs.add((each.centre_id, each.code))
         if not _is_told(each.line):
             untold.add(each.shop_id)
     return Bindings(
         rooms=await matching.by_room(sorted(room_pairs)),
         accounts=await matching.by_account(sorted(account_pairs)),
+        codes=await matching.by_code(sorted(code_pairs)),
         shops=await matching.by_shop(_spans(untold, paid)),
         assigned=await _assignments(order_ids),
         products=await merchants.products_by_ref(sorted(product_pairs)),

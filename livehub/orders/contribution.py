@@ -109,12 +109,13 @@ def of(
 
 
 def grounds(state: OrderState) -> tuple[object, ...]:
-    """All that ``of`` reads of a state: where it is the same, so is the contribution."""
+    """All that a contribution is made of: where it is the same, so is the contribution."""
     pending, paid_at = state.pending, state.get("paid_at")
     return (
         None if state.lines is None else state.lines[1],
         paid_at,
         bool(state.get("excluded")),
+        state.get("broadcast_ref"),
         _succeeded(state),
         pending,
         state.get("created_at"),

@@ -11,6 +11,7 @@ from msgspec import Struct
 from livehub import database
 from livehub.kit import clock, outbox
 from livehub.orders import attribution, contribution, rollup, state
+from livehub.orders.attribution import Sold
 from livehub.orders.contribution import MEASURES, Contribution, Place
 from livehub.orders.facts import OrderVoucherSeen
 from livehub.orders.state import OrderState, Stamp
@@ -230,12 +231,10 @@ def held(row: Mapping[str, Any]) -> Held:
 async def _bindings(locked: Iterable[Held], facts: Sequence[Applicable]) -> attribution.Bindings:
     orders = list(locked)
     sold = [
-        attribution.Sold(order.platform, order.shop_id, line)
-        for order in orders
-        for line in (order.state.lines[1] if order.state.lines else ())
+        _sold(order, line) for order in orders for line in (order.state.lines[1] if order.state.lines else ())
     ]
     sold += [
-        attribution.Sold(fact.platform, fact.shop_id, line)
+        Sold(fact.centre_id, fact.shop_id, fact.platform, fact.event.order.broadcast_ref, line)
         for fact in facts
         if fact.event.order is not None
         for line in fact.event.order.lines
@@ -254,6 +253,11 @@ def _payments(orders: Iterable[Held], facts: Iterable[Applicable]) -> Iterator[t
                 yield fact.shop_id, at
 
 
+def _sold(order: Held, line: Line) -> Sold:
+    code = order.state.get("broadcast_ref") or ""
+    return Sold(order.centre_id, order.shop_id, order.platform, code, line)
+
+
 async def recomputed(orders: Sequence[Held]) -> dict[int, Contribution]:
     """What the states say now, by order id; nothing is written."""
     bound = await _bindings(orders, ())
@@ -262,7 +266,7 @@ async def recomputed(orders: Sequence[Held]) -> dict[int, Contribution]:
 
 def _contribution(order: Held, bound: attribution.Bindings) -> Contribution:
     def attribute(line: Line, paid_at: int) -> contribution.Attributed:
-        return bound.attribute(order.id, attribution.Sold(order.platform, order.shop_id, line), paid_at)
+        return bound.attribute(order.id, _sold(order, line), paid_at)
 
     return contribution.of(
         order.state,

@@ -105,7 +105,9 @@ class WireOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     updated_at: Instant
     buyer_id: Annotated[str, Meta(max_length=128, description="Kept only as a keyed hash.")] = ""
     voucher_code: Annotated[OptionalRef, Meta(description="Our code, as the buyer entered it.")] = ""
-    broadcast_ref: OptionalRef = ""
+    broadcast_ref: Annotated[
+        OptionalRef, Meta(description="The code at the end of a broadcast's link, or the broadcast's id.")
+    ] = ""
     excluded: Annotated[bool, Meta(description="A sample or a zero-price draw: no sale.")] = False
     lines: Annotated[tuple[WireLine, ...], Meta(min_length=1, max_length=500)]
     refunds: Annotated[tuple[WireRefund, ...], Meta(max_length=500)] = ()

@@ -108,7 +108,7 @@ class OrderSnapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     updated_at: int
     buyer_id: str = ""  # replaced by a keyed hash before anything is stored
     voucher_code: str = ""  # replaced by a keyed hash before anything is stored
-    broadcast_ref: str = ""
+    broadcast_ref: str = ""  # a code of ours: of a broadcast's link, or the broadcast's public id
     excluded: bool = False  # samples, zero-price draws: no sale
 
 

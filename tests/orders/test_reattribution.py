@@ -25,7 +25,16 @@ ROOM_REF = "7300000000000000001"
 
 
 async def sell(
-    shop: Shop, order_ref: str, paid_ms: int, *, fen: int = 5000, author: str = "", room: str = ""
+    shop: Shop,
+    order_ref: str,
+    paid_ms: int,
+    *,
+    fen: int = 5000,
+    author: str = "",
+    room: str = "",
+    code: str = "",
+    name: str = "",
+    updated: int = 0,
 ) -> None:
     line = Line(
         line_ref="1",
@@ -37,14 +46,15 @@ async def sell(
         room_ref=room,
     )
     order = OrderSnapshot(
-        status=OrderStatus.PAID, lines=(line,), created_at=paid_ms, paid_at=paid_ms, updated_at=paid_ms
-    )
+        status=OrderStatus.PAID, lines=(line,), created_at=paid_ms, paid_at=paid_ms,
+        updated_at=updated or paid_ms, broadcast_ref=code,
+    )  # fmt: skip
     event = Event(
         type=EventType.ORDER_PAID, shop_ref=shop.shop_ref, order_ref=order_ref, status_at=paid_ms, order=order
     )
     fact = OwnFact(
         centre_id=shop.centre_id, platform=shop.platform, shop_ref=shop.shop_ref, order_ref=order_ref,
-        native_type="order.paid", native_id=order_ref, event=event,
+        native_type="order.paid", native_id=name or order_ref, event=event,
     )  # fmt: skip
     async with database.transaction():
         await record_own([fact], now=clock.now())
