@@ -37,6 +37,7 @@ class Permission(StrEnum):
     REDEMPTION_READ = "redemption.read"
     LEDGER_READ = "ledger.read"
     SALES_READ = "sales.read"
+    SALES_ASSIGN = "sales.assign"
     WALL_READ = "wall.read"
     INBOX_READ = "inbox.read"
     INBOX_REPLAY = "inbox.replay"
@@ -88,6 +89,7 @@ _STAFF = frozenset(
         P.DROP_RUN,
         P.REDEMPTION_READ,
         P.SALES_READ,
+        P.SALES_ASSIGN,
         P.WALL_READ,
         P.INBOX_READ,
         P.INBOX_REPLAY,

@@ -42,7 +42,9 @@ async def _work() -> None:
 
 def _only_states() -> None:
     async def nothing_bound(*_: Any) -> attribution.Bindings:
-        return attribution.Bindings(rooms={}, accounts={}, codes={}, shops={}, assigned={}, products={})
+        return attribution.Bindings(
+            rooms={}, accounts={}, codes={}, shops={}, words={}, vouchers={}, products={}
+        )
 
     async def nothing_booked(_changes: Sequence[rollup.Change], **_: Any) -> None:
         return

@@ -34,24 +34,24 @@ class Bindings:
         accounts: Mapping[tuple[str, str], Sequence[Match]],
         codes: Mapping[tuple[int, str], Coded],
         shops: Mapping[int, Sequence[Match]],
-        assigned: Mapping[int, Attributed],
+        words: Mapping[tuple[int, str], Attributed],
+        vouchers: Mapping[int, Attributed],
         products: Mapping[tuple[int, str], int],
     ) -> None:
         self._rooms = rooms
         self._accounts = accounts
         self._codes = codes
         self._shops = shops
-        self._assigned = assigned
+        self._words = words
+        self._vouchers = vouchers
         self._products = products
 
     def attribute(self, order_id: int, sold: Sold, paid_at: int) -> Attributed:
         """The best class there is for one line of an order."""
-        assigned = self._assigned.get(order_id)
-        if assigned is not None and assigned.attribution == "M":
-            return assigned
         return (
-            self._by_platform(sold, paid_at)
-            or assigned
+            (self._words.get((order_id, sold.line.line_ref)) if self._words else None)
+            or self._by_platform(sold, paid_at)
+            or self._vouchers.get(order_id)
             or self._by_code(sold)
             or self._by_shop(sold, paid_at)
             or NOWHERE
@@ -125,12 +125,14 @@ async def bindings(
             code_pairs.add((each.centre_id, each.code))
         if not _is_told(each.line):
             untold.add(each.shop_id)
+    words, vouchers = await _assignments(order_ids)
     return Bindings(
         rooms=await matching.by_room(sorted(room_pairs)),
         accounts=await matching.by_account(sorted(account_pairs)),
         codes=await matching.by_code(sorted(code_pairs)),
         shops=await matching.by_shop(_spans(untold, paid)),
-        assigned=await _assignments(order_ids),
+        words=words,
+        vouchers=vouchers,
         products=await merchants.products_by_ref(sorted(product_pairs)),
     )
 
@@ -145,14 +147,31 @@ def _spans(shops: Collection[int], paid: Iterable[tuple[int, int]]) -> dict[int,
     return spans
 
 
-async def _assignments(order_ids: Collection[int]) -> dict[int, Attributed]:
+async def _assignments(
+    order_ids: Collection[int],
+) -> tuple[dict[tuple[int, str], Attributed], dict[int, Attributed]]:
+    """What clerks said of lines, by (order, line), and to what vouchers gave orders."""
     rows = await database.with_rows(
         {"order_id": "bigint"},
         [(each,) for each in sorted(order_ids)],
-        "SELECT a.order_id, a.broadcast_id, a.streamer_id, a.attribution"
-        " FROM v JOIN order_assignment a ON a.order_id = v.order_id",
+        "SELECT a.order_id, '' AS line_ref, a.broadcast_id, a.streamer_id, 'B' AS attribution"
+        " FROM v JOIN order_assignment a ON a.order_id = v.order_id"
+        " UNION ALL SELECT a.order_id, a.line_ref, a.broadcast_id, a.streamer_id, 'M'"
+        f" FROM v JOIN line_assignment a ON a.order_id = v.order_id WHERE a.broadcast_id <> 0 AND {NEWEST}",
     )
-    return {
-        row["order_id"]: Attributed(row["broadcast_id"], row["streamer_id"], row["attribution"])
-        for row in rows
-    }
+    words: dict[tuple[int, str], Attributed] = {}
+    vouchers: dict[int, Attributed] = {}
+    for row in rows:
+        found = Attributed(row["broadcast_id"], row["streamer_id"], row["attribution"])
+        if found.attribution == "M":
+            words[row["order_id"], row["line_ref"]] = found
+        else:
+            vouchers[row["order_id"]] = found
+    return words, vouchers
+
+
+# The newest word on a line is the one that counts; ``a`` is a row of line_assignment.
+NEWEST = (
+    "NOT EXISTS (SELECT 1 FROM line_assignment n WHERE n.order_id = a.order_id AND n.line_ref = a.line_ref"
+    " AND n.id > a.id)"
+)

@@ -62,18 +62,36 @@ class OrderLine(Model):
 
 
 class OrderAssignment(Model):
-    """An order given to a broadcast by its voucher (B) or by a named clerk (M)."""
+    """An order given to a broadcast by its voucher."""
 
     id = fields.BigIntField(primary_key=True)
     order_id = fields.BigIntField(unique=True)
     broadcast_id = fields.BigIntField()
     streamer_id = fields.BigIntField()
-    attribution = fields.CharField(max_length=1)  # B | M
-    source = fields.CharField(max_length=80)  # which redemption or clerk
+    attribution = fields.CharField(max_length=1)  # B
+    source = fields.CharField(max_length=80)  # which redemption
     at = InstantField()
 
     class Meta:
         table = "order_assignment"
+
+
+class LineAssignment(Model):
+    """人工认定: what a clerk said of one line; the newest counts. Append-only."""
+
+    id = fields.BigIntField(primary_key=True)
+    order_id = fields.BigIntField()
+    line_ref = fields.CharField(max_length=64)
+    broadcast_id = fields.BigIntField()  # 0: an earlier word was taken back
+    streamer_id = fields.BigIntField()
+    reason = fields.CharField(max_length=200)
+    actor_id = fields.BigIntField()
+    actor_name = fields.CharField(max_length=80)
+    at = InstantField()
+
+    class Meta:
+        table = "line_assignment"
+        indexes = (("order_id", "line_ref"),)
 
 
 class ContributionEntry(Model):
@@ -108,7 +126,8 @@ class ContributionEntry(Model):
     placed_closed = fields.BigIntField(default=0)  # the same, and closed without having been paid
     placed_shift = fields.BigIntField(default=0)  # placed on this day, paid on another; below 0 the reverse
     message_id = fields.BigIntField()  # the inbox message that caused it; 0 when reason is not message
-    reason = fields.CharField(max_length=16)  # message | attribution | mapping | unpaid | rebuild
+    # message | attribution | clerk | mapping | unpaid | rebuild | repair
+    reason = fields.CharField(max_length=16)
     applied_at = InstantField()
 
     class Meta:

@@ -77,23 +77,16 @@ async def on_product_mapped(fact: ProductMapped, now: datetime) -> None:
     )
 
 
-async def assign(
-    order_id: int, *, broadcast_id: int, streamer_id: int, attribution: str, source: str, now: datetime
-) -> None:
-    """Give an order to a broadcast (class B or M) and move its contribution; in the current transaction.
-
-    A clerk's word (M) is never replaced by a voucher's (B).
-    """
+async def assign(order_id: int, *, broadcast_id: int, streamer_id: int, source: str, now: datetime) -> None:
+    """Give an order to the broadcast of its voucher (class B) and move it; in the current transaction."""
     await database.execute(
         "INSERT INTO order_assignment (order_id, broadcast_id, streamer_id, attribution, source, at)"
-        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (order_id) DO UPDATE SET"
+        " VALUES ($1, $2, $3, 'B', $4, $5) ON CONFLICT (order_id) DO UPDATE SET"
         " broadcast_id = excluded.broadcast_id, streamer_id = excluded.streamer_id,"
-        " attribution = excluded.attribution, source = excluded.source, at = excluded.at"
-        " WHERE excluded.attribution = 'M' OR order_assignment.attribution <> 'M'",
+        " source = excluded.source, at = excluded.at",
         order_id,
         broadcast_id,
         streamer_id,
-        attribution,
         source,
         clock.to_ms(now),
     )

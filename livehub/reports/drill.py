@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -138,6 +138,13 @@ class MessageSeen(Struct, frozen=True, kw_only=True):
     verdict: str
 
 
+class Standing(Struct, frozen=True):
+    """To which broadcast a line belongs now, and how that is known."""
+
+    attribution: str = "U"
+    broadcast: str = ""  # public id, '' for none
+
+
 class OrderView(Struct, frozen=True, kw_only=True):
     """An order as merged, with every entry it made and every message that speaks of it."""
 
@@ -154,6 +161,7 @@ class OrderView(Struct, frozen=True, kw_only=True):
     g2_fen: int
     refund_fen: int
     lines: Sequence[Line]
+    standing: Mapping[str, Standing]  # by line, of those that were sold
     refunds: Sequence[RefundSnapshot]
     outstanding: Sequence[str]
     entries: Sequence[Booked]
@@ -193,11 +201,23 @@ async def order(shop: str, order_ref: str, *, actor: Actor) -> OrderView:
         g2_fen=row["g2_fen"],
         refund_fen=row["refund_fen"],
         lines=merged.lines[1] if merged.lines else (),
+        standing=await _standing(row["contribution"]),
         refunds=[merged.refunds[ref].value for ref in sorted(merged.refunds)],
         outstanding=merged.outstanding(),
         entries=entries,
         messages=await _messages(key),
     )
+
+
+async def _standing(booked: str) -> dict[str, Standing]:
+    sold = [key for key in contribution.decode(booked) if key.line_ref and key.minute]
+    shows = await database.with_rows(
+        {"id": "bigint"},
+        [(each,) for each in sorted({key.broadcast_id for key in sold if key.broadcast_id})],
+        "SELECT b.id, b.public_id FROM v JOIN broadcast b ON b.id = v.id",
+    )
+    named = {row["id"]: row["public_id"] for row in shows}
+    return {key.line_ref: Standing(key.attribution, named.get(key.broadcast_id, "")) for key in sold}
 
 
 async def _visible(row: dict[str, Any], scope: frozenset[int]) -> bool:

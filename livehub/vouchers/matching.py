@@ -34,7 +34,6 @@ async def on_order_voucher_seen(fact: OrderVoucherSeen, now: datetime) -> None:
             fact.order_id,
             broadcast_id=holding.broadcast_id,
             streamer_id=holding.streamer_id,
-            attribution="B",
             source=f"voucher {holding.public_id}",
             now=now,
         )

@@ -33,6 +33,7 @@ voucher.redeem      . . . . . h .
 redemption.read     b s m f a h .
 ledger.read         b . m f a . .
 sales.read          b s m f a . .
+sales.assign        . s m . . . .
 wall.read           b s m f a . .
 inbox.read          . s m . a . .
 inbox.replay        . s m . . . .

@@ -13,6 +13,7 @@ from tortoise.exceptions import BaseORMException
 from livehub import database
 from livehub.accounts import chain
 from livehub.orders import intake
+from livehub.orders.models import LineAssignment
 from livehub.reports.models import BroadcastReview
 from livehub.settings import Settings
 from livehub.vouchers import drops
@@ -81,6 +82,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
             "audit_link": "bureau_id",
             "ledger_entry": "campaign_id",
             "contribution_entry": "order_id",
+            "line_assignment": "order_id",
             "broadcast_review": "run",
         }.items()
     },
@@ -110,6 +112,10 @@ async def something_of_everything(db: Settings) -> AsyncIterator[None]:
             )
         await intake.run_once(now=NOW + timedelta(days=1), lease_seconds=30)
         await chain.chain_tail(NOW)
+        await LineAssignment.create(
+            order_id=1, line_ref="1", broadcast_id=show.id, streamer_id=0, reason="小票", actor_id=1,
+            actor_name="阿海", at=NOW,
+        )  # fmt: skip
         await BroadcastReview.create(
             broadcast_id=show.id, run=1, stage="T+0", as_of=NOW, made_at=NOW, frame="{}", figures="{}"
         )

@@ -31,13 +31,13 @@ def a_match(broadcast_id: int, *, until: int | None = None) -> Match:
 
 def known(classes: str) -> Bindings:
     """What there is to know when these classes could each name a show of its own."""
-    word = next((each for each in "MB" if each in classes), "")
     return Bindings(
         rooms={("p", "room"): [a_match(SHOW["A"])]} if "A" in classes else {},
         accounts={},
         codes={(CENTRE, "code"): Coded(SHOW["C"], SHOW["C"] + 1)} if "C" in classes else {},
         shops={SHOP: [a_match(SHOW["D"])]} if "D" in classes else {},
-        assigned={ORDER: Attributed(SHOW[word], SHOW[word] + 1, word)} if word else {},
+        words={(ORDER, "1"): Attributed(SHOW["M"], SHOW["M"] + 1, "M")} if "M" in classes else {},
+        vouchers={ORDER: Attributed(SHOW["B"], SHOW["B"] + 1, "B")} if "B" in classes else {},
         products={},
     )
 

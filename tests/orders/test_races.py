@@ -473,30 +473,22 @@ async def test_a_rebuild_waits_for_what_is_being_booked(db: Settings) -> None:
     await sound()
 
 
-@pytest.mark.parametrize("first", ["B", "M"])
-async def test_a_clerks_word_stands_against_a_voucher_at_the_same_moment(db: Settings, first: str) -> None:
+async def test_two_vouchers_of_one_order_at_the_same_moment_give_it_to_one_show(db: Settings) -> None:
     shop = await a_shop((await a_house()).bureaus[1])
     await sell(shop, "o1", PAID)
     order = await SalesOrder.get()
-    show = {"M": 1, "B": 2}
 
-    async def assign(word: str) -> None:
-        await database.unit(
+    def assign(show: int) -> Awaitable[None]:
+        return database.unit(
             lambda: reattribution.assign(
-                order.id,
-                broadcast_id=show[word],
-                streamer_id=0,
-                attribution=word,
-                source=word,
-                now=clock.now(),
+                order.id, broadcast_id=show, streamer_id=0, source="voucher", now=clock.now()
             )
         )
 
-    second = "M" if first == "B" else "B"
     answers = await meet(
-        db, "SELECT 1 FROM sales_order FOR UPDATE", lambda: assign(first), lambda: assign(second)
+        db, "LOCK TABLE order_assignment IN EXCLUSIVE MODE", lambda: assign(1), lambda: assign(2)
     )
 
     assert kinds(answers) == ["NoneType", "NoneType"]
-    assert [each.attribution for each in await OrderAssignment.all()] == ["M"]
+    assert await booked() == [(each.broadcast_id, "B", 5000) for each in await OrderAssignment.all()]
     await sound()

@@ -145,8 +145,7 @@ async def test_a_voucher_gives_an_order_its_broadcast_but_never_against_the_plat
     async with database.transaction():
         for order_ref, elsewhere in (("plain", show), ("told", show + 99)):
             await reattribution.assign(
-                ids[order_ref], broadcast_id=elsewhere, streamer_id=1, attribution="B", source="redemption:x",
-                now=clock.now(),
+                ids[order_ref], broadcast_id=elsewhere, streamer_id=1, source="redemption:x", now=clock.now(),
             )  # fmt: skip
 
     assert await booked() == [(show, "A", 5000), (show, "B", 5000)]

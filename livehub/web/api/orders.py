@@ -9,10 +9,10 @@ from msgspec import Meta, Struct
 
 from livehub.accounts.permissions import Permission
 from livehub.kit import clock
-from livehub.platforms.contract import RefundKind, RefundSnapshot
+from livehub.platforms.contract import Line, RefundKind, RefundSnapshot
 from livehub.reports import drill
 from livehub.reports.basis import Basis
-from livehub.reports.drill import Booked, MessageSeen, OrderView
+from livehub.reports.drill import Booked, MessageSeen, OrderView, Standing
 from livehub.web.api.declared import ROOT, Asked, Section
 from livehub.web.api.shapes import AsOf, Fen, Instant, Nothing, RowRef, Unit
 
@@ -32,6 +32,10 @@ class OrderLine(Struct, frozen=True, kw_only=True):
     voucher_subsidy_fen: Fen
     buyer_paid_fen: Fen
     freight_fen: Fen
+    attribution: Annotated[
+        str, Meta(description="归属等级：M 人工、A 平台、B 领券、C 链接、D 唯一在播、U 未归属")
+    ]
+    broadcast: Annotated[str, Meta(description="所属场次的公开编号，空：未归属")]
 
 
 class OrderRefund(Struct, frozen=True, kw_only=True):
@@ -127,15 +131,17 @@ def _order(view: OrderView, *, as_of: datetime) -> Order:
         as_of=as_of,
         g2_fen=view.g2_fen,
         refund_fen=view.refund_fen,
-        lines=[
-            OrderLine(**{name: getattr(each, name) for name in OrderLine.__struct_fields__})
-            for each in view.lines
-        ],
+        lines=[_order_line(each, view.standing.get(each.line_ref, Standing())) for each in view.lines],
         refunds=[_refund(each) for each in view.refunds],
         outstanding=list(view.outstanding),
         entries=[_entry(each) for each in view.entries],
         messages=[message_of_order(each) for each in view.messages],
     )
+
+
+def _order_line(line: Line, standing: Standing) -> OrderLine:
+    told = {name: getattr(line, name) for name in OrderLine.__struct_fields__ if hasattr(line, name)}
+    return OrderLine(**told, attribution=standing.attribution, broadcast=standing.broadcast)
 
 
 def _refund(refund: RefundSnapshot) -> OrderRefund:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote, urlencode
 
 from msgspec import Meta, Struct, field
@@ -42,7 +42,9 @@ class Question(Paging, frozen=True, kw_only=True):
     room: Annotated[Name, Meta(description="直播间公开编号")] = ""
     theme: Name = ""
     bureau: Annotated[Name, Meta(description="部门公开编号")] = ""
-    attribution: Annotated[Name, Meta(description="归属等级，如 A、U")] = ""
+    attribution: Annotated[
+        Literal["", "A", "B", "C", "D", "M", "U"], Meta(description="归属等级，U 为未归属")
+    ] = ""
 
 
 class FiguresQuestion(Question, frozen=True, kw_only=True):

@@ -14,12 +14,14 @@ from livehub.web.desk import (
     shop_accounts,
     shops,
     today,
+    unattributed,
 )
 
 BLUEPRINTS = (
     today.bp,
     bookings.bp,
     broadcasts.bp,
+    unattributed.bp,
     reviews.bp,
     campaigns.bp,
     sales.bp,

@@ -46,6 +46,8 @@ DONE: Mapping[str, str] = {
     "replayed": "已放回队列，几秒后刷新可看到结果",
     "secret-rotated": "新密钥已生效，请到平台后台换上同一个密钥",
     "evidence-kept": "已保存，每天凌晨按新期限删除到期的原文",
+    "lines-given": "已归到这一场，写进审计记录",
+    "lines-taken-back": "已收回人工认定，按其他依据归属",
     "account-bound": "已登记，以前在播时成交的订单会重新归属",
     "account-unbound": "已解除，靠它归属的订单会重新归属",
     "old-secrets-ended": "旧密钥已停用，几秒内各进程都会拒绝它",

@@ -3,31 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Annotated
 from urllib.parse import unquote
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from sanic import Blueprint, Request
 from sanic.response import HTTPResponse
 
+from livehub import database
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, may
 from livehub.kit import clock
 from livehub.kit.errors import LivehubError, NotFound
+from livehub.orders import assigning
 from livehub.orders import queries as orders
 from livehub.orders.queries import Named
 from livehub.platforms.contract import Line, RefundSnapshot
 from livehub.reports import drill
-from livehub.reports.drill import Booked, OrderView
-from livehub.web import doors
-from livehub.web.desk.frame import frame
+from livehub.reports.drill import Booked, OrderView, Standing
+from livehub.web import doors, reading
+from livehub.web.desk.frame import back, frame, order_path
+from livehub.web.reading import Form
 from livehub.web.rendering import page
 from rooms import queries as rooms
+from rooms.models import BroadcastState
 from rooms.queries import BroadcastView
 
 bp = Blueprint("desk_orders", url_prefix="/desk/orders")
 
 REF_LENGTH = 64
+TAIL = timedelta(days=31)  # how long before its payment a show may have sold an order
+
+
+class Given(Struct):
+    """Lines of the order, to which broadcast they belong, and how that is known."""
+
+    lines: Annotated[list[Annotated[str, Meta(max_length=REF_LENGTH)]], Meta(max_length=assigning.MOST)] = []
+    broadcast: Annotated[str, Meta(max_length=16)] = ""
+    reason: Annotated[str, Meta(max_length=200)] = ""
+
+
+class TakenBack(Struct):
+    """Lines of the order, and why they do not belong where a clerk put them."""
+
+    lines: Annotated[list[Annotated[str, Meta(max_length=REF_LENGTH)]], Meta(max_length=assigning.MOST)] = []
+    reason: Annotated[str, Meta(max_length=200)] = ""
 
 
 class Sold(Struct, frozen=True, kw_only=True):
@@ -40,6 +61,8 @@ class Sold(Struct, frozen=True, kw_only=True):
     units: int
     g2_fen: int
     refund_fen: int
+    line_ref: str
+    standing: Standing
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -69,18 +92,73 @@ class AfterSale(Struct, frozen=True, kw_only=True):
 @doors.signed_in(Permission.SALES_READ)
 async def show(request: Request, actor: Actor, shop: str, order_ref: str) -> HTTPResponse:
     """The order."""
+    return await _order(request, actor, shop, order_ref, form=reading.blank())
+
+
+@bp.post("/<shop:str>/<order_ref:str>/assign")
+@doors.signed_in(Permission.SALES_ASSIGN)
+async def assign(request: Request, actor: Actor, shop: str, order_ref: str) -> HTTPResponse:
+    """Give lines to a broadcast."""
     view = await drill.order(shop, _named(order_ref), actor=actor)
-    shows = await _broadcasts(view.entries, actor=actor)
-    latest = next((shows[each.broadcast] for each in reversed(view.entries) if each.broadcast in shows), None)
+    try:
+        given = reading.form(request, Given)
+        await database.unit(
+            lambda: assigning.give(
+                _lines_of(view, given.lines),
+                broadcast=given.broadcast,
+                reason=given.reason,
+                actor=actor,
+                now=clock.now(),
+            )
+        )
+    except LivehubError as error:
+        form = reading.refused(request, doors.shown(request, error))
+        return await _order(request, actor, shop, order_ref, form=form, status=error.status)
+    return back(order_path(shop, view.order_ref), done="lines-given")
+
+
+@bp.post("/<shop:str>/<order_ref:str>/take-back")
+@doors.signed_in(Permission.SALES_ASSIGN)
+async def take_back(request: Request, actor: Actor, shop: str, order_ref: str) -> HTTPResponse:
+    """Take a clerk's word on lines back."""
+    view = await drill.order(shop, _named(order_ref), actor=actor)
+    try:
+        taken = reading.form(request, TakenBack)
+        await database.unit(
+            lambda: assigning.take_back(
+                _lines_of(view, taken.lines), reason=taken.reason, actor=actor, now=clock.now()
+            )
+        )
+    except LivehubError as error:
+        form = reading.refused(request, doors.shown(request, error))
+        return await _order(request, actor, shop, order_ref, form=form, status=error.status)
+    return back(order_path(shop, view.order_ref), done="lines-taken-back")
+
+
+def _lines_of(view: OrderView, refs: Sequence[str]) -> list[assigning.Named]:
+    return [assigning.Named(view.shop, view.order_ref, each) for each in refs]
+
+
+async def _order(
+    request: Request, actor: Actor, shop: str, order_ref: str, *, form: Form, status: int = 200
+) -> HTTPResponse:
+    view = await drill.order(shop, _named(order_ref), actor=actor)
+    shows = await _broadcasts(view, actor=actor)
+    may_assign = may(actor, Permission.SALES_ASSIGN)
     return page(
         "desk/order.html",
+        status=status,
         shell=await frame(request, actor, "sales"),
         order=view,
         parts=_parts(view.lines) if view.complete else None,
         lines=await _lines(view),
         refunds=[_after_sale(each) for each in view.refunds],
-        broadcast=latest,
-        attribution=view.entries[-1].attribution if view.entries else "U",
+        shows=shows,
+        words=[each for each in await assigning.words_on(view.id) if may_assign or each.broadcast in shows],
+        choices=await _choices(view, actor=actor) if may_assign else [],
+        form=form,
+        may_assign=may_assign,
+        here=order_path(shop, view.order_ref),
         titles={public_id: found.title for public_id, found in shows.items()},
         may_see_messages=may(actor, Permission.INBOX_READ),
     )
@@ -96,12 +174,26 @@ def _named(segment: str) -> str:
 
 async def titles_of(view: OrderView, *, actor: Actor) -> dict[str, str]:
     """What the broadcasts an order was booked to are called, as far as the reader may see them."""
-    return {key: found.title for key, found in (await _broadcasts(view.entries, actor=actor)).items()}
+    return {key: found.title for key, found in (await _broadcasts(view, actor=actor)).items()}
 
 
-async def _broadcasts(entries: Sequence[Booked], *, actor: Actor) -> dict[str, BroadcastView]:
+async def _choices(view: OrderView, *, actor: Actor) -> list[tuple[str, str]]:
+    """The broadcasts that an order may belong to: those of the month before its payment, the latest first."""
+    if view.paid_at is None:
+        return []
+    found = await rooms.latest_broadcasts(
+        actor=actor, since=view.paid_at - TAIL, until=view.paid_at + timedelta(days=1), size=200
+    )
+    return [
+        (each.public_id, f"{clock.local(each.planned_start_at):%m-%d %H:%M} {each.title} · {each.streamer}")
+        for each in found.items
+        if each.state != BroadcastState.ABORTED
+    ]
+
+
+async def _broadcasts(view: OrderView, *, actor: Actor) -> dict[str, BroadcastView]:
     found = {}
-    for public_id in sorted({each.broadcast for each in entries if each.broadcast}):
+    for public_id in sorted({each.broadcast for each in view.entries if each.broadcast}):
         try:
             found[public_id] = await rooms.broadcast(public_id, actor=actor)
         except LivehubError:
@@ -122,6 +214,8 @@ async def _lines(view: OrderView) -> list[Sold]:
             units=line.quantity,
             g2_fen=_g2(line),
             refund_fen=refunded.get(line.line_ref, 0),
+            line_ref=line.line_ref,
+            standing=view.standing.get(line.line_ref, Standing()),
         )
         for line in view.lines
     ]

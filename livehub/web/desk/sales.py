@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -62,7 +62,7 @@ class Query(Struct, rename={"since": "from", "until": "to"}):
     town: Ref = ""
     shop: Ref = ""
     platform: Ref = ""
-    attribution: Ref = ""
+    attribution: Literal["", "A", "B", "C", "D", "M", "U"] = ""
     page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
 
     def __post_init__(self) -> None:

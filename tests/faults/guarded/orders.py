@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tests.faults.guarding import Guard, race
 from tests.faults.removing import Cut, CutText, Unique
-from tests.orders import test_by_shop, test_fetching, test_races
+from tests.orders import test_assigning, test_by_shop, test_fetching, test_races
 
 ONE_ORDER = test_races.test_two_facts_of_one_order_at_once_are_both_kept_and_counted_once
 RING = test_races.test_two_batches_in_opposite_sequence_do_not_wait_in_a_ring
-WORD = test_races.test_a_clerks_word_stands_against_a_voucher_at_the_same_moment
+WORDS = test_assigning.test_two_clerks_at_the_same_moment_are_both_kept_and_the_later_counts
 
 STATE_LOCK = Cut("livehub.orders.ledger:_for_update", '"FOR UPDATE OF o" if', '"" if')
 BUCKETS_ADD = CutText(
@@ -121,15 +121,10 @@ GUARDS = (
         race=race(test_races.test_a_rebuild_waits_for_what_is_being_booked),
     ),
     Guard(
-        of="a clerk's word about an order",
-        out=(
-            Cut(
-                "livehub.orders.reattribution:assign",
-                "excluded.attribution = 'M' OR order_assignment.attribution <> 'M'",
-                "true",
-            ),
-        ),
-        race=race(WORD, first="M"),
+        of="the lock of an order that two clerks speak about",
+        out=(STATE_LOCK,),
+        behind=(Cut("livehub.orders.ledger:book_anew", "await _hold(wanted)", "pass"),),
+        race=race(WORDS),
     ),
     Guard(
         of="the one row of a shop and its account",
@@ -150,7 +145,7 @@ GUARDS = (
             Unique("order_assignment", "order_id"),
             Cut("livehub.orders.reattribution:assign", "ON CONFLICT (order_id) DO UPDATE SET", "--"),
         ),
-        race=race(WORD, first="B"),
+        race=race(test_races.test_two_vouchers_of_one_order_at_the_same_moment_give_it_to_one_show),
     ),
     Guard(
         of="the lock of who leases fetches",
