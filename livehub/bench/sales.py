@@ -16,6 +16,7 @@ from livehub.bench import shows
 from livehub.bench.shows import Show
 from livehub.kit import clock
 from livehub.merchants import registry as merchants
+from livehub.platforms import queries as platforms
 from livehub.platforms import shops
 
 PLATFORM = "standard_webhooks"
@@ -85,6 +86,8 @@ async def past_shows(town: Town, *, start: datetime, orders: int) -> list[Show]:
     now = clock.now()
     first = clock.at_local(clock.local_day(start) + timedelta(days=1), hour=20)
     on = await _stage(town, now=start)
+    selling = [each.public_id for each in (await platforms.shops_of(town.centre_id))[:2]]
+    await shows.sell_on_accounts(on, selling, now=now)
     held = await shows.evenings(on, first=first, days=SPAN // DAY - 1)
     await shows.give_vouchers(on, held, count=int(orders * BY_VOUCHER), now=now)
     return held

@@ -17,7 +17,7 @@ from livehub.kit import clock, ids, outbox, sealing
 from livehub.vouchers import campaigns, claim_rows, codes, hot, identity, ledger, rounds
 from livehub.vouchers.campaigns import NewCampaign
 from livehub.vouchers.models import Account, Template, Validity
-from rooms import booking, onair, registry
+from rooms import booking, onair, registry, shop_accounts
 from rooms.models import Broadcast, Theme
 from rooms.wishes import Wish
 from streamers import registry as streamers
@@ -91,6 +91,15 @@ async def stage(*, centre_id: int, bureau_id: int, platform: str, now: datetime)
         rooms=[room.public_id for room in rooms],
         streamers=known,
     )
+
+
+async def sell_on_accounts(on: Stage, shops: Sequence[str], *, now: datetime) -> None:
+    """Let shops (public ids) sell on the accounts of the first room's streamers."""
+    for shop in shops:
+        for streamer in range(2):
+            await shop_accounts.bind(
+                shop, platform=on.platform, account_ref=_author(streamer), actor=on.clerk, now=now
+            )
 
 
 async def evenings(on: Stage, *, first: datetime, days: int) -> list[Show]:

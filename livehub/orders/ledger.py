@@ -85,7 +85,7 @@ class Applied(Struct, frozen=True):
 
 async def apply(facts: Sequence[Applicable], *, now: datetime) -> Applied:
     """Merge facts, book the differences and return what changed; in the current transaction."""
-    locked = await _lock(facts, now=now)
+    locked = await lock(facts, now=now)
     bound = await _bindings(locked.values(), facts)
     changed: set[int] = set()
     changes: list[rollup.Change] = []
@@ -102,7 +102,7 @@ async def apply(facts: Sequence[Applicable], *, now: datetime) -> Applied:
             if delta:
                 changes.append(rollup.Change(order.id, delta, message_id=fact.message_id))
         await _tell_vouchers(order, message_id=fact.message_id, now=now)
-    await _store([order for order in locked.values() if order.changed], now=now)
+    await store([order for order in locked.values() if order.changed], now=now)
     await rollup.book(changes, now=now)
     return Applied(frozenset(changed), locked, _beats(changes))
 
@@ -133,7 +133,7 @@ async def book_anew(order_ids: Iterable[int], *, reason: str, now: datetime) -> 
             if delta:
                 changes.append(rollup.Change(order.id, delta, reason=reason))
                 order.changed = True
-        await _store([order for order in orders if order.changed], now=now)
+        await store([order for order in orders if order.changed], now=now)
     await rollup.book(changes, now=now)
     return len(changes)
 
@@ -163,7 +163,7 @@ async def hold(order_ids: Sequence[int]) -> None:
         )
 
 
-async def _lock(facts: Iterable[Applicable], *, now: datetime) -> dict[OrderKey, Held]:
+async def lock(facts: Iterable[Applicable], *, now: datetime) -> dict[OrderKey, Held]:
     """Insert empty states for new orders, then lock all of them, both in key order.
 
     Without the insert a new order would be locked by nobody and counted twice.
@@ -188,6 +188,17 @@ async def _lock(facts: Iterable[Applicable], *, now: datetime) -> dict[OrderKey,
         f" ORDER BY o.shop_id, o.order_ref {_for_update()}",
     )
     return {(row["shop_id"], row["order_ref"]): held(row) for row in rows}
+
+
+async def hold(order_ids: Iterable[int]) -> list[Held]:
+    """Orders by their ids, all of them locked in key order."""
+    wanted = sorted(set(order_ids))
+    await _hold(wanted)
+    return [
+        each
+        for start in range(0, len(wanted), CHUNK)
+        for each in await _lock_ids(wanted[start : start + CHUNK])
+    ]
 
 
 async def _lock_ids(order_ids: Sequence[int]) -> list[Held]:
@@ -301,7 +312,8 @@ async def _tell_vouchers(order: Held, *, message_id: int, now: datetime) -> None
     )
 
 
-async def _store(orders: Sequence[Held], *, now: datetime) -> None:
+async def store(orders: Sequence[Held], *, now: datetime) -> None:
+    """Write orders that are locked, and their lines where these are not as they were."""
     at = clock.to_ms(now)
     await database.write_rows(
         _ORDER_COLUMNS,

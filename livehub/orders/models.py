@@ -77,7 +77,7 @@ class OrderAssignment(Model):
 
 
 class LineAssignment(Model):
-    """人工认定: what a clerk said of one line; the newest counts. Append-only."""
+    """人工认定: what a clerk said of one line, the newest counts. Append-only."""
 
     id = fields.BigIntField(primary_key=True)
     order_id = fields.BigIntField()
@@ -186,6 +186,40 @@ class RollupMinute(Model):
     class Meta:
         table = "rollup_minute"
         unique_together = (("centre_id", "minute", "broadcast_id"),)
+
+
+class RollupRepair(Model):
+    """修复: a bucket that was not the sum of its entries, or what a line adds to one. Append-only."""
+
+    id = fields.BigIntField(primary_key=True)
+    at = InstantField()
+    why = fields.CharField(max_length=8)  # entries | booked | bucket
+    order_id = fields.BigIntField()  # 0 of a bucket
+    line_ref = fields.CharField(max_length=64)
+    centre_id = fields.BigIntField()
+    day = DayField()
+    broadcast_id = fields.BigIntField()
+    shop_id = fields.BigIntField()
+    streamer_id = fields.BigIntField()
+    product_id = fields.BigIntField()
+    attribution = fields.CharField(max_length=1)
+    was = fields.TextField()  # JSON: the measures that are not zero
+    became = fields.TextField()
+
+    class Meta:
+        table = "rollup_repair"
+        indexes = (("centre_id", "at"),)
+
+
+class RollupMark(Model):
+    """Up to which entry the audit has come, and had come the time before. One row."""
+
+    id = fields.BigIntField(primary_key=True)
+    before_id = fields.BigIntField()
+    seen_id = fields.BigIntField()
+
+    class Meta:
+        table = "rollup_mark"
 
 
 class FetchJob(Model):

@@ -55,6 +55,18 @@ async def on_shop_account_changed(fact: ShopAccountChanged, now: datetime) -> No
     await ledger.book_anew(found, reason="attribution", now=now)
 
 
+_FACTS = (AccountBound, BroadcastStarted, BroadcastEnded, ShopAccountChanged, ProductMapped)
+
+
+async def all_told() -> bool:
+    """Whether no fact that may move orders still waits for its listener above."""
+    kinds = ", ".join(f"'{fact.__name__}'" for fact in _FACTS)
+    waiting = await database.fetch_one(
+        f"SELECT 1 AS one FROM outbox_message WHERE status = 'waiting' AND kind IN ({kinds}) LIMIT 1"
+    )
+    return waiting is None
+
+
 async def _orders_of_accounts(broadcast_id: int, *, since_ms: int) -> list[int]:
     """Orders of its rooms, and of its accounts those paid since an instant and since it went on air."""
     accounts = await rooms.accounts_of(broadcast_id)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from operator import add
 from typing import Any
 
 from msgspec import Struct
 
 from livehub import database
 from livehub.kit import clock
-from livehub.orders.contribution import MEASURES, Contribution, Key, Vector, g2
+from livehub.orders.contribution import MEASURES, ZERO, Contribution, Key, Vector, g2
 
 BUCKET = ("centre_id", "day", "broadcast_id", "shop_id", "streamer_id", "product_id", "attribution")
 MINUTES_KEPT = 48 * 60
@@ -48,11 +49,24 @@ _UPSERT_BUCKET = (
 # What each bucket lacks of its sum, and how many entries it has: grouped once, where a comparison of the
 # groups with the buckets would join them twice.
 _lacking = ", ".join(f"CAST(sum({m}) AS bigint) AS {m}" for m in MEASURES)
-_DIFFERING = (
-    f"SELECT {', '.join(BUCKET)}, {_lacking}, sum(entries) AS entries FROM ("
-    f"SELECT {_bucket_columns}, 1 AS entries FROM contribution_entry"
-    f" UNION ALL SELECT {', '.join([*BUCKET, *(f'-{m}' for m in MEASURES)])}, 0 FROM rollup_bucket) AS two"
-    f" GROUP BY {', '.join(BUCKET)} HAVING {' OR '.join(f'sum({m}) <> 0' for m in MEASURES)}"
+
+
+def _differing(where: str = "") -> str:
+    negative = ", ".join([*BUCKET, *(f"-{m}" for m in MEASURES)])
+    return (
+        f"SELECT {', '.join(BUCKET)}, {_lacking}, sum(entries) AS entries FROM ("
+        f"SELECT {_bucket_columns}, 1 AS entries FROM contribution_entry {where}"
+        f" UNION ALL SELECT {negative}, 0 FROM rollup_bucket {where})"
+        f" AS two GROUP BY {', '.join(BUCKET)} HAVING {' OR '.join(f'sum({m}) <> 0' for m in MEASURES)}"
+    )
+
+
+_DIFFERING = _differing()
+_DIFFERING_ON_DAY = _differing("WHERE centre_id = $1 AND day = $2")
+_OF_DAY = f"SELECT {_bucket_columns} FROM rollup_bucket WHERE centre_id = $1 AND day = $2"
+_MINUTES = (
+    "SELECT centre_id, minute, broadcast_id, sum(buyer_paid + platform_disc + other_disc + voucher_subsidy),"
+    " sum(orders) FROM contribution_entry"
 )
 _same_bucket = " AND ".join(f"v.{name} = rollup_bucket.{name}" for name in BUCKET)
 _UPSERT_MINUTE = (
@@ -105,6 +119,93 @@ async def book(changes: Sequence[Change], *, now: datetime) -> None:
     )
 
 
+async def append(changes: Sequence[Change], *, now: datetime) -> None:
+    """Append entries of which the buckets know already, or of which ``correct`` tells them."""
+    at = clock.to_ms(now)
+    entries = [_entry(each, key, vector, at) for each in changes for key, vector in each.delta.items()]
+    await database.write_rows(_ENTRY, entries, _INSERT_ENTRY)
+
+
+class Corrected(Struct, frozen=True):
+    """A bucket that was not the sum of its entries."""
+
+    key: tuple[Any, ...]  # as BUCKET
+    was: Vector
+    became: Vector
+
+
+async def correct(days: Collection[tuple[int, int]], *, now: datetime) -> list[Corrected]:
+    """Bring the buckets of these days of centres to the sums of their entries; in the current transaction.
+
+    Whoever is booking is waited for, and waits until it is committed: the sums are exact. Minutes follow.
+    """
+    await _hold_sums()
+    corrected: list[Corrected] = []
+    for centre_id, day in sorted(days):
+        rows = await database.fetch(_DIFFERING_ON_DAY, centre_id, day)
+        buckets = {_key(each): _vector(each) for each in await database.fetch(_OF_DAY, centre_id, day)}
+        for row in rows:
+            key, was = _key(row), buckets.get(_key(row), ZERO)
+            corrected.append(Corrected(key, was, tuple(map(add, was, _vector(row)))))
+        await _bring(rows)
+        await _minutes_of(centre_id, day, now=now)
+    return corrected
+
+
+async def _bring(rows: Sequence[dict[str, Any]]) -> None:
+    """Add what each bucket lacks, and drop those that no entry speaks for."""
+    newest = await database.fetch_one("SELECT coalesce(max(revision), 0) AS n FROM rollup_bucket")
+    revision = int(newest["n"]) + 1 if newest else 1  # of no bucket does it go back
+    await database.write_rows(
+        {**_KEY_TYPES, **_MEASURE_TYPES, "revision": "bigint"},
+        [(*_key(row), *_vector(row), revision) for row in rows],
+        f"INSERT INTO rollup_bucket ({_bucket_columns}, revision) SELECT {_bucket_columns}, revision FROM v"
+        f" WHERE true ON CONFLICT ({', '.join(BUCKET)}) DO UPDATE SET {_raise}, revision = excluded.revision",
+    )
+    await database.write_rows(
+        _KEY_TYPES,
+        [_key(row) for row in rows if not row["entries"]],
+        f"DELETE FROM rollup_bucket WHERE EXISTS (SELECT 1 FROM v WHERE {_same_bucket})",
+    )
+
+
+async def _minutes_of(centre_id: int, day: int, *, now: datetime) -> None:
+    """The minutes of a day anew, as far as they are kept."""
+    midnight = clock.at_local(clock.day_of_number(day))
+    first = max(clock.to_ms(midnight) // 60_000, clock.to_ms(now) // 60_000 - MINUTES_KEPT + 1)
+    last = clock.to_ms(midnight) // 60_000 + 24 * 60 - 1
+    if first > last:
+        return
+    await database.execute(
+        "DELETE FROM rollup_minute WHERE centre_id = $1 AND minute >= $2 AND minute <= $3",
+        centre_id,
+        first,
+        last,
+    )
+    await database.execute(
+        "INSERT INTO rollup_minute (centre_id, minute, broadcast_id, g2, orders)"
+        f" {_MINUTES} WHERE centre_id = $1 AND day = $2 AND minute >= $3 AND minute <= $4"
+        " GROUP BY centre_id, minute, broadcast_id",
+        centre_id,
+        day,
+        first,
+        last,
+    )
+
+
+async def differing_on(centre_id: int, day: int) -> bool:
+    """Whether a bucket of a day is not the sum of its entries, as it is committed now."""
+    return bool(await database.fetch(_DIFFERING_ON_DAY, centre_id, day))
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in BUCKET)
+
+
+def _vector(row: dict[str, Any]) -> Vector:
+    return tuple(int(row[m]) for m in MEASURES)
+
+
 def _entry(change: Change, key: Key, vector: Vector, at: int) -> tuple[Any, ...]:
     return (
         change.order_id,
@@ -144,9 +245,8 @@ async def rebuild(*, now: datetime) -> dict[str, int]:
     Says how many buckets there are now, and how many differed. Intake waits until it is done.
     """
     async with database.transaction():
+        await _hold_sums()
         if database.dialect() == "postgres":
-            # In the order in which book() touches them: else the two wait for each other.
-            await database.execute("LOCK TABLE rollup_minute, rollup_bucket IN EXCLUSIVE MODE")
             await database.execute(f"SET LOCAL work_mem = '{REBUILD_MEMORY}'")
         await _execute(f"CREATE TEMPORARY TABLE bucket_differing AS {_DIFFERING}")
         differing = await _count("bucket_differing")
@@ -156,6 +256,13 @@ async def rebuild(*, now: datetime) -> dict[str, int]:
         await _rebuild_minutes(now=now)
         buckets = await _count("rollup_bucket")
     return {"buckets": buckets, "differed": differing}
+
+
+async def _hold_sums() -> None:
+    """Let nobody book until this transaction ends."""
+    if database.dialect() == "postgres":
+        # In the order in which book() touches them: else the two wait for each other.
+        await database.execute("LOCK TABLE rollup_minute, rollup_bucket IN EXCLUSIVE MODE")
 
 
 async def _replace_buckets() -> None:
@@ -190,10 +297,8 @@ async def _rebuild_minutes(*, now: datetime) -> None:
     oldest = clock.to_ms(now) // 60_000 - MINUTES_KEPT
     await _execute("DELETE FROM rollup_minute")
     await _execute(
-        "INSERT INTO rollup_minute (centre_id, minute, broadcast_id, g2, orders)"
-        " SELECT centre_id, minute, broadcast_id,"
-        " sum(buyer_paid + platform_disc + other_disc + voucher_subsidy), sum(orders)"
-        " FROM contribution_entry WHERE minute > $1 GROUP BY centre_id, minute, broadcast_id",
+        f"INSERT INTO rollup_minute (centre_id, minute, broadcast_id, g2, orders) {_MINUTES}"
+        " WHERE minute > $1 GROUP BY centre_id, minute, broadcast_id",
         oldest,
     )
 

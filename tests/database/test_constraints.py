@@ -13,7 +13,7 @@ from tortoise.exceptions import BaseORMException
 from livehub import database
 from livehub.accounts import chain
 from livehub.orders import intake
-from livehub.orders.models import LineAssignment
+from livehub.orders.models import LineAssignment, RollupRepair
 from livehub.reports.models import BroadcastReview
 from livehub.settings import Settings
 from livehub.vouchers import drops
@@ -83,6 +83,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
             "ledger_entry": "campaign_id",
             "contribution_entry": "order_id",
             "line_assignment": "order_id",
+            "rollup_repair": "order_id",
             "broadcast_review": "run",
         }.items()
     },
@@ -115,6 +116,10 @@ async def something_of_everything(db: Settings) -> AsyncIterator[None]:
         await LineAssignment.create(
             order_id=1, line_ref="1", broadcast_id=show.id, streamer_id=0, reason="小票", actor_id=1,
             actor_name="阿海", at=NOW,
+        )  # fmt: skip
+        await RollupRepair.create(
+            at=NOW, why="bucket", order_id=0, line_ref="", centre_id=1, day=20260302, broadcast_id=0, shop_id=1,
+            streamer_id=0, product_id=0, attribution="U", was="{}", became="{}",
         )  # fmt: skip
         await BroadcastReview.create(
             broadcast_id=show.id, run=1, stage="T+0", as_of=NOW, made_at=NOW, frame="{}", figures="{}"
@@ -180,4 +185,4 @@ async def test_the_past_is_not_truncated_either(db: Settings) -> None:
             if name.endswith("_append_only")
         ]
 
-    assert ["append-only" in each for each in answers] == [True] * 5
+    assert ["append-only" in each for each in answers] == [True] * 7

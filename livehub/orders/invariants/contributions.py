@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator
 
 from livehub import database
 from livehub.kit.invariants import Invariant
-from livehub.orders import ledger
-from livehub.orders.contribution import MEASURES, Contribution, Key
+from livehub.orders import ledger, mending
 from livehub.orders.ledger import Held
 
 CHUNK = 500
@@ -19,7 +17,7 @@ async def check() -> list[str]:
     found: list[str] = []
     async for orders in _chunks():
         fresh = await ledger.recomputed(orders)
-        entries = await _entries([order.id for order in orders])
+        entries = await mending.entries_of([order.id for order in orders])
         for order in orders:
             name = f"order {order.platform}:{order.order_ref}"
             if fresh[order.id] != order.booked:
@@ -39,27 +37,6 @@ async def _chunks() -> AsyncIterator[list[Held]]:
             return
         last = rows[-1]["id"]
         yield [ledger.held(row) for row in rows]
-
-
-async def _entries(order_ids: Sequence[int]) -> dict[int, Contribution]:
-    sums = ", ".join(f"sum(e.{m}) AS {m}" for m in MEASURES)
-    keys = ", ".join(f"e.{name}" for name in Key.__struct_fields__)
-    rows = await database.with_rows(
-        {"id": "bigint"},
-        [(each,) for each in order_ids],
-        f"SELECT e.order_id, {keys}, {sums} FROM v JOIN contribution_entry e ON e.order_id = v.id"
-        f" GROUP BY e.order_id, {keys}",
-    )
-    found: dict[int, Contribution] = {}
-    for row in rows:
-        vector = tuple(int(row[m]) for m in MEASURES)
-        if any(vector):
-            found.setdefault(row["order_id"], {})[_key(row)] = vector
-    return found
-
-
-def _key(row: dict[str, Any]) -> Key:
-    return Key(**{name: row[name] for name in Key.__struct_fields__})
 
 
 INVARIANT = Invariant("orders.contributions", "贡献等于订单状态", check)

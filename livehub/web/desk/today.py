@@ -15,7 +15,7 @@ from livehub.inbox import queries as inbox
 from livehub.kit import clock
 from livehub.orders import queries as orders
 from livehub.reports import broadcasts as reports
-from livehub.reports import figures, leverage
+from livehub.reports import figures, leverage, repairs
 from livehub.reports.figures import Figures, Scope
 from livehub.reports.leverage import Counts, Leverage
 from livehub.vouchers import campaign_queries
@@ -33,6 +33,7 @@ FIRST_HOUR, HOURS = 6, 24  # the board shows one business day of a studio
 STEP_HOURS = 2
 LATE = timedelta(minutes=10)
 RECENT = 8
+TOLD = timedelta(days=7)  # how long a repair of a figure is told of
 WAITING = (BookingState.OFFERED, BookingState.SUBMITTED, BookingState.FIRST_APPROVED)
 
 
@@ -174,6 +175,8 @@ async def _todos(
     if may(actor, Permission.INBOX_READ):
         health = await inbox.health(actor=actor, now=now)
         found.append(Todo("parked", health.parked, link("/desk/inbox", {"status": "parked"})))
+        mended = await repairs.since(now - TOLD, centre_id=actor.centre_id)
+        found.append(Todo("repairs", mended, "/desk/repairs"))
         found.append(Todo("dead", health.dead, link("/desk/inbox", {"status": "dead"})))
         overdue = await orders.overdue(centre_id=actor.centre_id, now=now)
         found.append(Todo("incomplete", overdue, link("/desk/inbox", {"status": "waiting"})))
