@@ -103,11 +103,11 @@ def _as(attribution: str, found: Match | Coded) -> Attributed:
 
 
 async def bindings(
-    order_ids: Collection[int], sold: Iterable[Sold], *, paid: Iterable[tuple[int, int]]
+    order_ids: Collection[int], sold: Iterable[Sold], *, at: Iterable[tuple[int, int]]
 ) -> Bindings:
     """Read what these orders and lines need, in the current transaction.
 
-    ``paid`` has (shop, instant in ms) of every payment that one of the lines may have.
+    ``at`` has (shop, instant in ms) of every time by which one of the lines may be attributed.
     """
     room_pairs: set[tuple[str, str]] = set()
     account_pairs: set[tuple[str, str]] = set()
@@ -130,17 +130,17 @@ async def bindings(
         rooms=await matching.by_room(sorted(room_pairs)),
         accounts=await matching.by_account(sorted(account_pairs)),
         codes=await matching.by_code(sorted(code_pairs)),
-        shops=await matching.by_shop(_spans(untold, paid)),
+        shops=await matching.by_shop(_spans(untold, at)),
         words=words,
         vouchers=vouchers,
         products=await merchants.products_by_ref(sorted(product_pairs)),
     )
 
 
-def _spans(shops: Collection[int], paid: Iterable[tuple[int, int]]) -> dict[int, tuple[int, int]]:
-    """The first and the last payment of each of these shops."""
+def _spans(shops: Collection[int], instants: Iterable[tuple[int, int]]) -> dict[int, tuple[int, int]]:
+    """The first and the last instant of each of these shops."""
     spans: dict[int, tuple[int, int]] = {}
-    for shop_id, at in paid:
+    for shop_id, at in instants:
         if shop_id in shops:
             first, last = spans.get(shop_id, (at, at))
             spans[shop_id] = (min(first, at), max(last, at))

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from livehub import database
 from livehub.orders import ledger, mending, rollup
-from livehub.orders.ledger import Held
+from livehub.orders.held import Held
 from livehub.orders.mending import Repair, Settled
 
 CHUNK = ledger.CHUNK

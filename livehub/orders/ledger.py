@@ -12,8 +12,9 @@ from livehub import database
 from livehub.kit import clock, outbox
 from livehub.orders import attribution, contribution, rollup, state
 from livehub.orders.attribution import Sold
-from livehub.orders.contribution import MEASURES, Contribution, Place
+from livehub.orders.contribution import Contribution, Place
 from livehub.orders.facts import OrderVoucherSeen
+from livehub.orders.held import Held, Sums
 from livehub.orders.state import OrderState, Stamp
 from livehub.platforms.contract import Event, Line
 
@@ -36,43 +37,6 @@ class Applicable(Struct, frozen=True):
     def key(self) -> OrderKey:
         """The order it is about."""
         return (self.shop_id, self.event.order_ref)
-
-
-class Sums(Struct, frozen=True):
-    """What a contribution amounts to, kept beside it for lists and filters."""
-
-    g2_fen: int
-    refund_fen: int
-    over_refund: bool
-
-
-class Held(Struct):
-    """One locked order while a batch is applied to it."""
-
-    id: int
-    centre_id: int
-    shop_id: int
-    platform: str
-    order_ref: str
-    state: OrderState
-    contribution: str  # what is booked, as it is stored: most facts leave it alone
-    sums: Sums
-    voucher_told: bool
-    is_left_unpaid: bool
-    changed: bool = False
-    relined: bool = False  # its lines, or the time they are attributed by, are not as they are stored
-
-    @property
-    def booked(self) -> Contribution:
-        """What is booked for it."""
-        return contribution.decode(self.contribution)
-
-    def book(self, new: Contribution) -> Contribution:
-        """What changes in the buckets when this is booked instead."""
-        delta = contribution.difference(new, self.booked)
-        if delta:
-            self.contribution, self.sums = contribution.encode(new), _sums(new)
-        return delta
 
 
 class Applied(Struct, frozen=True):
@@ -126,7 +90,7 @@ async def book_anew(order_ids: Iterable[int], *, reason: str, now: datetime) -> 
     await hold(wanted)
     changes: list[rollup.Change] = []
     for start in range(0, len(wanted), CHUNK):
-        orders = await _lock_ids(wanted[start : start + CHUNK])
+        orders = await lock_ids(wanted[start : start + CHUNK])
         bound = await _bindings(orders, ())
         for order in orders:
             delta = order.book(_contribution(order, bound))
@@ -190,18 +154,8 @@ async def lock(facts: Iterable[Applicable], *, now: datetime) -> dict[OrderKey, 
     return {(row["shop_id"], row["order_ref"]): held(row) for row in rows}
 
 
-async def hold(order_ids: Iterable[int]) -> list[Held]:
-    """Orders by their ids, all of them locked in key order."""
-    wanted = sorted(set(order_ids))
-    await _hold(wanted)
-    return [
-        each
-        for start in range(0, len(wanted), CHUNK)
-        for each in await _lock_ids(wanted[start : start + CHUNK])
-    ]
-
-
-async def _lock_ids(order_ids: Sequence[int]) -> list[Held]:
+async def lock_ids(order_ids: Sequence[int]) -> list[Held]:
+    """Some of the orders that are held, with their states."""
     rows = await database.with_rows(
         {"id": "bigint"},
         [(each,) for each in order_ids],
@@ -250,18 +204,16 @@ async def _bindings(locked: Iterable[Held], facts: Sequence[Applicable]) -> attr
         if fact.event.order is not None
         for line in fact.event.order.lines
     ]
-    return await attribution.bindings([order.id for order in orders], sold, paid=_payments(orders, facts))
+    return await attribution.bindings([order.id for order in orders], sold, at=_instants(orders, facts))
 
 
-def _payments(orders: Iterable[Held], facts: Iterable[Applicable]) -> Iterator[tuple[int, int]]:
-    """(shop, ms) of every payment that may win when the facts are merged."""
+def _instants(orders: Iterable[Held], facts: Iterable[Applicable]) -> Iterator[tuple[int, int]]:
+    """(shop, ms) of every time by which a line may be attributed when the facts are merged."""
     for order in orders:
-        if at := order.state.get("paid_at"):
-            yield order.shop_id, at
+        yield order.shop_id, contribution.attributed_by(order.state)
     for fact in facts:
-        for at in (fact.event.paid_at, fact.event.order.paid_at if fact.event.order else None):
-            if at:
-                yield fact.shop_id, at
+        for at in state.instants(fact.event):
+            yield fact.shop_id, at
 
 
 def _sold(order: Held, line: Line) -> Sold:
@@ -377,15 +329,6 @@ def _order_row(order: Held, at: int) -> tuple[Any, ...]:
         merged.get("buyer_id") or "",
         merged.get("voucher_code") or "" if order.voucher_told else "",
         at,
-    )
-
-
-def _sums(booked: Contribution) -> Sums:
-    whole = dict(zip(MEASURES, contribution.total(booked.values()), strict=True))
-    return Sums(
-        g2_fen=contribution.g2(tuple(whole.values())),
-        refund_fen=whole["refund_done"],
-        over_refund=whole["refund_cash"] > whole["buyer_paid"],
     )
 
 

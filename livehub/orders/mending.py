@@ -13,7 +13,7 @@ from livehub import database
 from livehub.kit import clock
 from livehub.orders import contribution, ledger, reattribution, rollup
 from livehub.orders.contribution import MEASURES, ZERO, Contribution, Key, Vector
-from livehub.orders.ledger import Held
+from livehub.orders.held import Held
 
 ENTRIES = "entries"  # an order's entries did not add up to what its state says
 BOOKED = "booked"  # what was noted as booked for it did not either
@@ -57,7 +57,11 @@ class Settled(Struct, frozen=True):
 @database.atomic
 async def mend(order_ids: Sequence[int], *, days: Collection[tuple[int, int]], now: datetime) -> Settled:
     """Look once more under the locks; repair and record what is wrong there, and touch nothing else."""
-    return await settle(await ledger.hold(order_ids), days=days, now=now)
+    wanted = sorted(set(order_ids))
+    await ledger.hold(wanted)
+    chunks = [wanted[start : start + ledger.CHUNK] for start in range(0, len(wanted), ledger.CHUNK)]
+    orders = [order for chunk in chunks for order in await ledger.lock_ids(chunk)]
+    return await settle(orders, days=days, now=now)
 
 
 async def settle(orders: Sequence[Held], *, days: Collection[tuple[int, int]], now: datetime) -> Settled:

@@ -157,13 +157,22 @@ def _raise(maxima: dict[str, int], key: str, value: int) -> bool:
     return True
 
 
+def instants(event: Event) -> list[int]:
+    """Every time a fact tells of that may come to be its order's payment, placing or first sign."""
+    paid = [event.paid_at, event.order.paid_at if event.order else None]
+    return [at for at in (*_times(event), *paid) if at]
+
+
 def _business_time(event: Event) -> int:
     """The earliest that a fact tells of; 0 when it tells of none."""
+    return min(filter(None, _times(event)), default=0)
+
+
+def _times(event: Event) -> list[int | None]:
     times = [event.status_at, event.created_at]
     if event.order is not None:
         times += [event.order.created_at, event.order.updated_at]
-    times += [refund.updated_at for refund in event.refunds]
-    return min(filter(None, times), default=0)
+    return [*times, *(refund.updated_at for refund in event.refunds)]
 
 
 def display_status(state: OrderState) -> str:

@@ -177,6 +177,27 @@ def test_rebuild_mends_what_audit_finds(livehub: Livehub, ask: Ask) -> None:
     assert livehub("audit").status == 0
 
 
+def test_rebuild_from_the_facts_compares_and_replaces_only_when_told(livehub: Livehub, ask: Ask) -> None:
+    livehub(*OFFICER)
+    assert livehub("rebuild", "--apply").status == 2
+    sound = livehub("rebuild", "--from-facts")
+    assert (sound.status, sound.out) == (0, "0 orders folded anew from their messages\nnothing differs\n")
+
+    async def spoil() -> None:
+        await RollupBucket.create(
+            centre_id=1, day=20261123, broadcast_id=0, shop_id=0, streamer_id=0, product_id=0, attribution="U",
+            revision=1, **dict.fromkeys(MEASURES, 7),
+        )  # fmt: skip
+
+    ask(spoil)
+    told = livehub("rebuild", "--from-facts")
+    assert told.status == 1
+    assert "1 buckets were not the sum of their entries" in told.out
+    assert "--apply replaces what differs" in told.out
+    assert livehub("rebuild", "--from-facts", "--apply").status == 0
+    assert livehub("rebuild", "--from-facts").out.endswith("nothing differs\n")
+
+
 def test_a_backup_is_whole_and_holds_no_key(livehub: Livehub, environment: Settings, tmp_path: Path) -> None:
     livehub(*OFFICER)
     target = tmp_path / "copies" / "monday"

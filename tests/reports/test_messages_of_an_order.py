@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from livehub import database
-from livehub.orders.invariants import folds
+from livehub.orders import folding
 from livehub.reports import drill
 from livehub.settings import Settings
 
@@ -20,7 +20,7 @@ MANY = (
 DIGEST = {"sqlite": "CAST(n AS BLOB)", "postgres": "decode(md5(n::text), 'hex')"}
 ASKED = {
     "of one": drill._OF_ORDER,
-    "of many, to fold them": f"WITH v AS (SELECT $1 AS order_key) {folds.FACTS}",
+    "of many, to fold them": f"WITH v AS (SELECT $1 AS order_key) {folding.FACTS}",
 }
 
 

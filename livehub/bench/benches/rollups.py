@@ -18,6 +18,7 @@ from livehub.inbox.layout import Origin
 from livehub.kit import clock
 from livehub.orders import intake, ledger, rollup
 from livehub.orders.contribution import MEASURES
+from livehub.orders.held import Held
 from livehub.platforms import registry
 
 PER_SECOND = 6000  # messages made ready for each second of a round
@@ -173,7 +174,7 @@ async def _by_pandas() -> set[tuple[Any, ...]]:
     return {row for row in summed.itertuples(index=False, name=None) if any(row[-len(MEASURES) :])}
 
 
-async def _orders() -> AsyncIterator[list[ledger.Held]]:
+async def _orders() -> AsyncIterator[list[Held]]:
     last = 0
     while rows := await database.fetch(
         f"SELECT {ledger.HELD} FROM sales_order o WHERE o.id > $1 ORDER BY o.id LIMIT 2000", last

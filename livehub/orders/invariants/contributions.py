@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from livehub import database
 from livehub.kit.invariants import Invariant
 from livehub.orders import ledger, mending
-from livehub.orders.ledger import Held
+from livehub.orders.held import Held
 
 CHUNK = 500
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from livehub import database
 from livehub.inbox import layout
-from livehub.inbox.models import MessageStatus
 from livehub.kit.invariants import Invariant
-from livehub.orders import state
-from livehub.orders.state import OrderState, Stamp
+from livehub.orders import folding, state
+from livehub.orders.state import OrderState
 
 CHUNK = 500
 
@@ -26,33 +25,12 @@ async def check() -> list[str]:
             return found
         last = orders[-1]["id"]
         keys = {layout.order_key(row["platform"], row["shop_ref"], row["order_ref"]): row for row in orders}
-        folded = await _fold(sorted(keys))
+        folded = await folding.fold(keys)
         found += [
             f"order {key}: its state is not the fold of its facts"
             for key, row in keys.items()
             if state.encode(folded.get(key, OrderState())) != row["state"]
         ]
-
-
-FACTS = (
-    "SELECT m.order_key AS order_key, m.source AS source, m.digest AS digest, m.fact AS fact"
-    " FROM v JOIN inbox_message m ON m.order_key = v.order_key AND m.order_key <> ''"
-    f" WHERE m.status IN ('{MessageStatus.APPLIED}', '{MessageStatus.STALE}') OR m.reason = 'identity'"
-)
-
-
-async def _fold(keys: list[str]) -> dict[str, OrderState]:
-    rows = await database.with_rows(
-        {"order_key": "text"},
-        [(key,) for key in keys],
-        FACTS,
-    )
-    folded: dict[str, OrderState] = {}
-    for row in rows:
-        for event in layout.decode_fact(row["fact"]) if row["fact"] else ():
-            merged = folded.setdefault(row["order_key"], OrderState())
-            state.merge(merged, event, Stamp(row["source"], bytes(row["digest"]).hex()))
-    return folded
 
 
 INVARIANT = Invariant("orders.folds", "订单状态等于消息之合并", check)

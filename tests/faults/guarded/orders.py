@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from tests.faults.guarding import Guard, race
+from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Cut, CutText, Unique
-from tests.orders import test_assigning, test_by_shop, test_fetching, test_races
+from tests.orders import (
+    test_assigning,
+    test_auditing,
+    test_by_shop,
+    test_fetching,
+    test_races,
+    test_refolding,
+)
 
 ONE_ORDER = test_races.test_two_facts_of_one_order_at_once_are_both_kept_and_counted_once
 RING = test_races.test_two_batches_in_opposite_sequence_do_not_wait_in_a_ring
@@ -20,7 +27,7 @@ GUARDS = (
         of="the one row of a new order, put there empty",
         out=(
             Unique("sales_order", "shop_id, order_ref"),
-            Cut("livehub.orders.ledger:_lock", " ON CONFLICT (shop_id, order_ref) DO NOTHING"),
+            Cut("livehub.orders.ledger:lock", " ON CONFLICT (shop_id, order_ref) DO NOTHING"),
         ),
         race=race(ONE_ORDER, known=False),
     ),
@@ -62,7 +69,7 @@ GUARDS = (
     ),
     Guard(
         of="the order in which new orders are inserted",
-        out=(Cut("livehub.orders.ledger:_lock", "for key in sorted(first)]", "for key in first]"),),
+        out=(Cut("livehub.orders.ledger:lock", "for key in sorted(first)]", "for key in first]"),),
         race=race(RING, what="orders"),
     ),
     Guard(
@@ -102,7 +109,7 @@ GUARDS = (
         of="the locks of minutes before those of buckets in a rebuild",
         out=(
             Cut(
-                "livehub.orders.rollup:rebuild",
+                "livehub.orders.rollup:_hold_sums",
                 "LOCK TABLE rollup_minute, rollup_bucket",
                 "LOCK TABLE rollup_bucket, rollup_minute",
             ),
@@ -113,7 +120,7 @@ GUARDS = (
         of="the locks of a rebuild",
         out=(
             Cut(
-                "livehub.orders.rollup:rebuild",
+                "livehub.orders.rollup:_hold_sums",
                 'await database.execute("LOCK TABLE rollup_minute, rollup_bucket IN EXCLUSIVE MODE")',
                 "pass",
             ),
@@ -121,9 +128,44 @@ GUARDS = (
         race=race(test_races.test_a_rebuild_waits_for_what_is_being_booked),
     ),
     Guard(
+        of="the lock of all sums when a day is corrected",
+        out=(
+            Cut(
+                "livehub.orders.rollup:_hold_sums",
+                'await database.execute("LOCK TABLE rollup_minute, rollup_bucket IN EXCLUSIVE MODE")',
+                "pass",
+            ),
+        ),
+        race=race(test_auditing.test_a_repair_waits_for_what_is_being_booked),
+    ),
+    Guard(
+        of="the lock of an order that is mended",
+        out=(STATE_LOCK,),
+        behind=(Cut("livehub.orders.mending:mend", "await ledger.hold(wanted)", "pass"),),
+        race=race(test_auditing.test_an_order_that_is_mended_while_it_is_booked_keeps_what_is_booked),
+    ),
+    Guard(
+        of="the lock of an order that is folded anew",
+        out=(STATE_LOCK,),
+        race=race(test_refolding.test_an_order_that_is_folded_anew_while_it_is_booked_keeps_what_is_booked),
+    ),
+    *on_both(
+        Guard(
+            of="the wait of a repair for mappings that are being told",
+            out=(
+                Cut(
+                    "livehub.orders.mending:settle",
+                    "orders and not await reattribution.all_told()",
+                    "False",
+                ),
+            ),
+            race=race(test_auditing.test_what_a_listener_was_not_told_yet_is_no_fault),
+        )
+    ),
+    Guard(
         of="the lock of an order that two clerks speak about",
         out=(STATE_LOCK,),
-        behind=(Cut("livehub.orders.ledger:book_anew", "await _hold(wanted)", "pass"),),
+        behind=(Cut("livehub.orders.ledger:book_anew", "await hold(wanted)", "pass"),),
         race=race(WORDS),
     ),
     Guard(

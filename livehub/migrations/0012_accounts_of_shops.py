@@ -10,7 +10,7 @@ from livehub.database.operations import index
 
 
 class Migration(migrations.Migration):
-    dependencies = [("livehub", "0008_reviews")]
+    dependencies = [("livehub", "0011_placed")]
 
     operations = [
         ops.CreateModel(

@@ -16,7 +16,7 @@ _MOVED = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("livehub", "0010_accounts_of_shops")]
+    dependencies = [("livehub", "0012_accounts_of_shops")]
 
     operations = [
         ops.CreateModel(

@@ -9,7 +9,7 @@ from livehub.database.operations import append_only
 
 
 class Migration(migrations.Migration):
-    dependencies = [("livehub", "0011_words_of_clerks")]
+    dependencies = [("livehub", "0013_words_of_clerks")]
 
     operations = [
         ops.CreateModel(
