@@ -12,10 +12,10 @@ from livehub.kit.resealing import Column
 from livehub.merchants.facts import ProductMapped
 from livehub.notices import sending
 from livehub.orders import reattribution
-from livehub.orders.facts import OrderVoucherSeen
+from livehub.orders.facts import OrderRefunded, OrderVoucherSeen
 from livehub.platforms import shops
 from livehub.platforms.facts import ShopAdded
-from livehub.vouchers import codes, drops, identity, links, matching
+from livehub.vouchers import codes, drops, identity, links, matching, refund_matching
 from rooms.facts import (
     AccountBound,
     BookingApproved,
@@ -40,6 +40,7 @@ LISTENERS: Mapping[type[Struct], Mapping[str, Listener]] = {
     ShopAdded: {"inbox.reopening": reopening.on_shop_added},
     ProductMapped: {"orders.reattribution": reattribution.on_product_mapped},
     OrderVoucherSeen: {"vouchers.matching": matching.on_order_voucher_seen},
+    OrderRefunded: {"vouchers.refunds": refund_matching.on_order_refunded},
 }
 
 SEALED: Sequence[Column] = (

@@ -35,6 +35,7 @@ class Permission(StrEnum):
     DROP_RUN = "drop.run"
     VOUCHER_REDEEM = "voucher.redeem"
     REDEMPTION_READ = "redemption.read"
+    REDEMPTION_REFUND = "redemption.refund"
     LEDGER_READ = "ledger.read"
     SALES_READ = "sales.read"
     SALES_ASSIGN = "sales.assign"
@@ -101,6 +102,7 @@ _STAFF = frozenset(
 _MANAGER = _STAFF | {
     P.ROOM_MANAGE,
     P.CAMPAIGN_DRAFT,
+    P.REDEMPTION_REFUND,
     P.LEDGER_READ,
     P.PERSONAL_DATA_OPEN,
     P.SHOP_MANAGE,
@@ -116,6 +118,7 @@ _FINANCE = frozenset(
         P.CAMPAIGN_READ,
         P.CAMPAIGN_COUNTERSIGN,
         P.REDEMPTION_READ,
+        P.REDEMPTION_REFUND,
         P.LEDGER_READ,
         P.SALES_READ,
         P.WALL_READ,
@@ -129,7 +132,7 @@ RIGHTS: Mapping[Role, frozenset[Permission]] = {
     Role.FINANCE: _FINANCE,
     # Reads everything; opening sealed things asks for a reason and leaves an entry.
     Role.AUDITOR: _READS | {P.EVIDENCE_OPEN, P.PERSONAL_DATA_OPEN},
-    Role.MERCHANT: frozenset({P.VOUCHER_REDEEM, P.REDEMPTION_READ}),
+    Role.MERCHANT: frozenset({P.VOUCHER_REDEEM, P.REDEMPTION_READ, P.REDEMPTION_REFUND}),
     # Keeps the system running: no personal data, no money, and not the trail of its own deeds.
     Role.ADMIN: frozenset(
         {

@@ -105,6 +105,19 @@ class AddNumber(AddField):
         )
 
 
+class SameColumn(AlterField):
+    """A field may hold more than before; its column is as it was, and Tortoise would copy the table."""
+
+    async def database_forward(
+        self,
+        app_label: str,
+        old_state: Any,
+        new_state: Any,
+        state_editor: Any = None,
+    ) -> None:
+        """Nothing to do."""
+
+
 def together(*steps: PerDialect) -> PerDialect:
     """Many steps as one, for the same reason as CreateModels."""
     return PerDialect(

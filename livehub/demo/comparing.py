@@ -65,7 +65,8 @@ async def compare(api: Machine, sandbox: Machine, world: Seeded, told: Told) -> 
         await _shop(found, api, books, shop.public_id, shop.shop_ref)
     await _broadcasts(found, api, books, world, told)
     offline = await _offline(found, api, told)
-    await _wall(found, api, books, told, offline)
+    gone = (await api.get(f"{ROOT}/campaigns/{world.campaign_ref}/metrics"))["funnel"]["expired"]
+    await _wall(found, api, books, told, offline, expired=gone)
     await _open(found, api)
     return found
 
@@ -117,7 +118,9 @@ async def _offline(found: Comparison, api: Machine, told: Told) -> dict[str, int
     return total
 
 
-async def _wall(found: Comparison, api: Machine, books: Any, told: Told, offline: dict[str, int]) -> None:
+async def _wall(
+    found: Comparison, api: Machine, books: Any, told: Told, offline: dict[str, int], *, expired: int
+) -> None:
     board = (await api.get(f"{ROOT}/wall"))["board"]
     day = board["day"]
     today = books["by_day"].get(day, {})
@@ -138,7 +141,7 @@ async def _wall(found: Comparison, api: Machine, books: Any, told: Told, offline
     found.same("wall: leverage, subsidy", board["pulled"]["subsidy_fen"], subsidy)
     found.same("wall: redemptions", board["pulled"]["redemptions"], len(told.redemptions))
     found.same("wall: redeemed money", board["funds"]["redeemed_fen"], subsidy)
-    held = (told.claims - len(told.redemptions)) * told.face_fen
+    held = (told.claims - len(told.redemptions) - expired) * told.face_fen
     found.same("wall: committed money", board["funds"]["committed_fen"], subsidy + held)
     found.same("wall: vouchers claimed", board["vouchers"]["claimed"], told.claims)
     found.same("wall: double bookings", board["double_bookings"], 0)

@@ -86,6 +86,13 @@ class OwnFact(msgspec.Struct, frozen=True, kw_only=True):
     event: Event
 
 
+async def record_own(own: OwnFact, *, now: datetime) -> int:
+    """Put one fact into the inbox in the current transaction; its message's id, 0 when it was known."""
+    values = own_row(own, at=clock.to_ms(now))
+    rows = await database.with_rows(layout.MESSAGE, [values], layout.insert_message())
+    return int(rows[0]["id"]) if rows else 0
+
+
 # A fact of our own as columns of a batch in which each row brings one.
 OWN = {
     "message_id": "bigint",
@@ -107,7 +114,12 @@ def own_columns(engine: str, **rest: str) -> dict[str, str]:
 
 def own_values(own: OwnFact, *, at: int) -> dict[str, Any]:
     """The values of such a row's columns."""
-    row = layout.fact_row(
+    return dict(zip(OWN, _own_of(own_row(own, at=at)), strict=True))
+
+
+def own_row(own: OwnFact, *, at: int) -> tuple[Any, ...]:
+    """A fact of our own as ``layout.MESSAGE`` wants it."""
+    return layout.fact_row(
         layout.encode_fact([own.event]),
         event=own.event,
         origin=Origin(0, own.centre_id, own.platform),
@@ -118,4 +130,3 @@ def own_values(own: OwnFact, *, at: int) -> dict[str, Any]:
         element=b"",
         at=at,
     )
-    return dict(zip(OWN, _own_of(row), strict=True))

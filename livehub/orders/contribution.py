@@ -116,7 +116,7 @@ def grounds(state: OrderState) -> tuple[object, ...]:
         paid_at,
         bool(state.get("excluded")),
         state.get("broadcast_ref"),
-        _succeeded(state),
+        succeeded(state),
         pending,
         state.get("created_at"),
         0 if paid_at else state.first_seen,
@@ -245,13 +245,13 @@ def _refunded_by_line(state: OrderState, lines: tuple[Line, ...]) -> list[list[_
     line is fully refunded, and beyond it in the same proportion. Where the buyer paid nothing, by quantity.
     """
     shares: list[list[_Share]] = [[] for _ in lines]
-    succeeded = _succeeded(state)
-    if not succeeded:
+    moved = succeeded(state)
+    if not moved:
         return shares
     cash_so_far = [0] * len(lines)
     units_so_far = [0] * len(lines)
     booked = [0] * len(lines)
-    for refund in succeeded:
+    for refund in moved:
         counted = False
         for i, (cash, units) in _parts(refund, lines).items():
             line = lines[i]
@@ -271,7 +271,8 @@ def _refunded_by_line(state: OrderState, lines: tuple[Line, ...]) -> list[list[_
     return shares
 
 
-def _succeeded(state: OrderState) -> list[RefundSnapshot]:
+def succeeded(state: OrderState) -> list[RefundSnapshot]:
+    """The after-sales that moved money, in the order in which they succeeded."""
     if not state.refunds:
         return []
     moved = [

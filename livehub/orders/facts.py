@@ -18,3 +18,12 @@ class OrderVoucherSeen(Struct, frozen=True):
     order_fen: int  # list − merchant discount, freight excluded
     subsidy_fen: int  # what the order itself says the voucher paid
     message_id: int
+
+
+class OrderRefunded(Struct, frozen=True):
+    """A buyer got money back for an order that carries a voucher code; the order itself says how much."""
+
+    order_id: int
+    shop_id: int
+    platform: str
+    order_ref: str

@@ -13,7 +13,7 @@ from livehub.kit import clock, outbox
 from livehub.orders import attribution, contribution, rollup, state
 from livehub.orders.attribution import Sold
 from livehub.orders.contribution import Contribution, Place
-from livehub.orders.facts import OrderVoucherSeen
+from livehub.orders.facts import OrderRefunded, OrderVoucherSeen
 from livehub.orders.held import Held, Sums
 from livehub.orders.state import OrderState, Stamp
 from livehub.platforms.contract import Event, Line
@@ -56,6 +56,7 @@ async def apply(facts: Sequence[Applicable], *, now: datetime) -> Applied:
     for fact in facts:
         order = locked[fact.key]
         before, lines = contribution.grounds(order.state), _stored_lines(order.state)
+        was_told, given_back = order.voucher_told, contribution.succeeded(order.state)
         if not state.merge(order.state, fact.event, fact.stamp):
             continue
         order.changed = True
@@ -66,6 +67,8 @@ async def apply(facts: Sequence[Applicable], *, now: datetime) -> Applied:
             if delta:
                 changes.append(rollup.Change(order.id, delta, message_id=fact.message_id))
         await _tell_vouchers(order, message_id=fact.message_id, now=now)
+        if was_told and contribution.succeeded(order.state) != given_back:
+            await _tell_refund(order, now=now)
     await store([order for order in locked.values() if order.changed], now=now)
     await rollup.book(changes, now=now)
     return Applied(frozenset(changed), locked, _beats(changes))
@@ -259,6 +262,16 @@ async def _tell_vouchers(order: Held, *, message_id: int, now: datetime) -> None
             order_fen=sum(line.list_fen - line.merchant_disc_fen for line in lines),
             subsidy_fen=sum(line.voucher_subsidy_fen for line in lines),
             message_id=message_id,
+        ),
+        now=now,
+    )
+
+
+async def _tell_refund(order: Held, *, now: datetime) -> None:
+    """What came back of an order whose voucher was told; refunds that came before are read with that."""
+    await outbox.record(
+        OrderRefunded(
+            order_id=order.id, shop_id=order.shop_id, platform=order.platform, order_ref=order.order_ref
         ),
         now=now,
     )

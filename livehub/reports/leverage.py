@@ -8,18 +8,9 @@ from msgspec import Struct
 
 from livehub import database
 from livehub.kit import clock
+from livehub.vouchers import leverage
+from livehub.vouchers.leverage import Leverage
 from livehub.vouchers.models import Account, RedemptionState
-
-
-class Leverage(Struct, frozen=True):
-    """Numerators and denominators in fen; a ratio with denominator 0 is null, never 0 or infinite."""
-
-    order_fen: int
-    subsidy_fen: int
-    threshold_fen: int  # over the redeemed vouchers, with ``face_fen``: the floor
-    face_fen: int
-    redemptions: int
-
 
 _LIVE = ", ".join(
     f"'{state}'"
@@ -36,17 +27,15 @@ async def of(
 ) -> Leverage:
     """The leverage of a centre's redemptions, perhaps of some bureaus' campaigns or since an instant."""
     narrowed = "" if bureaus is None else f" AND c.bureau_id IN ({_numbers(bureaus)})"
-    row = await database.fetch_one(
-        "SELECT coalesce(sum(r.order_fen), 0) AS order_fen, coalesce(sum(r.subsidy_fen), 0) AS subsidy_fen,"
-        " coalesce(sum(t.threshold_fen), 0) AS threshold_fen, coalesce(sum(t.face_fen), 0) AS face_fen,"
-        " count(*) AS redemptions FROM redemption r JOIN campaign c ON c.id = r.campaign_id"
-        " JOIN voucher_template t ON t.id = r.template_id"
-        f" WHERE c.centre_id = $1 AND r.at >= $2 AND r.state IN ({_LIVE}){narrowed}",
-        centre_id,
-        clock.to_ms(since) if since else 0,
+    return leverage.of_row(
+        await database.fetch_one(
+            f"SELECT {leverage.SUMS} FROM redemption r JOIN campaign c ON c.id = r.campaign_id"
+            " JOIN voucher_template t ON t.id = r.template_id"
+            f" WHERE c.centre_id = $1 AND r.at >= $2 AND {leverage.COUNTED}{narrowed}",
+            centre_id,
+            clock.to_ms(since) if since else 0,
+        )
     )
-    assert row is not None  # noqa: S101 -- an aggregate has one row
-    return Leverage(**{name: int(row[name]) for name in Leverage.__struct_fields__})
 
 
 class Funds(Struct, frozen=True):

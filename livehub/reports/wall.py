@@ -13,7 +13,8 @@ from livehub.kit import clock
 from livehub.reports import figures, leverage
 from livehub.reports.basis import Basis
 from livehub.reports.figures import Figures, Grain, Scope
-from livehub.reports.leverage import Counts, Funds, Leverage
+from livehub.reports.leverage import Counts, Funds
+from livehub.vouchers.leverage import Leverage
 
 STEP_MINUTES = 5
 CURVE_STEPS = 36  # three hours

@@ -12,15 +12,16 @@ from livehub import database
 from livehub.kit import clock
 from livehub.kit.errors import NotFound
 from livehub.kit.paging import Page, window
-from livehub.vouchers import kinds, ledger, queries
+from livehub.vouchers import funnel, kinds, ledger, leverage, queries
+from livehub.vouchers.funnel import Funnel
 from livehub.vouchers.kinds import Kind
+from livehub.vouchers.leverage import Leverage
 from livehub.vouchers.models import Account, CampaignStatus
 from livehub.vouchers.queries import Figures
-from livehub.vouchers.redeem_rows import LIVE
 
 
 class CampaignRow(Struct, frozen=True, kw_only=True):
-    """A campaign in a list; leverage and floor as numerator and denominator."""
+    """A campaign in a list."""
 
     id: str
     name: str
@@ -32,10 +33,7 @@ class CampaignRow(Struct, frozen=True, kw_only=True):
     redeemed_fen: int
     claimed: int
     redeemed: int
-    leverage_num_fen: int
-    leverage_den_fen: int
-    floor_num_fen: int
-    floor_den_fen: int
+    pulled: Leverage
     claim_from: datetime | None
     claim_until: datetime | None
 
@@ -51,7 +49,20 @@ class RoundRow(Struct, frozen=True, kw_only=True):
     claim_from: datetime
     claim_until: datetime
     allocated_fen: int
+    rolled_into: int  # the seq of the round that takes what this one leaves, 0: none
+    rolled_fen: int
     templates: list[Kind]
+
+
+class Late(Struct, frozen=True, kw_only=True):
+    """An order that was told after its voucher's money was free: it moved nothing."""
+
+    seen_at: datetime
+    paid_at: datetime
+    shop: str
+    order_no: str
+    order_fen: int
+    subsidy_fen: int
 
 
 class Used(Struct, frozen=True, kw_only=True):
@@ -65,6 +76,8 @@ class Used(Struct, frozen=True, kw_only=True):
     shop: str  # public id of the order's shop, '' at a merchant's till
     order_fen: int
     subsidy_fen: int
+    refunded_fen: int
+    recovered_fen: int
     state: str
 
 
@@ -94,9 +107,9 @@ class CampaignPage(Struct, frozen=True, kw_only=True):
     worst_case_fen: int
     rounds: list[RoundRow]
     figures: Figures
-    matured_claimed: int
-    matured_redeemed: int
+    funnel: Funnel
     redemptions: list[Used]
+    late: list[Late]
 
 
 async def campaigns(
@@ -118,9 +131,12 @@ async def campaigns(
         f" {_sum('issued')} AS claimed, {_sum('redeemed')} AS redeemed,"
         " (SELECT min(n.claim_from) FROM campaign_round n WHERE n.campaign_id = c.id) AS claim_from,"
         " (SELECT max(n.claim_until) FROM campaign_round n WHERE n.campaign_id = c.id) AS claim_until,"
-        f" {_used('r.order_fen')} AS order_fen, {_used('r.subsidy_fen')} AS subsidy_fen,"
-        f" {_used('t.threshold_fen')} AS threshold_fen, {_used('t.face_fen')} AS face_fen"
+        f" {', '.join(f'p.{name}' for name in Leverage.__struct_fields__ if name != 'lost_fen')}"
         " FROM campaign c JOIN bureau u ON u.id = c.bureau_id"
+        f" LEFT JOIN (SELECT r.campaign_id, {leverage.SUMS} FROM redemption r"
+        " JOIN voucher_template t ON t.id = r.template_id"
+        f" WHERE {leverage.COUNTED} AND r.campaign_id IN (SELECT c.id FROM campaign c WHERE {where})"
+        " GROUP BY r.campaign_id) p ON p.campaign_id = c.id"
         f" WHERE {where} ORDER BY c.id DESC LIMIT {limit} OFFSET {offset}",
         centre_id,
         state,
@@ -146,7 +162,6 @@ async def campaign(
     if row is None:
         raise NotFound
     balances = await ledger.balances(row["id"])
-    matured = await _matured(row["id"], now=now)
     approved_at = row["approved_at"]
     return CampaignPage(
         row_id=row["id"],
@@ -172,9 +187,9 @@ async def campaign(
         worst_case_fen=_worst_case(balances),
         rounds=await _rounds(row["id"]),
         figures=await queries.figures(centre_id=centre_id, campaign_id=row["id"]),
-        matured_claimed=matured[0],
-        matured_redeemed=matured[1],
+        funnel=await funnel.of(row["id"], now=now),
         redemptions=await _redemptions(row["id"]),
+        late=await _late(row["id"]),
     )
 
 
@@ -194,22 +209,12 @@ def _worst_case(balances: Mapping[Account, int]) -> int:
     return sum(balances[kind] for kind in kinds)
 
 
-async def _matured(campaign_id: int, *, now: datetime) -> tuple[int, int]:
-    """(claimed, redeemed) of the vouchers whose time is over or that were used."""
-    row = await database.fetch_one(
-        "SELECT count(*) AS claimed, coalesce(sum(CASE WHEN x.state = 'redeemed' THEN 1 ELSE 0 END), 0)"
-        " AS redeemed FROM voucher x JOIN voucher_template t ON t.id = x.template_id"
-        " JOIN campaign_round n ON n.id = t.round_id WHERE n.campaign_id = $1 AND x.valid_until <= $2",
-        campaign_id,
-        clock.to_ms(now),
-    )
-    return (int(row["claimed"]), int(row["redeemed"])) if row else (0, 0)
-
-
 async def _rounds(campaign_id: int) -> list[RoundRow]:
     rows = await database.fetch(
-        "SELECT id, public_id, seq, mode, status, claim_from, claim_until FROM campaign_round"
-        " WHERE campaign_id = $1 ORDER BY seq",
+        "SELECT n.id, n.public_id, n.seq, n.mode, n.status, n.claim_from, n.claim_until,"
+        " coalesce(k.seq, 0) AS rolled_into, coalesce(p.amount_fen, 0) AS rolled_fen FROM campaign_round n"
+        " LEFT JOIN round_rollover p ON p.source_id = n.id LEFT JOIN campaign_round k ON k.id = p.target_id"
+        " WHERE n.campaign_id = $1 ORDER BY n.seq",
         campaign_id,
     )
     templates: dict[int, list[Kind]] = {}
@@ -225,8 +230,23 @@ async def _rounds(campaign_id: int) -> list[RoundRow]:
             claim_from=clock.from_ms(row["claim_from"]),
             claim_until=clock.from_ms(row["claim_until"]),
             allocated_fen=sum(kind.face_fen * kind.quantity for kind in templates.get(row["id"], [])),
+            rolled_into=row["rolled_into"],
+            rolled_fen=row["rolled_fen"],
             templates=templates.get(row["id"], []),
         )
+        for row in rows
+    ]
+
+
+async def _late(campaign_id: int, limit: int = 20) -> list[Late]:
+    rows = await database.fetch(
+        "SELECT l.seen_at, l.paid_at, coalesce(s.name, '') AS shop, l.order_no, l.order_fen, l.subsidy_fen"
+        " FROM late_redemption l LEFT JOIN shop s ON s.id = l.shop_id"
+        f" WHERE l.campaign_id = $1 ORDER BY l.id DESC LIMIT {int(limit)}",
+        campaign_id,
+    )
+    return [
+        Late(**{**row, "seen_at": clock.from_ms(row["seen_at"]), "paid_at": clock.from_ms(row["paid_at"])})
         for row in rows
     ]
 
@@ -235,7 +255,7 @@ async def _redemptions(campaign_id: int, limit: int = 20) -> list[Used]:
     rows = await database.fetch(
         "SELECT r.public_id, r.at, coalesce(m.name, s.name, '') AS merchant, r.order_no, o.id AS order_id,"
         " coalesce(s.public_id, '') AS shop,"
-        " r.order_fen, r.subsidy_fen, r.state FROM redemption r"
+        " r.order_fen, r.subsidy_fen, r.refunded_fen, r.recovered_fen, r.state FROM redemption r"
         " LEFT JOIN merchant m ON m.id = r.merchant_id LEFT JOIN shop s ON s.id = r.shop_id"
         " LEFT JOIN sales_order o ON o.shop_id = r.shop_id AND o.order_ref = r.order_no"
         f" WHERE r.campaign_id = $1 ORDER BY r.at DESC, r.id DESC LIMIT {int(limit)}",
@@ -251,6 +271,8 @@ async def _redemptions(campaign_id: int, limit: int = 20) -> list[Used]:
             shop=row["shop"],
             order_fen=row["order_fen"],
             subsidy_fen=row["subsidy_fen"],
+            refunded_fen=row["refunded_fen"],
+            recovered_fen=row["recovered_fen"],
             state=row["state"],
         )
         for row in rows
@@ -270,10 +292,7 @@ def _row(row: Mapping[str, Any]) -> CampaignRow:
         redeemed_fen=redeemed_fen,
         claimed=int(row["claimed"]),
         redeemed=int(row["redeemed"]),
-        leverage_num_fen=int(row["order_fen"]),
-        leverage_den_fen=int(row["subsidy_fen"]),
-        floor_num_fen=int(row["threshold_fen"]),
-        floor_den_fen=int(row["face_fen"]),
+        pulled=leverage.of_row(row),
         claim_from=None if row["claim_from"] is None else clock.from_ms(row["claim_from"]),
         claim_until=None if row["claim_until"] is None else clock.from_ms(row["claim_until"]),
     )
@@ -296,11 +315,4 @@ def _sum(column: str) -> str:
     return (
         f"(SELECT coalesce(sum(t.{column}), 0) FROM voucher_template t"
         " JOIN campaign_round n ON n.id = t.round_id WHERE n.campaign_id = c.id)"
-    )
-
-
-def _used(amount: str) -> str:
-    return (
-        f"(SELECT coalesce(sum({amount}), 0) FROM redemption r JOIN voucher_template t"
-        f" ON t.id = r.template_id WHERE r.campaign_id = c.id AND r.state IN {LIVE})"
     )

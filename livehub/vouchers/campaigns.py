@@ -15,7 +15,7 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission
 from livehub.kit import ids, states
 from livehub.kit.errors import NotFound, StaleVersion
-from livehub.vouchers import latch, ledger, locks
+from livehub.vouchers import latch, ledger, locks, refund_policy
 from livehub.vouchers.models import Account, Campaign, CampaignStatus
 
 MOVES: Mapping[CampaignStatus, AbstractSet[CampaignStatus]] = {
@@ -25,7 +25,6 @@ MOVES: Mapping[CampaignStatus, AbstractSet[CampaignStatus]] = {
     CampaignStatus.PAUSED: {CampaignStatus.RUNNING, CampaignStatus.ENDED},
     CampaignStatus.ENDED: {CampaignStatus.SETTLED},
 }
-REFUND_PRESETS = ("hubei2025", "yunnan", "futian", "zhuhai", "luohu", "yiwu")
 
 
 class NewCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,7 +44,7 @@ async def draft(
 ) -> Campaign:
     """Write a campaign down; it has no money yet."""
     permissions.require(actor, Permission.CAMPAIGN_DRAFT, bureau_id=bureau_id, centre_id=centre_id)
-    if wanted.refund_preset not in REFUND_PRESETS:
+    if wanted.refund_preset not in refund_policy.registry():
         raise ValueError(wanted.refund_preset)
     campaign = await Campaign.create(
         public_id=ids.public_id(),
@@ -135,10 +134,15 @@ async def resume(campaign_id: int, *, actor: Actor, now: datetime) -> Campaign:
     )
 
 
+async def finish(campaign_id: int, *, actor: Actor, now: datetime) -> Campaign:
+    """Let nobody claim any more, for good; its rounds were closed before."""
+    return await _move(campaign_id, None, CampaignStatus.ENDED, "ended", actor=actor, now=now)
+
+
 @database.atomic
 async def _move(
     campaign_id: int,
-    source: CampaignStatus,
+    source: CampaignStatus | None,
     target: CampaignStatus,
     verb: str,
     *,
@@ -149,7 +153,7 @@ async def _move(
     permissions.require(
         actor, Permission.CAMPAIGN_DRAFT, bureau_id=campaign.bureau_id, centre_id=campaign.centre_id
     )
-    if campaign.status is not source:
+    if source is not None and campaign.status is not source:
         raise states.WrongState(data={"state": str(campaign.status), "wanted": str(target)})
     states.require_move(MOVES, current=campaign.status, target=target)
     campaign.status = target

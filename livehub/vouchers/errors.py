@@ -161,6 +161,36 @@ class InsufficientFunds(VoucherRefused):
     code = "INSUFFICIENT_FUNDS"
 
 
+class AlreadyRefunded(VoucherRefused):
+    """这一单已经全部退款，不能再退。"""
+
+    code = "ALREADY_REFUNDED"
+
+
+class RefundTooMuch(VoucherRefused):
+    """退款金额超过了这一单还能退的金额。"""
+
+    code = "REFUND_TOO_MUCH"
+
+
+class RefundTooLate(VoucherRefused):
+    """核销已超过 30 天，本店不能再退款，请联系中心处理。"""
+
+    code = "REFUND_TOO_LATE"
+
+
+class RefundByPlatform(VoucherRefused):
+    """这是平台上的订单，退款以平台通知为准，不能在这里登记。"""
+
+    code = "REFUND_BY_PLATFORM"
+
+
+class RolloverUnfit(VoucherRefused):
+    """只能把同一活动里更早、还没有滚存的轮次滚入后面的轮次。"""
+
+    code, status = "ROLLOVER_UNFIT", 422
+
+
 class TemplateUnfit(VoucherRefused):
     """券种设置有误：门槛不能低于面额，数量必须大于零，有效期必须完整。"""
 

@@ -30,7 +30,7 @@ class Posting(Struct, frozen=True, kw_only=True):
     debit: Key
     credit: Key
     amount_fen: int
-    kind: str  # fund | allocate | claim | redeem | remainder | close
+    kind: str  # fund | allocate | claim | redeem | remainder | close | refund | restore | clawback
     voucher_id: int = 0
     redemption_id: int = 0
 
@@ -104,6 +104,11 @@ async def post(postings: Sequence[Posting], *, now: datetime) -> None:
         sorted((accounts[key][0], delta) for key, delta in deltas.items()),
         _BALANCE,
     )
+
+
+async def hold(keys: Iterable[Key]) -> dict[Key, int]:
+    """What lies in the accounts, kept from others until the transaction ends: to decide before posting."""
+    return {key: found[1] for key, found in (await _locked(set(keys))).items()}
 
 
 async def balance(key: Key) -> int:

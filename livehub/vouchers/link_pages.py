@@ -123,7 +123,7 @@ def _why(
     ended = campaign in (CampaignStatus.ENDED, CampaignStatus.SETTLED)
     if (
         ended
-        or first["round_status"] in (RoundStatus.CLOSED, RoundStatus.FINISHED)
+        or first["round_status"] not in (RoundStatus.SCHEDULED, RoundStatus.OPEN)
         or at >= first["claim_until"]
     ):
         return "ended"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
+
 from livehub import database
 from livehub.accounts import audit
 from livehub.accounts.actors import system
 from livehub.kit import clock, ids
 from livehub.orders import reattribution
 from livehub.orders.facts import OrderVoucherSeen
-from livehub.vouchers import arithmetic, holdings, hot, ledger, redeem_rows, refusals
+from livehub.vouchers import arithmetic, holdings, hot, ledger, redeem_rows, refund_matching, refusals
 from livehub.vouchers.eligibility import Refusal
 from livehub.vouchers.holdings import Holding
 from livehub.vouchers.models import Account, VoucherState
@@ -24,11 +26,19 @@ async def on_order_voucher_seen(fact: OrderVoucherSeen, now: datetime) -> None:
         await _refuse(fact, "VOUCHER_UNKNOWN", round_id=0, bureau_id=0, now=now)
         return
     if not await _is_redeemed_by(holding, fact):
-        judged = await _judge(holding, fact)
+        late = _is_late(holding, fact)
+        in_time = msgspec.structs.replace(holding, state=VoucherState.ISSUED) if late else holding
+        judged = await _judge(in_time, fact)
         if isinstance(judged, str):
             await _refuse(fact, judged, round_id=holding.round_id, bureau_id=holding.bureau_id, now=now)
             return
+        if late:
+            await _note_late(holding, fact, now=now)
+            return
         await _redeem(holding, fact, subsidy_fen=judged, now=now)
+        await refund_matching.catch_up(
+            fact.order_id, platform=fact.platform, shop_id=fact.shop_id, order_ref=fact.order_ref, now=now
+        )
     if holding.broadcast_id:
         await reattribution.assign(
             fact.order_id,
@@ -37,6 +47,32 @@ async def on_order_voucher_seen(fact: OrderVoucherSeen, now: datetime) -> None:
             source=f"voucher {holding.public_id}",
             now=now,
         )
+
+
+def _is_late(holding: Holding, fact: OrderVoucherSeen) -> bool:
+    """Whether the order was paid in time, and told after the voucher's money was freed."""
+    return holding.state is VoucherState.EXPIRED and clock.from_ms(fact.paid_at_ms) < holding.valid_until
+
+
+async def _note_late(holding: Holding, fact: OrderVoucherSeen, *, now: datetime) -> None:
+    """Keep it for somebody to decide: no money moves, for it may be promised again."""
+    kept = await database.fetch(
+        "INSERT INTO late_redemption (voucher_id, campaign_id, platform, shop_id, order_no, order_fen,"
+        " subsidy_fen, paid_at, seen_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        " ON CONFLICT (voucher_id, platform, shop_id, order_no) DO NOTHING RETURNING id",
+        holding.id,
+        holding.campaign_id,
+        fact.platform,
+        fact.shop_id,
+        fact.order_ref,
+        fact.order_fen,
+        fact.subsidy_fen,
+        fact.paid_at_ms,
+        clock.to_ms(now),
+    )
+    if kept:
+        code, round_id = "LATE_REDEMPTION", holding.round_id
+        await _refuse(fact, code, round_id=round_id, bureau_id=holding.bureau_id, now=now)
 
 
 async def _judge(holding: Holding, fact: OrderVoucherSeen) -> int | str:
@@ -95,10 +131,13 @@ async def _redeem(holding: Holding, fact: OrderVoucherSeen, *, subsidy_fen: int,
 
 
 async def _is_redeemed_by(holding: Holding, fact: OrderVoucherSeen) -> bool:
+    """Whether it is, or was before a refund: an order uses its voucher once."""
     return (
         await database.fetch_one(
-            "SELECT id FROM redemption WHERE voucher_id = $1 AND platform = $2 AND shop_id = $3"
-            f" AND order_no = $4 AND state IN {redeem_rows.LIVE}",
+            f"SELECT r.id FROM redemption r WHERE r.voucher_id = $1 AND r.state IN {redeem_rows.LIVE}"
+            " AND r.platform = $2 AND r.shop_id = $3 AND r.order_no = $4"
+            " UNION ALL SELECT r.id FROM redemption_refund f JOIN redemption r ON r.id = f.redemption_id"
+            " WHERE f.voucher_id = $1 AND r.platform = $2 AND r.shop_id = $3 AND r.order_no = $4",
             holding.id,
             fact.platform,
             fact.shop_id,

@@ -28,6 +28,8 @@ class RoundStatus(StrEnum):
     OPEN = "open"
     CLOSED = "closed"
     FINISHED = "finished"
+    ROLLED = "rolled"
+    RETURNED = "returned"
 
 
 class VoucherState(StrEnum):
@@ -271,8 +273,8 @@ class Voucher(Model):
     code_index = DigestField(unique=True)
     code_sealed = fields.BinaryField()
     template = fields.ForeignKeyField(
-        "livehub.Template", on_delete=fields.RESTRICT, related_name=False, db_index=True
-    )
+        "livehub.Template", on_delete=fields.RESTRICT, related_name=False
+    )  # found by voucher_of_template, in the order in which they expire
     campaign_id = fields.BigIntField()
     round_id = fields.BigIntField()
     claimant = fields.ForeignKeyField(
@@ -334,6 +336,9 @@ class Redemption(Model):
     state = fields.CharEnumField(RedemptionState, max_length=20)
     at = InstantField()
     message_id = fields.BigIntField(default=0)  # the inbox message that carried the code, or the offline fact
+    refunded_fen = fields.BigIntField(default=0)  # of order_fen, by all its refunds
+    recovered_fen = fields.BigIntField(default=0)  # of subsidy_fen, by all its refunds
+    settled_at = InstantField(null=True)  # its batch was submitted: from then on a refund is owed back
 
     class Meta:
         table = "redemption"

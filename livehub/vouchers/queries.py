@@ -10,9 +10,11 @@ from msgspec import Struct
 
 from livehub import database
 from livehub.kit import clock
-from livehub.vouchers import codes
+from livehub.vouchers import codes, leverage
+from livehub.vouchers.leverage import Leverage
 from livehub.vouchers.models import RoundStatus, VoucherState
 from livehub.vouchers.redeem_rows import LIVE
+from livehub.vouchers.refund_reads import Fate
 
 
 class Mine(Struct, frozen=True, kw_only=True):
@@ -32,6 +34,17 @@ class Mine(Struct, frozen=True, kw_only=True):
     qr: str
     used_at: datetime | None
     used_at_name: str  # the merchant or shop
+    back: GivenBack | None  # its latest refund
+
+
+class GivenBack(Struct, frozen=True, kw_only=True):
+    """What came back of an order that a voucher paid for, in fen, and what became of the voucher."""
+
+    at: datetime
+    where: str  # the merchant or shop
+    cash_fen: int
+    clawback_fen: int
+    fate: Fate
 
 
 class DropRow(Struct, frozen=True, kw_only=True):
@@ -68,11 +81,13 @@ class Use(Struct, frozen=True, kw_only=True):
     order_fen: int
     subsidy_fen: int
     paid_fen: int
+    refunded_fen: int
+    recovered_fen: int
     state: str
 
 
 class Till(Struct, frozen=True, kw_only=True):
-    """What a merchant redeemed today, and its latest redemptions."""
+    """What a merchant redeemed today, less refunds, and its latest redemptions."""
 
     count: int
     order_fen: int
@@ -81,19 +96,13 @@ class Till(Struct, frozen=True, kw_only=True):
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """Counts and fen; a ratio is made at the edge and is null where its denominator is 0.
-
-    leverage_gross = order_fen / subsidy_fen, floor = threshold_fen / face_fen, both over redemptions.
-    """
+    """Vouchers by number, and what their use pulled."""
 
     quantity: int
     claimed: int
     redeemed: int
     left: int
-    order_fen: int
-    subsidy_fen: int
-    threshold_fen: int
-    face_fen: int
+    pulled: Leverage
 
 
 async def vouchers_of(claimant_id: int, *, now: datetime, limit: int = 50) -> list[Mine]:
@@ -101,10 +110,15 @@ async def vouchers_of(claimant_id: int, *, now: datetime, limit: int = 50) -> li
     rows = await database.fetch(
         "SELECT x.public_id, x.code_sealed, x.state, x.claimed_at, x.valid_from, x.valid_until, t.name,"
         " t.face_fen, t.threshold_fen, t.merchants_only, c.issuer_name, r.at AS used_at,"
-        " coalesce(m.name, s.name, '') AS used_where FROM voucher x"
+        " coalesce(m.name, s.name, '') AS used_where, f.at AS back_at, f.cash_fen, f.clawback_fen, f.fate,"
+        " coalesce(k.name, o.name, '') AS back_where FROM voucher x"
         " JOIN voucher_template t ON t.id = x.template_id JOIN campaign c ON c.id = x.campaign_id"
         f" LEFT JOIN redemption r ON r.voucher_id = x.id AND r.state IN {LIVE}"
         " LEFT JOIN merchant m ON m.id = r.merchant_id LEFT JOIN shop s ON s.id = r.shop_id"
+        " LEFT JOIN redemption_refund f"
+        " ON f.id = (SELECT max(g.id) FROM redemption_refund g WHERE g.voucher_id = x.id)"
+        " LEFT JOIN redemption q ON q.id = f.redemption_id"
+        " LEFT JOIN merchant k ON k.id = q.merchant_id LEFT JOIN shop o ON o.id = q.shop_id"
         f" WHERE x.claimant_id = $1 ORDER BY x.claimed_at DESC, x.id DESC LIMIT {int(limit)}",
         claimant_id,
     )
@@ -159,14 +173,15 @@ async def links_of(broadcast_id: int) -> list[LinkRow]:
 async def till(merchant_id: int, *, now: datetime, recent: int = 10) -> Till:
     """A merchant's day so far, live redemptions only, and the latest whatever became of them."""
     today = await database.fetch_one(
-        "SELECT count(*) AS n, coalesce(sum(order_fen), 0) AS order_fen,"
-        " coalesce(sum(subsidy_fen), 0) AS subsidy_fen FROM redemption"
+        "SELECT count(*) AS n, coalesce(sum(order_fen - refunded_fen), 0) AS order_fen,"
+        " coalesce(sum(subsidy_fen - recovered_fen), 0) AS subsidy_fen FROM redemption"
         f" WHERE merchant_id = $1 AND at >= $2 AND state IN {LIVE}",
         merchant_id,
         clock.to_ms(clock.at_local(clock.local_day(now))),
     )
     rows = await database.fetch(
-        "SELECT public_id, at, order_fen, subsidy_fen, paid_fen, state FROM redemption"
+        "SELECT public_id, at, order_fen, subsidy_fen, paid_fen, refunded_fen, recovered_fen, state"
+        " FROM redemption"
         f" WHERE merchant_id = $1 ORDER BY at DESC, id DESC LIMIT {int(recent)}",
         merchant_id,
     )
@@ -181,6 +196,8 @@ async def till(merchant_id: int, *, now: datetime, recent: int = 10) -> Till:
                 order_fen=row["order_fen"],
                 subsidy_fen=row["subsidy_fen"],
                 paid_fen=row["paid_fen"],
+                refunded_fen=row["refunded_fen"],
+                recovered_fen=row["recovered_fen"],
                 state=row["state"],
             )
             for row in rows
@@ -215,30 +232,26 @@ async def broadcast_figures(broadcast_id: int) -> Figures:
         broadcast_id,
     )
     used = await _used("JOIN voucher x ON x.id = r.voucher_id WHERE x.broadcast_id = $1", broadcast_id)
-    return _figures({**(stock or {}), "redeemed": used["n"]}, used)
+    return _figures({**(stock or {}), "redeemed": used.kept}, used)
 
 
-async def _used(rest: str, *args: int) -> dict[str, Any]:
-    row = await database.fetch_one(
-        "SELECT count(*) AS n, coalesce(sum(r.order_fen), 0) AS order_fen,"
-        " coalesce(sum(r.subsidy_fen), 0) AS subsidy_fen, coalesce(sum(k.threshold_fen), 0) AS threshold_fen,"
-        " coalesce(sum(k.face_fen), 0) AS face_fen FROM redemption r"
-        f" JOIN voucher_template k ON k.id = r.template_id {rest} AND r.state IN {LIVE}",
-        *args,
+async def _used(rest: str, *args: int) -> Leverage:
+    return leverage.of_row(
+        await database.fetch_one(
+            f"SELECT {leverage.SUMS} FROM redemption r JOIN voucher_template t ON t.id = r.template_id"
+            f" {rest} AND {leverage.COUNTED}",
+            *args,
+        )
     )
-    return row or {}
 
 
-def _figures(stock: Mapping[str, Any], used: Mapping[str, Any]) -> Figures:
+def _figures(stock: Mapping[str, Any], used: Leverage) -> Figures:
     return Figures(
         quantity=int(stock.get("quantity", 0)),
         claimed=int(stock.get("claimed", 0)),
         redeemed=int(stock.get("redeemed", 0)),
         left=int(stock.get("still", 0)),
-        order_fen=int(used.get("order_fen", 0)),
-        subsidy_fen=int(used.get("subsidy_fen", 0)),
-        threshold_fen=int(used.get("threshold_fen", 0)),
-        face_fen=int(used.get("face_fen", 0)),
+        pulled=used,
     )
 
 
@@ -263,4 +276,15 @@ def _mine(row: Mapping[str, Any], *, now: datetime) -> Mine:
         qr=codes.qr(public_id, now=now) if usable else "",
         used_at=clock.from_ms_or_none(row["used_at"]),
         used_at_name=row["used_where"],
+        back=None if row["back_at"] is None else _given_back(row),
+    )
+
+
+def _given_back(row: Mapping[str, Any]) -> GivenBack:
+    return GivenBack(
+        at=clock.from_ms(row["back_at"]),
+        where=row["back_where"],
+        cash_fen=row["cash_fen"],
+        clawback_fen=row["clawback_fen"],
+        fate=Fate(row["fate"]),
     )

@@ -15,7 +15,7 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission
 from livehub.kit import clock, ids, states
 from livehub.kit.errors import NotFound
-from livehub.vouchers import eligibility, latch, ledger, locks, validity
+from livehub.vouchers import eligibility, latch, ledger, locks, rollover_plans, validity
 from livehub.vouchers.errors import BudgetExhausted, InsufficientFunds, TemplateUnfit
 from livehub.vouchers.models import Account, Campaign, CampaignStatus, Round, RoundStatus, Template, Validity
 
@@ -28,7 +28,7 @@ class NewTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     name: Annotated[str, Meta(min_length=1, max_length=60)]
     face_fen: Annotated[int, Meta(gt=0)]
     threshold_fen: Annotated[int, Meta(gt=0)]
-    quantity: Annotated[int, Meta(gt=0, le=100_000_000)]
+    quantity: Annotated[int, Meta(ge=0, le=100_000_000)]  # 0: nothing but what is rolled over
     validity: Validity
     validity_n: Annotated[int, Meta(ge=0)] = 0
     valid_from: datetime | None = None
@@ -46,10 +46,12 @@ async def schedule(
     claim_until: datetime,
     actor: Actor,
     now: datetime,
+    rollover_from: Sequence[int] = (),
 ) -> Round:
     """Plan a round and set its money aside: face x quantity of all its templates.
 
-    BudgetExhausted when the campaign's available money does not reach.
+    What the rounds of ``rollover_from`` leave comes on top, once each of them is finished. BudgetExhausted
+    when the campaign's available money does not reach.
     """
     await locks.hold("campaign", [campaign_id])
     campaign = await _campaign(campaign_id, actor)
@@ -59,6 +61,8 @@ async def schedule(
         raise TemplateUnfit
     for template in templates:
         _check(template)
+        if not (template.quantity or rollover_from):
+            raise TemplateUnfit
     planned = await Round.create(
         public_id=ids.public_id(),
         campaign_id=campaign_id,
@@ -70,6 +74,8 @@ async def schedule(
         await _create(template, planned)
     allocated_fen = sum(template.face_fen * template.quantity for template in templates)
     await _allocate(planned, allocated_fen, now=now)
+    for source_id in rollover_from:
+        await rollover_plans.plan(source_id, into=planned)
     await audit.write(
         "round.scheduled",
         actor=actor,

@@ -21,6 +21,7 @@ T = TypeVar("T", bound=Struct)
 
 # Types for forms: what people type is not what machines send.
 Fen = Annotated[int, Meta(ge=0, le=10**12, extra={"reads": "yuan", "expected": "金额，如 326.00"})]
+SomeFen = Annotated[int, Meta(ge=1, le=10**12, extra={"reads": "yuan", "expected": "金额，如 326.00"})]
 LocalTime = Annotated[datetime, Meta(tz=True, extra={"reads": "local", "expected": "日期和时间"})]
 Phone = Annotated[str, Meta(pattern=r"^1\d{10}$", extra={"reads": "digits", "expected": "11 位手机号"})]
 OneTimeCode = Annotated[str, Meta(pattern=r"^\d{6}$", extra={"reads": "digits", "expected": "6 位验证码"})]

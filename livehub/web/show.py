@@ -58,6 +58,11 @@ def ratio(numerator: int | None, denominator: int | None, reason: str = "") -> s
     return f"{_rounded(numerator, denominator, 2):,}"
 
 
+def quotient(numerator: int, denominator: int) -> str | None:
+    """7.0123, for machines; None where there is nothing to divide by."""
+    return f"{_rounded(numerator, denominator, 4)}" if denominator else None
+
+
 def share(part: int | None, whole: int | None) -> str:
     """A width for a meter, 0% to 100%."""
     if not part or not whole:

@@ -16,7 +16,8 @@ from livehub.orders import intake
 from livehub.orders.models import LineAssignment, RollupRepair
 from livehub.reports.models import BroadcastReview
 from livehub.settings import Settings
-from livehub.vouchers import drops
+from livehub.vouchers import drops, refunds
+from livehub.vouchers.after_models import RoundRollover
 from rooms.models import BroadcastAccount, BroadcastRun
 from tests.factories.vouchers import NOW, a_broadcast, a_claimant
 from tests.vouchers.test_drops import the_link
@@ -56,7 +57,14 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "UPDATE redemption SET paid_fen = paid_fen + 1",
         "UPDATE redemption SET subsidy_fen = 0, paid_fen = order_fen",
         "UPDATE redemption SET subsidy_fen = order_fen, paid_fen = 0",
+        "UPDATE redemption SET refunded_fen = order_fen + 1",
+        "UPDATE redemption SET recovered_fen = subsidy_fen + 1",
     ),
+    "redemption_refund_amounts": (
+        "COPY redemption_refund: refund_no = 'another', cash_fen = cash_fen + 1",
+        "COPY redemption_refund: refund_no = 'another', refund_fen = 0, cash_fen = 0, clawback_fen = 0",
+    ),
+    "round_rollover_forward": ("COPY round_rollover: source_id = target_id",),
     "redemption_one_live_per_voucher": (
         "COPY redemption: id = id + 1, public_id = 'another', order_no = 'another', nth = nth + 1",
     ),
@@ -85,6 +93,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
             "line_assignment": "order_id",
             "rollup_repair": "order_id",
             "broadcast_review": "run",
+            "redemption_refund": "campaign_id",
         }.items()
     },
 }
@@ -97,7 +106,17 @@ async def something_of_everything(db: Settings) -> AsyncIterator[None]:
         world = till.world
         used = await till.voucher(await a_claimant(world))
         await till.voucher(await a_claimant(world))
-        await till.redeem(used, receipt_no="r1")
+        done = await till.redeem(used, receipt_no="r1")
+        await refunds.refund(
+            done.redemption,
+            refund_no="T1",
+            refund_fen=99,
+            key="k",
+            source="till",
+            actor=till.cashier,
+            now=NOW,
+        )
+        await RoundRollover.create(source_id=world.round.id, target_id=world.round.id + 1)
         show = await a_broadcast(world)
         await the_link(world, show)
         await BroadcastAccount.create(broadcast_id=show.id, platform="doudian", account_ref="another")
@@ -185,4 +204,4 @@ async def test_the_past_is_not_truncated_either(db: Settings) -> None:
             if name.endswith("_append_only")
         ]
 
-    assert ["append-only" in each for each in answers] == [True] * 7
+    assert ["append-only" in each for each in answers] == [True] * 8

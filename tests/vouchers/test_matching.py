@@ -24,7 +24,13 @@ from tests.vouchers.test_redemptions import Till, a_till, shown
 PAID = NOW + timedelta(hours=1)
 
 
-async def an_order(
+async def an_order(till: Till, index: bytes, **given) -> None:
+    """A paid order that carries a voucher code, through inbox, intake and outbox."""
+    await push_order(till, index, **given)
+    await settle()
+
+
+async def push_order(
     till: Till,
     index: bytes,
     *,
@@ -33,18 +39,8 @@ async def an_order(
     subsidy_fen: int = 2_000,
     paid_at: datetime = PAID,
 ) -> None:
-    """A paid order that carries a voucher code, through inbox, intake and outbox."""
-    shop, _ = await Shop.get_or_create(
-        platform="standard_webhooks",
-        shop_ref="erp1",
-        defaults={
-            "public_id": ids.public_id(),
-            "centre_id": till.world.bureau.centre_id,
-            "bureau_id": till.world.bureau.id,
-            "name": "ERP",
-            "created_at": NOW,
-        },
-    )
+    """The same, told and not worked on yet."""
+    shop = await the_shop(till)
     at = clock.to_ms(paid_at)
     order = OrderSnapshot(
         status=OrderStatus.PAID,
@@ -85,7 +81,22 @@ async def an_order(
             ],
             now=paid_at,
         )
-    await settle()
+
+
+async def the_shop(till: Till) -> Shop:
+    """The ERP's shop, made with its first order."""
+    shop, _ = await Shop.get_or_create(
+        platform="standard_webhooks",
+        shop_ref="erp1",
+        defaults={
+            "public_id": ids.public_id(),
+            "centre_id": till.world.bureau.centre_id,
+            "bureau_id": till.world.bureau.id,
+            "name": "ERP",
+            "created_at": NOW,
+        },
+    )
+    return shop
 
 
 async def settle() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from livehub.vouchers import leverage
+
 AT = datetime(2026, 3, 6, 12, 41, 7, tzinfo=UTC)
 
 
@@ -14,7 +16,10 @@ def a_board(*, g3_fen: int = 12846305, orders: int = 1206) -> dict[str, Any]:
     return an_empty_board() | {
         "on_air": 1, "on_time": 241, "on_time_of": 250, "chain_links": 4120, "chain_waiting": 2,
         "redeemed_fen": 4690500, "committed_fen": 59365500, "budget_fen": 99000000,
-        "leverage_num_fen": 24934570, "leverage_den_fen": 3557000, "floor_num_fen": 667, "floor_den_fen": 100,
+        "pulled": leverage.of_row({
+            "redemptions": 1184, "order_fen": 24934570, "subsidy_fen": 3557000, "threshold_fen": 667, "face_fen": 100,
+            "net_order_fen": 24934570, "net_subsidy_fen": 3557000, "kept_threshold_fen": 667, "kept_face_fen": 100,
+        }),
         "g3_fen": g3_fen, "g2_fen": g3_fen, "pending": 2, "lag_seconds": 0.3, "orders": orders, "refunded_orders": 71,
         "claimed": 2000, "redeemed": 1184, "left": 816, "curve": curve, "curve_max_fen": 400_000,
         "towns": [{"name": "侨港镇", "fen": 5231000, "href": "/desk/sales?town=1", "on_air": False}],
@@ -25,12 +30,12 @@ def a_board(*, g3_fen: int = 12846305, orders: int = 1206) -> dict[str, Any]:
 
 def an_empty_board() -> dict[str, Any]:
     counts = (
-        "on_air late conflicts chain_links chain_waiting on_time on_time_of redeemed_fen committed_fen budget_fen leverage_num_fen "
-        "leverage_den_fen floor_num_fen floor_den_fen g3_fen g2_fen pending orders refunded_orders claimed redeemed "
+        "on_air late conflicts chain_links chain_waiting on_time on_time_of redeemed_fen committed_fen budget_fen "
+        "g3_fen g2_fen pending orders refunded_orders claimed redeemed "
         "left curve_max_fen"
     )
     return dict.fromkeys(counts.split(), 0) | {
-        "drill": True, "centre": "北海直播消费促进中心", "as_of": AT, "day": "2026-03-06",
+        "pulled": leverage.of_row(None), "drill": True, "centre": "北海直播消费促进中心", "as_of": AT, "day": "2026-03-06",
         "lag_seconds": None, "curve": [], "towns": [], "streamers": [], "products": [],
         "platforms": [],
     }  # fmt: skip

@@ -21,11 +21,11 @@ _UNISSUED = (
     " FROM campaign_round n LEFT JOIN voucher_template t ON t.round_id = n.id GROUP BY n.id, n.public_id"
 )
 _PAYABLE = (
-    "SELECT c.public_id AS name, coalesce(sum(r.subsidy_fen), 0) AS expected,"
+    "SELECT c.public_id AS name, coalesce(sum(r.subsidy_fen - r.recovered_fen), 0) AS expected,"
     " (SELECT coalesce(sum(a.balance_fen), 0) FROM ledger_account a WHERE a.campaign_id = c.id AND a.kind IN"
     " ('campaign:payable', 'campaign:paid', 'campaign:receivable')) AS balance FROM campaign c"
     " LEFT JOIN redemption r ON r.campaign_id = c.id"
-    " AND r.state IN ('captured') GROUP BY c.id, c.public_id"
+    " AND r.state <> 'voided' GROUP BY c.id, c.public_id"
 )
 
 

@@ -7,6 +7,8 @@ from msgspec import Struct
 from livehub.vouchers.eligibility import Attempt, Refusal, Stage
 from livehub.vouchers.models import RoundStatus
 
+GIVING = (RoundStatus.SCHEDULED, RoundStatus.OPEN)
+
 
 class Params(Struct, frozen=True, forbid_unknown_fields=True):
     """None."""
@@ -16,7 +18,7 @@ class ClaimWindow:
     name, label, stage, rank, always, params = "claim_window", "领取时间内", Stage.CLAIM, 20, True, Params
 
     def judge(self, attempt: Attempt, params: Params) -> Refusal | None:  # noqa: ARG002 -- a rule's signature
-        if attempt.round in (RoundStatus.CLOSED, RoundStatus.FINISHED) or attempt.now >= attempt.claim_until:
+        if attempt.round not in GIVING or attempt.now >= attempt.claim_until:
             return Refusal("ENDED")
         if attempt.round is RoundStatus.SCHEDULED or attempt.now < attempt.claim_from:
             return Refusal("NOT_STARTED")

@@ -12,7 +12,9 @@ from livehub.accounts.permissions import Permission, bureau_scope
 from livehub.vouchers import campaign_queries
 from livehub.vouchers.campaign_queries import CampaignPage, RoundRow
 from livehub.vouchers.kinds import Kind
+from livehub.vouchers.leverage import Leverage
 from livehub.vouchers.models import CampaignStatus, RoundStatus, Validity
+from livehub.web import show
 from livehub.web.api import named
 from livehub.web.api.shapes import AsOf, Fen, Instant, Unit
 
@@ -22,6 +24,20 @@ class Ratio(Struct, frozen=True, kw_only=True):
 
     numerator: int
     denominator: int
+    value: Annotated[str | None, Meta(description="四位小数；分母为 0 时为 null")]
+    reason: Annotated[str, Meta(description="为什么没有比值，有则为空")]
+
+
+class Leverages(Struct, frozen=True, kw_only=True):
+    """杠杆，一律来自核销记录。"""
+
+    leverage_after_refunds: Annotated[Ratio, Meta(description="（订单 − 退款）/（补贴 − 收回）：对外的数字")]
+    floor_after_refunds: Annotated[Ratio, Meta(description="门槛 / 面额，没有退完的核销：退款后杠杆的下限")]
+    lost_fen: Annotated[int, Meta(description="低于下限时多付的补贴，单位：分")]
+    leverage_gross: Annotated[Ratio, Meta(description="订单 / 补贴，核销时")]
+    floor: Annotated[Ratio, Meta(description="门槛 / 面额，全部核销：毛杠杆的下限")]
+    net_pull: Annotated[Ratio, Meta(description="（订单 − 补贴）/ 补贴，核销时")]
+    leverage_cash: Annotated[Ratio, Meta(description="顾客净付 /（补贴 − 收回）")]
 
 
 class Template(Struct, frozen=True, kw_only=True):
@@ -52,6 +68,8 @@ class Round(Struct, frozen=True, kw_only=True):
     claim_from: Instant
     claim_until: Instant
     allocated_fen: Fen
+    rolled_into: Annotated[int, Meta(description="剩下的资金滚入第几轮，0：没有安排")]
+    rolled_fen: Annotated[int, Meta(description="已滚存的资金，单位：分")]
     templates: list[Template]
 
 
@@ -76,6 +94,31 @@ class Campaign(Struct, frozen=True, kw_only=True):
     min_pay_fen: Fen
     worst_case_fen: Annotated[int, Meta(description="全部领完、用完时的支出，单位：分")]
     rounds: list[Round]
+
+
+def ratio(numerator: int, denominator: int, reason: str = "分母为 0") -> Ratio:
+    """A ratio, or why there is none."""
+    return Ratio(
+        numerator=numerator,
+        denominator=denominator,
+        value=show.quotient(numerator, denominator),
+        reason="" if denominator else reason,
+    )
+
+
+def leverages(pulled: Leverage) -> Leverages:
+    """Everything M6 asks for, from the same redemptions."""
+    none = "补贴已随退款全部收回" if pulled.redemptions else "尚无核销"
+    paid_fen = pulled.net_order_fen - pulled.net_subsidy_fen
+    return Leverages(
+        leverage_after_refunds=ratio(pulled.net_order_fen, pulled.net_subsidy_fen, none),
+        floor_after_refunds=ratio(pulled.kept_threshold_fen, pulled.kept_face_fen, none),
+        lost_fen=pulled.lost_fen,
+        leverage_gross=ratio(pulled.order_fen, pulled.subsidy_fen, none),
+        floor=ratio(pulled.threshold_fen, pulled.face_fen, none),
+        net_pull=ratio(pulled.order_fen - pulled.subsidy_fen, pulled.subsidy_fen, none),
+        leverage_cash=ratio(paid_fen, pulled.net_subsidy_fen, none),
+    )
 
 
 async def seen(public_id: str, actor: Actor, permission: Permission, *, now: datetime) -> CampaignPage:
@@ -126,6 +169,8 @@ def _round(row: RoundRow) -> Round:
         claim_from=row.claim_from,
         claim_until=row.claim_until,
         allocated_fen=row.allocated_fen,
+        rolled_into=row.rolled_into,
+        rolled_fen=row.rolled_fen,
         templates=[_template(kind) for kind in row.templates],
     )
 

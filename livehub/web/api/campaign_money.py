@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -10,7 +10,7 @@ from livehub.accounts.permissions import Permission
 from livehub.vouchers import ledger_queries
 from livehub.vouchers.models import Account
 from livehub.web.api import campaign_answers
-from livehub.web.api.campaign_answers import Ratio
+from livehub.web.api.campaign_answers import Leverages, Ratio, leverages, ratio
 from livehub.web.api.declared import ROOT, Asked, Section
 from livehub.web.api.shapes import AsOf, Fen, Instant, Nothing, Paging, RowRef, Unit
 
@@ -51,6 +51,35 @@ class LedgerAnswer(Struct, frozen=True, kw_only=True):
     total: int
 
 
+class Vouchers(Struct, frozen=True, kw_only=True):
+    """券在哪里：cap = unclaimed + issued + locked + redeemed + refunded + expired + revoked，张。"""
+
+    cap: Annotated[int, Meta(description="投放")]
+    cap_fen: Fen
+    unclaimed: int
+    claimed: int
+    claimed_fen: Fen
+    issued: int
+    locked: int
+    redeemed: int
+    refunded: Annotated[int, Meta(description="核销后退款，券不再退还")]
+    expired: int
+    expired_fen: Fen
+    revoked: int
+    refunds: Annotated[int, Meta(description="退款，笔")]
+    returned: Annotated[int, Meta(description="其中券退还顾客，次")]
+    recovered_fen: Annotated[int, Meta(description="收回的补贴，单位：分")]
+    released_fen: Annotated[int, Meta(description="已释放、没有再用的资金，单位：分")]
+    left: Annotated[int, Meta(description="现在还能领的")]
+
+
+class Rate(Struct, frozen=True, kw_only=True):
+    """按张和按金额。"""
+
+    by_count: Ratio
+    by_value: Ratio
+
+
 class Metrics(Struct, frozen=True, kw_only=True):
     """活动的数字，一律来自核销记录；比值只给分子和分母。"""
 
@@ -58,16 +87,17 @@ class Metrics(Struct, frozen=True, kw_only=True):
     unit: Unit
     as_of: AsOf
     evidence_url: str
-    quantity: int
-    claimed: int
-    redeemed: int
-    left: int
-    order_fen: Fen
-    subsidy_fen: Fen
-    leverage: Annotated[Ratio, Meta(description="核销订单金额 / 券补贴")]
-    floor: Annotated[Ratio, Meta(description="门槛 / 面额：杠杆的保底")]
-    redeemed_of_claimed: Annotated[Ratio, Meta(description="已核销 / 已领，张")]
-    matured: Annotated[Ratio, Meta(description="到期的券里：已核销 / 已领，张")]
+    funnel: Vouchers
+    order_fen: Annotated[int, Meta(description="用券订单，核销时，单位：分")]
+    subsidy_fen: Annotated[int, Meta(description="补贴，核销时，单位：分")]
+    net_order_fen: Annotated[int, Meta(description="用券订单 − 退款，单位：分")]
+    net_subsidy_fen: Annotated[int, Meta(description="补贴 − 收回，单位：分")]
+    leverage: Leverages
+    claim_rate: Rate
+    redemption_rate_of_claimed: Annotated[Rate, Meta(description="已用 / 已领；净补贴 / 已领面额")]
+    redemption_rate_of_released: Annotated[Rate, Meta(description="已用 / 投放；净补贴 / 投放面额")]
+    redemption_rate_matured: Annotated[Rate, Meta(description="同占领取，只算已过有效期的券")]
+    budget_use: Annotated[Ratio, Meta(description="净补贴 / 预算")]
 
 
 @calls.get(
@@ -116,20 +146,32 @@ async def ledger(asked: Asked[Paging, None], campaign_id: str) -> LedgerAnswer:
 async def metrics(asked: Asked[Nothing, None], campaign_id: str) -> Metrics:
     """Counts, sums, and ratios as numerator and denominator."""
     view = await campaign_answers.seen(campaign_id, asked.actor, Permission.CAMPAIGN_READ, now=asked.now)
-    found = view.figures
+    found, pulled, funnel = view.figures, view.figures.pulled, view.funnel
+    counts: dict[str, Any] = {name: getattr(funnel, name, None) for name in Vouchers.__struct_fields__}
     return Metrics(
         basis="redemption",
         unit="fen",
         as_of=asked.now,
         evidence_url=f"{ROOT}/campaigns/{view.id}/ledger",
-        quantity=found.quantity,
-        claimed=found.claimed,
-        redeemed=found.redeemed,
-        left=found.left,
-        order_fen=found.order_fen,
-        subsidy_fen=found.subsidy_fen,
-        leverage=Ratio(numerator=found.order_fen, denominator=found.subsidy_fen),
-        floor=Ratio(numerator=found.threshold_fen, denominator=found.face_fen),
-        redeemed_of_claimed=Ratio(numerator=found.redeemed, denominator=found.claimed),
-        matured=Ratio(numerator=view.matured_redeemed, denominator=view.matured_claimed),
+        funnel=Vouchers(**counts | {"left": found.left, "released_fen": view.balances[Account.RELEASED]}),
+        order_fen=pulled.order_fen,
+        subsidy_fen=pulled.subsidy_fen,
+        net_order_fen=pulled.net_order_fen,
+        net_subsidy_fen=pulled.net_subsidy_fen,
+        leverage=leverages(pulled),
+        claim_rate=_rate(funnel.claimed, funnel.cap, funnel.claimed_fen, funnel.cap_fen, "还没有投放"),
+        redemption_rate_of_claimed=_rate(
+            funnel.used, funnel.claimed, funnel.net_fen, funnel.claimed_fen, "尚无领取"
+        ),
+        redemption_rate_of_released=_rate(
+            funnel.used, funnel.cap, funnel.net_fen, funnel.cap_fen, "还没有投放"
+        ),
+        redemption_rate_matured=_rate(
+            funnel.matured_used, funnel.matured, funnel.matured_net_fen, funnel.matured_fen, "尚无到期的券"
+        ),
+        budget_use=ratio(funnel.net_fen, view.budget_fen),
     )
+
+
+def _rate(count: int, of_count: int, fen: int, of_fen: int, reason: str) -> Rate:
+    return Rate(by_count=ratio(count, of_count, reason), by_value=ratio(fen, of_fen, reason))

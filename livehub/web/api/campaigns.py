@@ -10,11 +10,11 @@ from livehub import database
 from livehub.accounts.errors import SecondPersonNeeded
 from livehub.accounts.permissions import Permission, bureau_scope
 from livehub.kit.states import WrongState
-from livehub.vouchers import campaign_queries, campaigns
+from livehub.vouchers import campaign_ends, campaign_queries, campaigns, refund_policy
 from livehub.vouchers.campaign_queries import CampaignRow
 from livehub.vouchers.models import CampaignStatus
 from livehub.web.api import campaign_answers, named
-from livehub.web.api.campaign_answers import Campaign, Ratio
+from livehub.web.api.campaign_answers import Campaign, Leverages
 from livehub.web.api.declared import Asked, Section
 from livehub.web.api.shapes import AsOf, Fen, Instant, Nothing, Paging, Unit, Words
 from livehub.web.doors import SignInAgain
@@ -24,8 +24,9 @@ calls = Section("消费券")
 Preset = Annotated[
     str,
     Meta(
-        pattern=f"^(?:{'|'.join(campaigns.REFUND_PRESETS)})$",
-        description=f"退款规则：{'、'.join(campaigns.REFUND_PRESETS)}",
+        pattern=f"^(?:{'|'.join(refund_policy.registry())})$",
+        description="退款规则："
+        + "；".join(f"{each.name} {each.label}" for each in refund_policy.registry().values()),
     ),
 ]
 
@@ -49,8 +50,7 @@ class CampaignSummary(Struct, frozen=True, kw_only=True):
     redeemed_fen: Annotated[int, Meta(description="已用，单位：分")]
     claimed: int
     redeemed: int
-    leverage: Annotated[Ratio, Meta(description="核销订单金额 / 券补贴，单位都是分")]
-    floor: Annotated[Ratio, Meta(description="门槛 / 面额：杠杆的保底")]
+    leverage: Leverages
     claim_from: Instant | None
     claim_until: Instant | None
 
@@ -231,6 +231,21 @@ async def resume(asked: Asked[None, Nothing], campaign_id: str) -> Campaign:
     return await campaign_answers.campaign(campaign_id, asked.actor, asked.now)
 
 
+@calls.post(
+    "/campaigns/{campaign_id}/end",
+    summary="结束活动：不再发放，已领的在有效期内照常可用，剩下的资金到期后退回财政",
+    needs=(Permission.CAMPAIGN_DRAFT,),
+    body=Nothing,
+    answer=Campaign,
+    refusals=(WrongState,),
+)
+async def end(asked: Asked[None, Nothing], campaign_id: str) -> Campaign:
+    """End it for good."""
+    view = await campaign_answers.seen(campaign_id, asked.actor, Permission.CAMPAIGN_DRAFT, now=asked.now)
+    await database.unit(lambda: campaign_ends.end(view.row_id, actor=asked.actor, now=asked.now))
+    return await campaign_answers.campaign(campaign_id, asked.actor, asked.now)
+
+
 def _summary(row: CampaignRow) -> CampaignSummary:
     return CampaignSummary(
         id=row.id,
@@ -243,8 +258,7 @@ def _summary(row: CampaignRow) -> CampaignSummary:
         redeemed_fen=row.redeemed_fen,
         claimed=row.claimed,
         redeemed=row.redeemed,
-        leverage=Ratio(numerator=row.leverage_num_fen, denominator=row.leverage_den_fen),
-        floor=Ratio(numerator=row.floor_num_fen, denominator=row.floor_den_fen),
+        leverage=campaign_answers.leverages(row.pulled),
         claim_from=row.claim_from,
         claim_until=row.claim_until,
     )

@@ -112,7 +112,7 @@ class Section:
 
         return declare
 
-    def post(
+    def post(  # noqa: PLR0913 -- what a call declares
         self,
         path: str,
         *,
@@ -124,8 +124,9 @@ class Section:
         refusals: tuple[type[LivehubError], ...] = (),
         versioned: bool = False,
         keyed: bool = False,
+        alone: bool = False,
     ) -> Callable[[Verb[None, B, A]], Verb[None, B, A]]:
-        """A command; a keyed one is settled by a group commit."""
+        """A command; a keyed one is settled by a group commit, unless it writes ``alone``."""
 
         def declare(verb: Verb[None, B, A]) -> Verb[None, B, A]:
             self.operations.append(
@@ -142,7 +143,7 @@ class Section:
                     refusals=refusals,
                     versioned=versioned,
                     keyed=keyed,
-                    in_groups=keyed,
+                    in_groups=keyed and not alone,
                     verb=verb,
                 )
             )

@@ -9,14 +9,14 @@ from msgspec import Meta, Struct
 from livehub import database
 from livehub.accounts.permissions import Permission
 from livehub.kit.states import WrongState
-from livehub.vouchers import links, rounds
-from livehub.vouchers.errors import BudgetExhausted, InsufficientFunds, TemplateUnfit
+from livehub.vouchers import links, rollovers, rounds
+from livehub.vouchers.errors import BudgetExhausted, InsufficientFunds, RolloverUnfit, TemplateUnfit
 from livehub.vouchers.models import Validity
 from livehub.web.api import campaign_answers, named
 from livehub.web.api.calls import as_utc
 from livehub.web.api.campaign_answers import Round
 from livehub.web.api.declared import Asked, Section
-from livehub.web.api.shapes import Instant, Nothing, Words
+from livehub.web.api.shapes import Instant, Nothing, PublicId, Words
 
 calls = Section("消费券")
 
@@ -29,7 +29,7 @@ class NewTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     name: Words
     face_fen: Amount
     threshold_fen: Amount
-    quantity: Annotated[int, Meta(ge=1, le=100_000_000)]
+    quantity: Annotated[int, Meta(ge=0, le=100_000_000)]
     validity: Validity
     validity_n: Annotated[int, Meta(ge=0, le=10_000, description="小时数或天数")] = 0
     valid_from: Instant | None = None
@@ -44,6 +44,10 @@ class NewRound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     claim_from: Instant
     claim_until: Instant
     templates: Annotated[tuple[NewTemplate, ...], Meta(min_length=1, max_length=20)]
+    rollover_from: Annotated[
+        tuple[PublicId, ...],
+        Meta(max_length=20, description="把这些更早轮次剩下的资金滚存进来；全靠滚存时数量可为 0"),
+    ] = ()
 
 
 class NewLink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,12 +72,13 @@ class Link(Struct, frozen=True, kw_only=True):
     body=NewRound,
     answer=Round,
     status=201,
-    refusals=(WrongState, TemplateUnfit, BudgetExhausted, InsufficientFunds),
+    refusals=(WrongState, TemplateUnfit, BudgetExhausted, InsufficientFunds, RolloverUnfit),
 )
 async def schedule(asked: Asked[None, NewRound], campaign_id: str) -> Round:
     """Plan a claim window and set its money aside."""
     view = await campaign_answers.seen(campaign_id, asked.actor, Permission.CAMPAIGN_DRAFT, now=asked.now)
     body = asked.body
+    sources = [(await named.round_of(each, actor=asked.actor))[0] for each in body.rollover_from]
     made = await database.unit(
         lambda: rounds.schedule(
             view.row_id,
@@ -82,6 +87,7 @@ async def schedule(asked: Asked[None, NewRound], campaign_id: str) -> Round:
             claim_until=as_utc(body.claim_until),
             actor=asked.actor,
             now=asked.now,
+            rollover_from=sources,
         )
     )
     return await campaign_answers.round_of(made.public_id, campaign_id, asked.actor, asked.now)
@@ -114,6 +120,28 @@ async def close_round(asked: Asked[None, Nothing], round_id: str) -> Round:
     """End the claims."""
     number, campaign = await named.round_of(round_id, actor=asked.actor)
     await database.unit(lambda: rounds.close_round(number, actor=asked.actor, now=asked.now))
+    return await campaign_answers.round_of(round_id, campaign, asked.actor, asked.now)
+
+
+class Rollover(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """滚入哪个轮次；安排时已写明的可省略。"""
+
+    into: Annotated[str, Meta(max_length=16, description="滚入轮次的公开编号")] = ""
+
+
+@calls.post(
+    "/rounds/{round_id}/rollover",
+    summary="把到期轮次剩下的资金滚存到后面的轮次；重复调用不会再滚",
+    needs=(Permission.CAMPAIGN_DRAFT,),
+    body=Rollover,
+    answer=Round,
+    refusals=(WrongState, RolloverUnfit),
+)
+async def roll_over(asked: Asked[None, Rollover], round_id: str) -> Round:
+    """Give what it left to a later round."""
+    number, campaign = await named.round_of(round_id, actor=asked.actor)
+    into = (await named.round_of(asked.body.into, actor=asked.actor))[0] if asked.body.into else None
+    await database.unit(lambda: rollovers.roll(number, into=into, actor=asked.actor, now=asked.now))
     return await campaign_answers.round_of(round_id, campaign, asked.actor, asked.now)
 
 

@@ -13,7 +13,8 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, bureau_scope, may
 from livehub.kit import clock
 from livehub.kit.errors import LivehubError
-from livehub.vouchers import campaign_queries, campaigns
+from livehub.kit.states import WrongState
+from livehub.vouchers import campaign_ends, campaign_queries, campaigns
 from livehub.vouchers.campaign_queries import CampaignPage
 from livehub.vouchers.models import CampaignStatus
 from livehub.web import doors, reading
@@ -77,6 +78,18 @@ async def countersign(request: Request, actor: Actor, public_id: str) -> HTTPRes
     return back(f"/desk/campaigns/{public_id}", done="countersigned")
 
 
+@bp.post("/<public_id:str>/end")
+@doors.signed_in(Permission.CAMPAIGN_DRAFT)
+async def end(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
+    """Give nothing any more; what is left returns once all is over."""
+    seen = await _read(public_id, actor)
+    try:
+        await database.unit(lambda: campaign_ends.end(seen.row_id, actor=actor, now=clock.now()))
+    except WrongState as error:
+        return await _campaign(request, actor, public_id, refusal=doors.shown(request, error))
+    return back(f"/desk/campaigns/{public_id}", done="campaign-ended")
+
+
 async def _read(public_id: str, actor: Actor) -> CampaignPage:
     return await campaign_queries.campaign(
         public_id,
@@ -102,6 +115,8 @@ async def _campaign(
         },
         may_see_money=may(actor, Permission.LEDGER_READ, bureau_id=seen.bureau_id),
         may_countersign=_may_countersign(seen, actor),
+        may_end=seen.state in (CampaignStatus.RUNNING, CampaignStatus.PAUSED)
+        and may(actor, Permission.CAMPAIGN_DRAFT, bureau_id=seen.bureau_id),
     )
 
 

@@ -17,8 +17,9 @@ from livehub.orders import queries as orders
 from livehub.reports import broadcasts as reports
 from livehub.reports import figures, leverage, repairs
 from livehub.reports.figures import Figures, Scope
-from livehub.reports.leverage import Counts, Leverage
+from livehub.reports.leverage import Counts
 from livehub.vouchers import campaign_queries
+from livehub.vouchers.leverage import Leverage
 from livehub.web import doors, lanes
 from livehub.web.desk.frame import frame
 from livehub.web.lanes import Lane, Slot

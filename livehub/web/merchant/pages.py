@@ -72,7 +72,7 @@ async def redeem(request: Request, actor: Actor) -> HTTPResponse:
         tap = reading.form(request, TapForm)
         done = await desk.redeem(
             tap.code,
-            merchant_id=_merchant_id(actor),
+            merchant_id=merchant_of(actor),
             store=tap.store,
             order_fen=tap.amount,
             key=tap.key,
@@ -95,25 +95,17 @@ async def back(_request: Request) -> HTTPResponse:
     return redirect("/m", status=303)
 
 
-@bp.get("/redemptions/<public_id:str>")
-@doors.signed_in(Permission.VOUCHER_REDEEM)
-async def show(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
-    """What the customer pays, and why."""
-    counter = await _counter(request, actor)
-    use = await tills.use(public_id, merchant_id=counter.merchant.id)
-    return page("merchant/result.html", redemption=use, again="again" in request.args)
-
-
 async def _counter(request: Request, actor: Actor) -> CounterView:
     """Whose till it is."""
     counters: GroupRead[int, CounterView] = request.app.ctx.counters
-    counter = await counters.get(_merchant_id(actor))
+    counter = await counters.get(merchant_of(actor))
     if counter is None:
         raise NotFound
     return counter
 
 
-def _merchant_id(actor: Actor) -> int:
+def merchant_of(actor: Actor) -> int:
+    """Whose till a login is: a merchant's row id, 0 for none."""
     for each in actor.grants:
         if each.role is Role.MERCHANT:
             return each.merchant_id

@@ -16,7 +16,7 @@ from livehub.kit import clock
 from livehub.merchants.models import Merchant
 from livehub.orders import intake
 from livehub.vouchers import enrolments
-from livehub.vouchers.models import Campaign
+from livehub.vouchers.models import Campaign, Round
 from tests.factories.accounts import a_bureau
 from tests.web.api.callers import Caller, a_caller, document
 from tests.web.api.town import (
@@ -67,8 +67,12 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
 
     metrics = await town.officer.get(f"/campaigns/{campaign}/metrics")
     ledger = await follow(town.finance, metrics["evidence_url"])
-    assert (metrics["claimed"], metrics["redeemed"]) == (1, 1)
-    assert metrics["leverage"] == {"numerator": 32_600, "denominator": 2000}
+    assert (metrics["funnel"]["claimed"], metrics["funnel"]["redeemed"]) == (1, 1)
+    headline = {"numerator": 32_600, "denominator": 2000, "value": "16.3000", "reason": ""}
+    assert metrics["leverage"]["leverage_after_refunds"] == headline
+    assert metrics["redemption_rate_of_claimed"]["by_value"]["value"] == "1.0000"
+    none = {"numerator": 0, "denominator": 0, "value": None, "reason": "尚无到期的券"}
+    assert metrics["redemption_rate_matured"]["by_count"] == none
     assert (ledger["is_balanced"], ledger["unit"]) == (True, "fen")
     assert {"fund", "allocate", "claim", "redeem"} <= {each["kind"] for each in ledger["items"]}
     assert {row["redemption"] for row in ledger["items"] if row["kind"] == "redeem"} == {redeemed["id"]}
@@ -126,11 +130,14 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
         assert (await town.officer.post(f"/campaigns/{campaign}/{verb}"))["state"] == state
     assert (await town.officer.post(f"/rounds/{round_id}/close"))["state"] == "closed"
     assert (await town.officer.get(f"/campaigns/{campaign}"))["rounds"][0]["state"] == "closed"
-    assert (await town.officer.get("/campaigns"))["items"][0]["leverage"]["denominator"] == 2000
+    assert (await town.officer.get("/campaigns"))["items"][0]["leverage"]["leverage_gross"][
+        "denominator"
+    ] == 2000
+    await refund_and_end(town, campaign, round_id, redeemed["id"])
     me = await town.cashier.get("/me")
     assert (me["rights"][0]["merchant"]["name"], me["permissions"]) == (
         town.merchant.name,
-        ["redemption.read", "voucher.redeem"],
+        ["redemption.read", "redemption.refund", "voucher.redeem"],
     )
     spare = await a_spare_wish(town)
     for verb, more in (("reject", {"reason": "改期"}), ("cancel", {})):
@@ -143,6 +150,45 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     assert every - Caller.called == set()
 
 
+async def refund_and_end(town: Town, campaign: str, round_id: str, redemption: str) -> None:
+    """A redemption refunded in two parts, the round rolled over, the campaign ended."""
+    path = f"/redemptions/{redemption}"
+    part = {"refund_no": "T-1", "refund_fen": 16_300}
+    made = await town.cashier.post(f"{path}/refunds", part, Idempotency_Key="r1")
+    again = await town.cashier.post(f"{path}/refunds", part, Idempotency_Key="r1")
+    other = await town.cashier.post(f"{path}/refunds", {**part, "refund_fen": 1}, Idempotency_Key="r1")
+    rest = await town.manager.post(f"{path}/refunds", {"refund_no": "D-1"}, Idempotency_Key="r1")
+    much = await town.manager.post(f"{path}/refunds", {"refund_no": "D-2"}, Idempotency_Key="r2")
+    seen = await town.cashier.get(path)
+
+    assert (made.status, made["cash_fen"], made["clawback_fen"]) == (201, 15_300, 1_000)
+    assert (again.status, again["hit"], again["left_fen"]) == (200, True, 16_300)
+    assert (other.status, other["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+    assert (rest["refund_fen"], rest["fate"], rest["is_restored"]) == (16_300, "parts", False)
+    assert (much.status, much["code"]) == (409, "ALREADY_REFUNDED")
+    assert (seen["state"], seen["recovered_fen"], seen["left_fen"]) == ("refunded", 2_000, 0)
+    assert [each["refund_no"] for each in seen["refunds"]] == ["T-1", "D-1"]
+    metrics = (await town.officer.get(f"/campaigns/{campaign}/metrics"))["leverage"]
+    assert metrics["leverage_after_refunds"]["reason"] == "补贴已随退款全部收回"
+    assert (metrics["leverage_after_refunds"]["value"], metrics["leverage_gross"]["value"]) == (
+        None,
+        "16.3000",
+    )
+
+    later = a_round() | {"rollover_from": [round_id]}
+    later["templates"][0]["quantity"] = 0
+    planned = await town.officer.post(f"/campaigns/{campaign}/rounds", later)
+    early = await town.officer.post(f"/rounds/{round_id}/rollover")
+    await Round.filter(public_id=round_id).update(status="finished")
+    rolled = await town.officer.post(f"/rounds/{round_id}/rollover")
+    assert (planned.status, early["code"], rolled["state"]) == (201, "WRONG_STATE", "rolled")
+    assert rolled["rolled_fen"] == rolled["templates"][0]["face_fen"] * 1000
+    nothing = await town.officer.post(f"/rounds/{planned['id']}/rollover", {"into": round_id})
+    assert nothing["code"] == "WRONG_STATE"
+    assert (await town.officer.post(f"/campaigns/{campaign}/end"))["state"] == "ended"
+    assert (await town.officer.post(f"/campaigns/{campaign}/end"))["code"] == "WRONG_STATE"
+
+
 async def test_another_bureau_finds_neither_campaign_nor_sales(town: Town) -> None:
     campaign, round_id, _ = await a_running_campaign(town)
     await push(town, "ERP-1")
@@ -152,7 +198,7 @@ async def test_another_bureau_finds_neither_campaign_nor_sales(town: Town) -> No
 
     for path in ("", "/ledger", "/metrics"):
         assert (await other.get(f"/campaigns/{campaign}{path}")).status == 404
-    for verb in ("submit", "start", "pause", "resume"):
+    for verb in ("submit", "start", "pause", "resume", "end"):
         assert (await other.post(f"/campaigns/{campaign}/{verb}")).status == 404
     assert (await other.post(f"/campaigns/{campaign}/rounds", a_round())).status == 404
     assert (await other.post(f"/rounds/{round_id}/close")).status == 404

@@ -1,0 +1,71 @@
+"""Which round takes what an earlier one leaves, and how many vouchers that makes: each round leaves once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from livehub import database
+from livehub.kit import money
+from livehub.vouchers.errors import RolloverUnfit
+from livehub.vouchers.models import Round, RoundStatus
+
+LEAVES = (RoundStatus.SCHEDULED, RoundStatus.OPEN, RoundStatus.CLOSED, RoundStatus.FINISHED)
+
+
+class Plan(Struct, frozen=True):
+    """A round that leaves, and the one that takes; the money once it was rolled."""
+
+    source_id: int
+    target_id: int
+    amount_fen: int
+    is_done: bool
+
+
+async def plan(source_id: int, *, into: Round) -> None:
+    """Let a round take what an earlier round of its campaign leaves.
+
+    RolloverUnfit when it is no such round, has left already, or leaves to another one.
+    """
+    source = await Round.get_or_none(id=source_id)
+    fits = source is not None and source.campaign_id == into.campaign_id and source.seq < into.seq
+    if not fits or source is None or source.status not in LEAVES:
+        raise RolloverUnfit
+    made = await database.fetch(
+        "INSERT INTO round_rollover (source_id, target_id, amount_fen) VALUES ($1, $2, 0)"
+        " ON CONFLICT (source_id) DO NOTHING RETURNING id",
+        source_id,
+        into.id,
+    )
+    found = await of_source(source_id)
+    if not made and (found is None or found.target_id != into.id):
+        raise RolloverUnfit("这个轮次已经安排滚存到另一个轮次。")
+
+
+async def of_source(source_id: int) -> Plan | None:
+    """Where a round's rest goes, None: nowhere yet."""
+    row = await database.fetch_one(
+        "SELECT source_id, target_id, amount_fen, rolled_at FROM round_rollover WHERE source_id = $1",
+        source_id,
+    )
+    if row is None:
+        return None
+    return Plan(row["source_id"], row["target_id"], row["amount_fen"], row["rolled_at"] is not None)
+
+
+def fill(amount_fen: int, kinds: Sequence[tuple[int, int]]) -> list[int]:
+    """How many of each (face in fen, quantity planned) the money makes; less than the least face stays over.
+
+    It is shared by the planned money of each kind (where none is planned: so many of each), and what is left
+    of the shares buys the dearest first.
+    """
+    planned = [face * quantity for face, quantity in kinds]
+    weights = planned if sum(planned) else [face for face, _ in kinds]
+    shares = money.split(amount_fen, weights)
+    counts = [share // face for share, (face, _) in zip(shares, kinds, strict=True)]
+    rest_fen = amount_fen - sum(count * face for count, (face, _) in zip(counts, kinds, strict=True))
+    for i in sorted(range(len(kinds)), key=lambda each: -kinds[each][0]):
+        more, rest_fen = divmod(rest_fen, kinds[i][0])
+        counts[i] += more
+    return counts

@@ -1,0 +1,133 @@
+"""Give what a finished round left to the round that takes it: once, however often it is asked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from livehub import database
+from livehub.accounts import audit, permissions
+from livehub.accounts.actors import Actor, system
+from livehub.accounts.permissions import Permission
+from livehub.kit import clock, states
+from livehub.kit.errors import LivehubError, NotFound
+from livehub.vouchers import latch, ledger, locks, rollover_plans
+from livehub.vouchers.errors import RolloverUnfit
+from livehub.vouchers.models import Account, Campaign, Round, RoundStatus, Template
+
+TAKES = (RoundStatus.SCHEDULED, RoundStatus.OPEN)
+
+
+async def roll_due(*, now: datetime, limit: int = 50) -> int:
+    """Roll every planned round that is finished, while the one that takes still gives; returns how many."""
+    rows = await database.fetch(
+        "SELECT p.source_id FROM round_rollover p JOIN campaign_round s ON s.id = p.source_id"
+        " JOIN campaign_round t ON t.id = p.target_id WHERE p.rolled_at IS NULL"
+        f" AND s.status = '{RoundStatus.FINISHED}' AND t.status IN ('{RoundStatus.SCHEDULED}',"
+        f" '{RoundStatus.OPEN}') AND t.claim_until > $1 ORDER BY p.id LIMIT {int(limit)}",
+        clock.to_ms(now),
+    )
+    rolled = 0
+    for row in rows:
+        try:
+            await database.unit(partial(roll, row["source_id"], actor=system("jobs.rollover"), now=now))
+        except database.DatabaseUnavailable:
+            raise
+        except LivehubError:  # it was closed or rolled meanwhile
+            continue
+        rolled += 1
+    return rolled
+
+
+@database.atomic
+async def roll(
+    source_id: int, *, into: int | None = None, actor: Actor, now: datetime
+) -> rollover_plans.Plan:
+    """Move a finished round's released money into the round planned for it, or ``into`` where none was.
+
+    Asked again, it answers with what was done. WrongState unless the one is finished and the other gives.
+    """
+    source = await Round.get_or_none(id=source_id)
+    if source is None:
+        raise NotFound
+    campaign = await Campaign.get(id=source.campaign_id)
+    permissions.require(
+        actor, Permission.CAMPAIGN_DRAFT, bureau_id=campaign.bureau_id, centre_id=campaign.centre_id
+    )
+    known = await rollover_plans.of_source(source_id)
+    if known is not None and known.is_done:
+        return known
+    target_id = known.target_id if known else into
+    if target_id is None:
+        raise RolloverUnfit
+    target = await _hold(source_id, target_id)
+    source = await Round.get(id=source_id)
+    if source.status is RoundStatus.ROLLED:
+        return await _done(source_id)
+    if source.status is not RoundStatus.FINISHED:
+        raise states.WrongState("轮次的券全部到期清算之后才能滚存。", data={"state": str(source.status)})
+    if target.status not in TAKES or now >= target.claim_until:
+        raise states.WrongState("滚入的轮次已经截止领取。", data={"state": str(target.status)})
+    await rollover_plans.plan(source_id, into=target)
+    amount_fen = await _move(source, target, now=now)
+    await database.execute(
+        "UPDATE round_rollover SET amount_fen = $1, rolled_at = $2"
+        " WHERE source_id = $3 AND rolled_at IS NULL",
+        amount_fen,
+        clock.to_ms(now),
+        source_id,
+    )
+    await Round.filter(id=source_id).update(status=RoundStatus.ROLLED)
+    latch.clear()
+    await audit.write(
+        "round.rolled",
+        actor=actor,
+        now=now,
+        about=("round", source.public_id),
+        bureau_id=campaign.bureau_id,
+        detail={"into": target.public_id, "amount_fen": amount_fen},
+    )
+    return await _done(source_id)
+
+
+async def _hold(source_id: int, target_id: int) -> Round:
+    """The target's templates, then both rounds: claims lock in this order."""
+    rows = await database.fetch("SELECT id FROM voucher_template WHERE round_id = $1", target_id)
+    await locks.hold("voucher_template", [row["id"] for row in rows])
+    await locks.hold("campaign_round", [source_id, target_id])
+    target = await Round.get_or_none(id=target_id)
+    if target is None:
+        raise NotFound
+    return target
+
+
+async def _move(source: Round, target: Round, *, now: datetime) -> int:
+    """As many vouchers as the released money makes; what is less than one stays with the old round."""
+    released = ledger.Key(source.campaign_id, Account.RELEASED, source.id)
+    balances = await ledger.hold([released, ledger.Key(target.campaign_id, Account.UNISSUED, target.id)])
+    templates = await Template.filter(round_id=target.id).order_by("id")
+    counts = rollover_plans.fill(balances[released], [(each.face_fen, each.quantity) for each in templates])
+    for template, count in zip(templates, counts, strict=True):
+        if count:
+            await database.execute(
+                "UPDATE voucher_template SET quantity = quantity + $1 WHERE id = $2", count, template.id
+            )
+    amount_fen = int(sum(each.face_fen * count for each, count in zip(templates, counts, strict=True)))
+    await ledger.post(
+        [
+            ledger.Posting(
+                debit=released,
+                credit=ledger.Key(target.campaign_id, Account.UNISSUED, target.id),
+                amount_fen=amount_fen,
+                kind="rollover",
+            )
+        ],
+        now=now,
+    )
+    return amount_fen
+
+
+async def _done(source_id: int) -> rollover_plans.Plan:
+    found = await rollover_plans.of_source(source_id)
+    assert found is not None  # noqa: S101 -- written by whoever rolled it
+    return found
