@@ -185,6 +185,5 @@ async def test_an_order_that_is_folded_anew_while_it_is_booked_keeps_what_is_boo
 
     await overtaking(db, [a_version(shop, "o1", number=2)], lambda: refolded(apply=True))
 
-    await refolded(apply=True)
     assert await booked() == [(0, "U", 7000)]
     await sound()

@@ -10,7 +10,6 @@ from tests.orders import (
     test_by_shop,
     test_fetching,
     test_races,
-    test_refolding,
 )
 
 ONE_ORDER = test_races.test_two_facts_of_one_order_at_once_are_both_kept_and_counted_once
@@ -143,11 +142,6 @@ GUARDS = (
         out=(STATE_LOCK,),
         behind=(Cut("livehub.orders.mending:mend", "await ledger.hold(wanted)", "pass"),),
         race=race(test_auditing.test_an_order_that_is_mended_while_it_is_booked_keeps_what_is_booked),
-    ),
-    Guard(
-        of="the lock of an order that is folded anew",
-        out=(STATE_LOCK,),
-        race=race(test_refolding.test_an_order_that_is_folded_anew_while_it_is_booked_keeps_what_is_booked),
     ),
     *on_both(
         Guard(
