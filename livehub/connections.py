@@ -78,11 +78,11 @@ class Connection(HttpProtocol):
     """One client; ``app.ctx.crowd`` is what it shares with the others of its worker."""
 
     HTTP_CLASS = _Exchange
-    __slots__ = ("_arriving_since", "_held_bytes")
+    __slots__ = ("_arriving_since", "_granted_seconds", "_held_bytes")
 
     def connection_made(self, transport: Any) -> None:
         """Welcome a client, or turn it away when nobody idle can make room for it."""
-        self._arriving_since, self._held_bytes = 0.0, 0
+        self._arriving_since, self._granted_seconds, self._held_bytes = 0.0, 0.0, 0
         if len(self.connections) >= self._crowd.connections and not self._make_room():
             self._crowd.tell("turned_away")
             transport.write(_FULL)
@@ -119,6 +119,11 @@ class Connection(HttpProtocol):
         """A request is answered, or the first one awaited; what came early belongs to the next."""
         self._let_go()
         self._arriving_since = monotonic() if self.recv_buffer else 0.0
+        self._granted_seconds = 0.0
+
+    def grant(self, seconds: float) -> None:
+        """Let this request take longer to arrive: somebody who may uploads a large file."""
+        self._granted_seconds = seconds
 
     def hold(self, size: int) -> None:
         """Count bytes of a body; TooCrowded when all bodies together are too much."""
@@ -148,7 +153,11 @@ class Connection(HttpProtocol):
         if http is None or not self._arriving_since:
             return False
         is_arriving = http.stage is Stage.REQUEST or bool(http.request_body)
-        return is_arriving and monotonic() - self._arriving_since > self.request_timeout
+        return is_arriving and monotonic() - self._arriving_since > self._patience
+
+    @property
+    def _patience(self) -> float:
+        return max(float(self.request_timeout), self._granted_seconds)
 
     def _make_room(self) -> bool:
         """Close the connections that wait longest between two requests; browsers and proxies come back."""

@@ -36,6 +36,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     batch_limit: int = 256  # requests settled in one transaction
     body_limit: int = 1024 * 1024  # bytes of a request
     bodies_limit: int = 64 * 1024 * 1024  # bytes of all unfinished requests of each worker
+    statement_limit: int = 32 * 1024 * 1024  # bytes of a settlement statement's file
     connection_limit: int = 4000  # connections of each worker
     claim_network_limit: int = 2000  # vouchers of a campaign given to a network in an hour
     verify_network_limit: int = 1000  # phones verified in a network in an hour

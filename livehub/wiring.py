@@ -13,6 +13,7 @@ from livehub.merchants.facts import ProductMapped
 from livehub.notices import sending
 from livehub.orders import reattribution
 from livehub.orders.facts import OrderRefunded, OrderVoucherSeen
+from livehub.orders.statements import drafts
 from livehub.platforms import shops
 from livehub.platforms.facts import ShopAdded
 from livehub.vouchers import codes, drops, identity, links, matching, refund_matching
@@ -50,4 +51,5 @@ SEALED: Sequence[Column] = (
     *layout.SEALED,
     *identity.SEALED,
     *codes.SEALED,
+    *drafts.SEALED,
 )

@@ -39,6 +39,9 @@ class Permission(StrEnum):
     LEDGER_READ = "ledger.read"
     SALES_READ = "sales.read"
     SALES_ASSIGN = "sales.assign"
+    STATEMENT_READ = "statement.read"
+    STATEMENT_IMPORT = "statement.import"
+    PERIOD_CLOSE = "period.close"
     WALL_READ = "wall.read"
     INBOX_READ = "inbox.read"
     INBOX_REPLAY = "inbox.replay"
@@ -104,6 +107,7 @@ _MANAGER = _STAFF | {
     P.CAMPAIGN_DRAFT,
     P.REDEMPTION_REFUND,
     P.LEDGER_READ,
+    P.STATEMENT_READ,
     P.PERSONAL_DATA_OPEN,
     P.SHOP_MANAGE,
     P.USER_READ,
@@ -121,6 +125,9 @@ _FINANCE = frozenset(
         P.REDEMPTION_REFUND,
         P.LEDGER_READ,
         P.SALES_READ,
+        P.STATEMENT_READ,
+        P.STATEMENT_IMPORT,
+        P.PERIOD_CLOSE,
         P.WALL_READ,
     }
 )

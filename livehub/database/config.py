@@ -25,6 +25,7 @@ MODEL_MODULES = (
     "rooms.models",
     "livehub.inbox.models",
     "livehub.orders.models",
+    "livehub.orders.statements.models",
     "livehub.vouchers.models",
     "livehub.vouchers.after_models",
     "livehub.reports.models",

@@ -13,7 +13,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from livehub.kit.paging import Page
-from livehub.reports import drill, figures
+from livehub.reports import drill, figures, settlement
 from livehub.reports.basis import G2_SQL
 from livehub.reports.drill import LineAmount
 from livehub.reports.figures import Scope
@@ -33,13 +33,19 @@ class Term(StrEnum):
     PLATFORM_DISC = "platform_disc"
     OTHER_DISC = "other_disc"
     VOUCHER_SUBSIDY = "voucher_subsidy"
+    SOLD_OUTSIDE = "sold_outside"
+    REFUNDED_OUTSIDE = "refunded_outside"
+    UNSETTLED = "unsettled"
+    UNMATCHED = "unmatched"
+    OVER_SETTLED = "over_settled"
+    G4 = "G4"
     G1 = "G1"
     FREIGHT = "freight"
     G1_FREIGHT = "G1_freight"
 
     @property
     def sql(self) -> str:
-        """What one row ``r`` adds to it, in fen."""
+        """What one row ``r`` adds to it, in fen; of settled terms nothing, they are asked of lines."""
         return _SQL[self]
 
     @property
@@ -50,7 +56,7 @@ class Term(StrEnum):
     @property
     def only(self) -> str:
         """What holds for every row that adds to it, where an index knows these rows."""
-        return "r.placed_shift <> 0" if self.is_of_lines else ""
+        return _ONLY.get(self, "")
 
     @property
     def sign(self) -> int:
@@ -70,17 +76,31 @@ _SQL = {
     Term.PLATFORM_DISC: "r.platform_disc",
     Term.OTHER_DISC: "r.other_disc",
     Term.VOUCHER_SUBSIDY: "r.voucher_subsidy",
+    Term.SOLD_OUTSIDE: "r.refund_done - r.refund_sale",
+    Term.REFUNDED_OUTSIDE: "r.refund_sale - r.refund_done",
     Term.G1: "r.buyer_paid",
     Term.FREIGHT: "r.freight",
     Term.G1_FREIGHT: "r.buyer_paid + r.freight",
 }
-_OF_LINES = (Term.PAID_OUTSIDE, Term.PLACED_OUTSIDE)
+_OF_LINES = (Term.PAID_OUTSIDE, Term.PLACED_OUTSIDE, Term.SOLD_OUTSIDE, Term.REFUNDED_OUTSIDE)
+_REFUNDED = "(r.refund_done <> 0 OR r.refund_sale <> 0)"
+_ONLY = {
+    Term.PAID_OUTSIDE: "r.placed_shift <> 0",  # an index has these rows
+    Term.PLACED_OUTSIDE: "r.placed_shift <> 0",
+    Term.SOLD_OUTSIDE: _REFUNDED,
+    Term.REFUNDED_OUTSIDE: _REFUNDED,
+}
 _SIGNS = {
     Term.UNPAID: -1,
     Term.CLOSED: -1,
     Term.PAID_OUTSIDE: -1,
     Term.PLACED_OUTSIDE: 1,
     Term.REFUNDS: -1,
+    Term.SOLD_OUTSIDE: 1,
+    Term.REFUNDED_OUTSIDE: -1,
+    Term.UNSETTLED: -1,
+    Term.UNMATCHED: -1,
+    Term.OVER_SETTLED: 1,
     Term.PLATFORM_DISC: -1,
     Term.OTHER_DISC: -1,
     Term.VOUCHER_SUBSIDY: -1,
@@ -89,6 +109,11 @@ _SIGNS = {
 EQUATIONS: tuple[tuple[Term, tuple[Term, ...], Term], ...] = (
     (Term.G0, (Term.UNPAID, Term.CLOSED, Term.PAID_OUTSIDE, Term.PLACED_OUTSIDE), Term.G2),
     (Term.G2, (Term.REFUNDS,), Term.G3),
+    (
+        Term.G3,
+        (Term.SOLD_OUTSIDE, Term.REFUNDED_OUTSIDE, Term.UNSETTLED, Term.UNMATCHED, Term.OVER_SETTLED),
+        Term.G4,
+    ),
     (Term.G2, (Term.PLATFORM_DISC, Term.OTHER_DISC, Term.VOUCHER_SUBSIDY), Term.G1),
     (Term.G1, (Term.FREIGHT,), Term.G1_FREIGHT),
 )
@@ -110,16 +135,19 @@ class Bridge(Struct, frozen=True, kw_only=True):
 
 async def of(scope: Scope) -> Bridge:
     """The bridge of a scope. The pillars and most steps are sums of buckets; what days part, of lines."""
-    whole = [term for term in Term if not term.is_of_lines]
+    whole = [term for term in _SQL if not term.is_of_lines]
     sums = await figures.sums(scope, {str(term): term.sql for term in whole} | {"pending": "r.pending"})
     fen = {term: sums[str(term)] for term in whole}
     for term in _OF_LINES:
         fen[term] = await drill.sum_above(scope, term.sql, only=term.only)
-    return Bridge(fen=fen, pending=sums["pending"])
+    fen |= {Term(name): amount for name, amount in (await settlement.sums(scope)).items()}
+    return Bridge(fen={term: fen[term] for term in Term}, pending=sums["pending"])
 
 
 async def lines(scope: Scope, term: Term, *, number: int = 1, size: int = 50) -> Page[LineAmount]:
     """The order lines that add up to a term, largest first."""
+    if str(term) in settlement.AMOUNTS:
+        return await settlement.lines(scope, str(term), number=number, size=size)
     return await drill.amounts(
         scope, term.sql, only=term.only, above=term.is_of_lines, number=number, size=size
     )

@@ -54,7 +54,12 @@ async def amounts(
 
     ``only``: a condition that holds for every row that adds to it; ``above``: lines above 0 alone.
     """
-    grouped, args = _grouped(scope, sql, only=only, above=above)
+    grouped, args = grouping(scope, sql, only=only, above=above)
+    return await page_of(grouped, args, number=number, size=size)
+
+
+async def page_of(grouped: str, args: Sequence[Any], *, number: int, size: int) -> Page[LineAmount]:
+    """A page of the lines that a statement of ``grouping``'s columns finds, the largest amount first."""
     number, size, limit, offset = paging.window(number=number, size=size)
     count = await database.fetch_one(f"SELECT count(*) AS n FROM ({grouped}) g", *args)
     rows = await database.fetch(
@@ -89,12 +94,15 @@ async def amounts(
 
 async def sum_above(scope: Scope, sql: str, *, only: str) -> int:
     """The sum of the lines of ``amounts(above=True)``."""
-    grouped, args = _grouped(scope, sql, only=only, above=True)
+    grouped, args = grouping(scope, sql, only=only, above=True)
     row = await database.fetch_one(f"SELECT coalesce(sum(amount), 0) AS fen FROM ({grouped}) g", *args)
     return int(row["fen"]) if row else 0
 
 
-def _grouped(scope: Scope, sql: str, *, only: str, above: bool) -> tuple[str, list[Any]]:
+def grouping(
+    scope: Scope, sql: str, *, only: str = "", above: bool = False, having: str = ""
+) -> tuple[str, list[Any]]:
+    """(statement, arguments) that sum an amount of rows ``r`` by line: those not 0, or of ``having``."""
     _, where, args = question(scope)
     where += f" AND {only}" if only else ""
     return (
@@ -103,7 +111,7 @@ def _grouped(scope: Scope, sql: str, *, only: str, above: bool) -> tuple[str, li
         f" max(p.name) AS product_name FROM {source(as_of=True)} WHERE {where}"
         # A line that was moved stands where it is now: where it was before, its entries cancel out.
         " GROUP BY r.order_id, r.line_ref, r.broadcast_id, r.attribution, r.product_id"
-        f" HAVING sum({sql}) {'>' if above else '<>'} 0"
+        f" HAVING {having or f'sum({sql})' + (' > 0' if above else ' <> 0')}"
     ), args
 
 

@@ -1,11 +1,11 @@
-"""What reports keep: the reviews of broadcasts, each as the show was known at its stage."""
+"""What reports keep: reviews of broadcasts, the days that were reconciled, and the months that are closed."""
 
 from __future__ import annotations
 
 from tortoise import fields
 from tortoise.models import Model
 
-from livehub.database.fields import InstantField
+from livehub.database.fields import DayField, InstantField
 
 
 class BroadcastReview(Model):
@@ -25,3 +25,34 @@ class BroadcastReview(Model):
     class Meta:
         table = "broadcast_review"
         unique_together = (("broadcast_id", "run", "stage"),)
+
+
+class DayReconciliation(Model):
+    """核对: somebody looked at a day as it was known at an instant and found it right. Append-only."""
+
+    id = fields.BigIntField(primary_key=True)
+    centre_id = fields.BigIntField()
+    day = DayField()
+    as_of = InstantField()
+    at = InstantField()
+    made_by = fields.CharField(max_length=80)
+
+    class Meta:
+        table = "day_reconciliation"
+        indexes = (("centre_id", "day"),)
+
+
+class ClosedMonth(Model):
+    """关账: the figures of a month as they were known when it was closed. Append-only."""
+
+    id = fields.BigIntField(primary_key=True)
+    centre_id = fields.BigIntField()
+    month = fields.IntField()  # YYYYMM
+    as_of = InstantField()
+    at = InstantField()
+    made_by = fields.CharField(max_length=80)
+    snapshot = fields.TextField()  # canonical JSON of periods.Snapshot
+
+    class Meta:
+        table = "closed_month"
+        unique_together = (("centre_id", "month"),)

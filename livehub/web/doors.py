@@ -7,6 +7,7 @@ is checked with the request's origin before the handler runs.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from datetime import datetime
@@ -24,7 +25,7 @@ from livehub.accounts.models import Role
 from livehub.accounts.permissions import Permission, may, require
 from livehub.database import DatabaseUnavailable, reserved
 from livehub.kit import clock
-from livehub.kit.errors import Forbidden, LivehubError
+from livehub.kit.errors import Forbidden, LivehubError, Unavailable
 from livehub.kit.group_read import GroupRead
 from livehub.web.shell import Shell
 
@@ -47,6 +48,8 @@ ROLE_NAMES = {
     Role.MERCHANT: "商户",
     Role.ADMIN: "系统管理员",
 }
+UPLOAD_SECONDS = 180  # for a file to arrive
+_FORM_BYTES = 64 * 1024  # of a form around its file
 _DESK = "/desk"  # where it is seen what is wrong
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -106,6 +109,43 @@ def signed_in(*permissions: Permission, freshly: bool = False) -> Callable[[Hand
         return entered
 
     return declare
+
+
+def uploading(*permissions: Permission) -> Callable[[Handler], Handler]:
+    """A form with a large file: its body is received once it is known who sends it, one at a time.
+
+    The route must be declared with ``stream=True``, else the body comes first.
+    """
+
+    def declare(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def entered(request: Request, **path: Any) -> HTTPResponse | None:
+            actor = await actor_of_session(request)
+            async with noting(actor, request):
+                _require_any(actor, permissions)
+                require_same_site(request)
+                if request.app.ctx.uploads.locked():
+                    raise Unavailable("另一个文件正在上传，请稍后再试。")
+                async with request.app.ctx.uploads:
+                    await _receive(request)
+                    _require_form_token(request)
+                    with reserved():
+                        return await handler(request, actor, **path)
+
+        setattr(entered, POLICY, ("session", permissions))
+        setattr(entered, FRESHLY, False)
+        return entered
+
+    return declare
+
+
+async def _receive(request: Request) -> None:
+    """The whole body of an upload; Sanic answers 413 when it is larger than statements may be."""
+    stream: Any = request.stream
+    connection: Any = request.protocol  # ours: livehub.connections.Connection
+    stream.request_max_size = request.app.ctx.settings.statement_limit + _FORM_BYTES
+    connection.grant(UPLOAD_SECONDS)
+    await request.receive_body()  # type: ignore[no-untyped-call]  # Sanic's
 
 
 def machine(*permissions: Permission, freshly: bool = False) -> Callable[[Handler], Handler]:
@@ -184,6 +224,7 @@ def install(app: Sanic[Any, Any]) -> None:
         return await logins.actors_of(tokens, now=clock.now())
 
     app.ctx.sessions = GroupRead(fetch)
+    app.ctx.uploads = asyncio.Lock()
 
 
 def session_token(request: Request) -> str:

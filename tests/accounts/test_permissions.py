@@ -34,6 +34,9 @@ redemption.read     b s m f a h .
 ledger.read         b . m f a . .
 sales.read          b s m f a . .
 sales.assign        . s m . . . .
+statement.read      . . m f a . .
+statement.import    . . . f . . .
+period.close        . . . f . . .
 wall.read           b s m f a . .
 inbox.read          . s m . a . .
 inbox.replay        . s m . . . .

@@ -93,6 +93,7 @@ def test_one_code_means_one_status() -> None:
         ("livehub.vouchers.rules", "extending.md"),
         ("livehub.vouchers.refund_presets", "extending.md"),
         ("livehub.platforms.adapters", "extending.md"),
+        ("livehub.orders.statements.sources", "extending.md"),
     ],
 )
 def test_every_module_of_a_registry_is_named(package: str, page: str) -> None:

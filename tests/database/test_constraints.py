@@ -14,7 +14,8 @@ from livehub import database
 from livehub.accounts import chain
 from livehub.orders import intake
 from livehub.orders.models import LineAssignment, RollupRepair
-from livehub.reports.models import BroadcastReview
+from livehub.orders.statements.models import SettledMark, SettlementDifference, StatementLine
+from livehub.reports.models import BroadcastReview, ClosedMonth, DayReconciliation
 from livehub.settings import Settings
 from livehub.vouchers import drops, refunds
 from livehub.vouchers.after_models import RoundRollover
@@ -83,6 +84,16 @@ REFUSED: dict[str, tuple[str, ...]] = {
             " streamer_id = (SELECT max(streamer_id) FROM claim_link)"
         ),
     ),
+    "settlement_difference_one_of_row": (
+        "COPY settlement_difference: statement_line_id = 7, order_id = 0, line_ref = 'another'",
+    ),
+    "settlement_difference_one_of_line": (
+        "COPY settlement_difference: statement_line_id = 0, order_id = 7, line_ref = '1'",
+    ),
+    "settlement_difference_explained": (
+        "UPDATE settlement_difference SET state = 'explained', reason = ''",
+        "UPDATE settlement_difference SET state = 'explained', reason = '扣了', explained_at = NULL",
+    ),
     **{
         f"{table}_append_only": (f"UPDATE {table} SET {column} = 9", f"DELETE FROM {table}")
         for table, column in {
@@ -94,6 +105,10 @@ REFUSED: dict[str, tuple[str, ...]] = {
             "rollup_repair": "order_id",
             "broadcast_review": "run",
             "redemption_refund": "campaign_id",
+            "statement_line": "line",
+            "settled_mark": "fen",
+            "day_reconciliation": "day",
+            "closed_month": "month",
         }.items()
     },
 }
@@ -143,6 +158,18 @@ async def something_of_everything(db: Settings) -> AsyncIterator[None]:
         await BroadcastReview.create(
             broadcast_id=show.id, run=1, stage="T+0", as_of=NOW, made_at=NOW, frame="{}", figures="{}"
         )
+        await StatementLine.create(
+            statement_id=1, centre_id=1, shop_id=1, line=2, digest=b"1" * 16, order_ref="A", line_ref="",
+            entry_ref="", settled_on=NOW.date(), sales_fen=1, fee_fen=0, commission_fen=0, freight_fen=0, other_fen=0,
+        )  # fmt: skip
+        await SettledMark.create(statement_line_id=1, statement_id=1, order_id=1, line_ref="1", fen=1, at=NOW)
+        await DayReconciliation.create(centre_id=1, day=NOW.date(), as_of=NOW, at=NOW, made_by="x")
+        await ClosedMonth.create(centre_id=1, month=202603, as_of=NOW, at=NOW, made_by="x", snapshot="{}")
+        for of in ({"statement_line_id": 7}, {"order_id": 7, "line_ref": "1"}):
+            await SettlementDifference.create(
+                centre_id=1, shop_id=1, statement_id=1, kind="over", net_fen=1, settled_fen=2, state="open",
+                opened_at=NOW, **of,
+            )  # fmt: skip
         yield
 
 
@@ -204,4 +231,4 @@ async def test_the_past_is_not_truncated_either(db: Settings) -> None:
             if name.endswith("_append_only")
         ]
 
-    assert ["append-only" in each for each in answers] == [True] * 8
+    assert ["append-only" in each for each in answers] == [True] * 12

@@ -26,6 +26,7 @@ from livehub.web.api import (
     reviews,
     rounds,
     sales,
+    statements,
     wall,
 )
 from livehub.web.api.calls import entrance
@@ -43,6 +44,7 @@ SECTIONS = (
     refunds.calls,
     sales.calls,
     bridge.calls,
+    statements.calls,
     orders.calls,
     inbox.calls,
     wall.calls,

@@ -70,7 +70,7 @@ class StepLines(Struct, frozen=True, kw_only=True):
 
 @calls.get(
     "/sales/bridge",
-    summary="口径桥：从下单额到净成交额，每一项都有明细",
+    summary="口径桥：从下单额到净成交额和结算额，每一项都有明细",
     needs=(Permission.SALES_READ,),
     query=Question,
     answer=BridgeAnswer,

@@ -26,6 +26,8 @@ NEEDED: Mapping[str, Permission] = {
     "campaigns": Permission.CAMPAIGN_READ,
     "sales": Permission.SALES_READ,
     "bridge": Permission.SALES_READ,
+    "statements": Permission.STATEMENT_READ,
+    "periods": Permission.STATEMENT_READ,
     "inbox": Permission.INBOX_READ,
     "shops": Permission.SHOP_READ,
     "outbox": Permission.OUTBOX_READ,
@@ -54,6 +56,13 @@ DONE: Mapping[str, str] = {
     "countersigned": "已会签，预算已锁定",
     "campaign-ended": "活动已结束，轮次已截止",
     "refunded": "已登记退款，账已记好",
+    "statement-read": "文件已读完，还没有入账",
+    "statement-known": "这个文件已经导入过，下面是它的结果",
+    "statement-imported": "已导入，匹配结果在下面",
+    "statement-importing": "正在导入，行数多时要等一会儿；刷新看进度",
+    "explained": "已记下说明",
+    "reconciled": "已核对，之后的变动会让这一天回到暂定",
+    "closed-month": "已关账，快照不会再变；以后的更正列为未关账月份的调整",
 }
 
 

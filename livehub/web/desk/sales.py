@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal, TypeVar
 
@@ -13,11 +14,12 @@ from sanic.response import HTTPResponse
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, bureau_scope
 from livehub.kit import clock
-from livehub.reports import broadcasts, drill, figures
+from livehub.reports import broadcasts, drill, figures, periods
 from livehub.reports.basis import Axis, Basis
 from livehub.reports.broadcasts import Where
 from livehub.reports.drill import LineAmount
 from livehub.reports.figures import Figures, Grain, Scope
+from livehub.reports.periods import DayState
 from livehub.web import doors, exports, reading
 from livehub.web.desk import words
 from livehub.web.desk.frame import asked, frame, order_path
@@ -134,6 +136,7 @@ async def show(request: Request, actor: Actor) -> HTTPResponse:
         is_cut=len(rows) > SHOWN,
         lines_href={basis: _lines_href(given, query, basis=basis) for basis in Basis},
         narrowings=await narrowings_of(query, given, scope),
+        day_states=await _day_states(query, actor, now=now),
     )
 
 
@@ -228,6 +231,16 @@ def line_cells(line: LineAmount) -> tuple[exports.Cell, ...]:
         line.broadcast_title,
         words.attribution(line.attribution),
     )
+
+
+async def _day_states(query: Query, actor: Actor, *, now: datetime) -> dict[DayState, int]:
+    """How many of the days in sight are in which state; nothing where the address names no days."""
+    today = clock.local_day(now)
+    last = min(today, query.until - timedelta(days=1)) if query.until else today
+    if query.since is None or query.since > last or query.axis is Axis.SESSION:
+        return {}
+    found = await periods.days(centre_id=actor.centre_id, first=query.since, last=last)
+    return dict(Counter(each.state for each in found))
 
 
 def with_days(query: Q, *, now: datetime) -> Q:

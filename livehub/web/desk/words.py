@@ -37,5 +37,10 @@ def term(code: str) -> str:
     return str(_names().term(code))
 
 
+def difference(code: str) -> str:
+    """What does not agree."""
+    return str(_names().difference(code))
+
+
 def _names() -> Any:
     return environment().get_template("parts/chips.html").module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Cut, Unique
-from tests.reports import test_reviews
+from tests.reports import test_periods, test_reviews
 
 GUARDS = (
     Guard(
@@ -14,6 +14,11 @@ GUARDS = (
             Cut("livehub.reports.reviews:freeze", " ON CONFLICT (broadcast_id, run, stage) DO NOTHING"),
         ),
         race=race(test_reviews.test_two_processes_freeze_a_stage_once),
+    ),
+    Guard(
+        of="the one closing of a month",
+        out=(Unique("closed_month", "centre_id, month"),),
+        race=race(test_periods.test_two_who_close_a_month_at_once_close_it_once),
     ),
     *on_both(
         Guard(

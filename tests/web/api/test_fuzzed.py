@@ -13,8 +13,10 @@ import pytest
 
 from livehub.accounts.models import Role
 from livehub.inbox.models import InboxMessage
+from livehub.orders.statements.models import SettlementDifference
 from livehub.settings import Settings
 from livehub.web.api.declared import ROOT
+from tests.factories.statements import a_file, a_row, imported, looked_at
 from tests.site import running
 from tests.web.api.callers import a_token, document
 from tests.web.api.town import (
@@ -42,7 +44,12 @@ async def existing(town: Town) -> dict[str, list[str]]:
     spare = await town.officer.post("/bookings", await a_spare_wish(town))
     delivery = await push(town, "ERP-1", room_ref="R-2")
     message = (await InboxMessage.get(delivery_id=delivery)).id
+    centre, shop = town.house.centre.id, town.shop.public_id
+    taken = await imported(a_file([a_row("ERP-9", "1")]), centre_id=centre, shop=shop)
+    statement = (await looked_at(a_file([a_row("ERP-1", "1")]), centre_id=centre, shop=shop)).public_id
+    difference = (await SettlementDifference.get(statement_id=taken.seen.id)).id
     found = {
+        "statement_id": statement, "difference_id": str(difference), "shop": shop, "source": "generic",
         "booking_id": spare["id"], "broadcast_id": broadcast, "campaign_id": campaign, "round_id": round_id,
         "drop_id": drop["id"], "shop_id": town.shop.public_id, "order_ref": "ERP-1", "message_id": str(message),
         "delivery_id": str(delivery), "room": town.house.room.public_id, "streamer": town.house.streamer.public_id,

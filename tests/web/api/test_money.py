@@ -6,6 +6,7 @@ Every call of the document is made at least once, and every answer is one that t
 from __future__ import annotations
 
 import asyncio
+import base64
 from datetime import timedelta
 
 from livehub import database
@@ -18,6 +19,7 @@ from livehub.orders import intake
 from livehub.vouchers import enrolments
 from livehub.vouchers.models import Campaign, Round
 from tests.factories.accounts import a_bureau
+from tests.factories.statements import a_file, a_row
 from tests.web.api.callers import Caller, a_caller, document
 from tests.web.api.town import (
     PHONE,
@@ -97,6 +99,27 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     assert (await follow(town.auditor, steps["G0"]["evidence_url"]))["numerator"] == 57_600
     raw = await town.auditor.get(f"/inbox/deliveries/{message['message']['delivery']}")
     assert (raw["verdict"], len(raw["sha256"]), raw["is_erased"]) == ("signed", 64, False)
+
+    # A statement of the platform, and what does not agree.
+    by_hand = {"name": "4月.csv", "shop": town.shop.public_id, "source": "generic"}
+    file = base64.b64encode(a_file([a_row("ERP-1", "249.20"), a_row("ERP-7", "1")])).decode()
+    looked = await town.finance.post("/statements", {**by_hand, "content_base64": file})
+    path = f"/statements/{looked['statement']['id']}"
+    assert (looked.status, looked["statement"]["rows"], looked["matched"]) == (201, 2, 0)
+    taken = await town.finance.post(f"{path}/import")
+    assert (taken["matched"], taken["settled_fen"]) == (1, 24_920)
+    assert (await town.finance.post(f"{path}/import"))["code"] == "STATEMENT_ALREADY_IMPORTED"
+    assert (await town.auditor.get(path)).body == taken.body
+    assert (await town.auditor.get("/statements", shop=town.shop.public_id))["total"] == 1
+    found = await town.auditor.get("/statement-differences", state="open")
+    assert {each["kind"]: each["difference_fen"] for each in found["items"]} == {
+        "not_found": 100,
+        "differs": -80,
+    }
+    explain = f"/statement-differences/{found['items'][0]['id']}/explain"
+    assert (await town.auditor.post(explain, {"reason": "平台扣了"})).status == 403
+    assert (await town.finance.post(explain, {"reason": "平台扣了"})).status == 200
+    assert (await town.finance.post(explain, {"reason": "平台扣了"}))["code"] == "WRONG_STATE"
 
     # The inbox: found by its order, replayed once it is stuck.
     found = await town.auditor.get(

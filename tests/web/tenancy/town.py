@@ -13,6 +13,7 @@ from livehub import database
 from livehub.accounts.models import Role
 from livehub.inbox.models import InboxDelivery, InboxMessage
 from livehub.kit import clock, ids
+from livehub.orders.statements.models import SettlementDifference, SettlementStatement
 from livehub.vouchers import codes, drops, enrolments, identity
 from livehub.vouchers import links as claim_links
 from livehub.vouchers.models import Campaign, Round, Voucher
@@ -22,6 +23,7 @@ from streamers import links as streamer_links
 from tests.factories.merchants import a_merchant, a_store
 from tests.factories.platforms import STANDARD_SECRET
 from tests.factories.rooms import House, a_broadcast, a_house, local
+from tests.factories.statements import a_file, a_row, imported, looked_at
 from tests.site import Site
 from tests.web.api.town import a_round
 from tests.web.desk.office import EVENING, Office, an_office
@@ -88,7 +90,7 @@ class Town(Struct, kw_only=True):
 
 WITHOUT_BODY = (
     "/start", "/end", "/submit", "/countersign", "/pause", "/resume", "/open", "/close", "/cancel", "/approve",
-    "/streamer-link", "/revoke", "/end-old-secrets",
+    "/streamer-link", "/revoke", "/end-old-secrets", "/import",
 )  # fmt: skip
 _ROOM = {"platform": "standard_webhooks", "account_ref": "erp", "room_ref": "room-next"}
 BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands for ours
@@ -120,6 +122,8 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/m/redemptions/<public_id:str>/refund": {"amount": "0.01", "key": "k1"},
     "/desk/shops/<shop_id:str>/accounts": {"account": "standard_webhooks erp"},
     "/desk/shops/<shop_id:str>/accounts/unbind": {"account": "standard_webhooks erp"},
+    "/api/v1/statement-differences/<difference_id:str>/explain": {"reason": "平台扣了运费险"},
+    "/desk/statements/differences/<difference_id:int>/explain": {"reason": "平台扣了运费险"},
     "/desk/shops/<shop_id:str>/evidence": {"days": "90"},
     "/desk/shops/<endpoint_id:int>/secret": {"secret": STANDARD_SECRET, "hours": "0"},
 }
@@ -186,6 +190,7 @@ async def _ours(office: Office) -> dict[str, str]:
     await enrolments.enrol(campaign.id, merchant_id=merchant.id, actor=house.officers[0], now=now)
     used, kept = [await _voucher(office, claim_link.slug, phone) for phone in (PHONE, f"{PHONE[:-1]}9")]
     redeemed = await _redeemed(office, used, merchant_id=merchant.id, store_id=store.id)
+    statement, difference = await _disputed(office)
     booking = await Booking.get(id=office.broadcast.booking_id)
     delivery = await InboxDelivery.all().order_by("id").first()
     message = await InboxMessage.all().order_by("id").first()
@@ -223,8 +228,23 @@ async def _ours(office: Office) -> dict[str, str]:
         "redemption_id": redeemed,
         "redemption": redeemed,
         "voucher": kept.public_id,
+        "statements": statement.public_id,
+        "statement_id": statement.public_id,
+        "difference_id": str(difference.id),
         "code": codes.shown(bytes(kept.code_sealed), voucher=kept.public_id),
     }
+
+
+async def _disputed(office: Office) -> tuple[SettlementStatement, SettlementDifference]:
+    """A draft that waits for its import, and what does not agree of another."""
+    centre = office.house.centre.id
+    whole = await imported(
+        a_file([a_row(ORDER, "1")]), centre_id=centre, shop=office.shop.public_id, name=SECRET
+    )
+    made = await looked_at(
+        a_file([a_row(ORDER, "2")]), centre_id=centre, shop=office.shop.public_id, name=SECRET
+    )
+    return made, await SettlementDifference.get(statement_id=whole.seen.id)
 
 
 async def _voucher(office: Office, slug: str, phone: str) -> Voucher:

@@ -1,0 +1,1 @@
+"""Platforms' settlement statements: read, kept, matched to order lines, and every difference explained."""

@@ -1,0 +1,1 @@
+"""Which column of a platform's statement says what; one file each."""

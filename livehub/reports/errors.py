@@ -1,0 +1,41 @@
+"""Refusals of closing: what is not over, not known or not looked at yet is not closed."""
+
+from __future__ import annotations
+
+from livehub.kit.errors import Conflict, Invalid
+
+
+class DayNotOver(Conflict):
+    """这一天还没有过完，不能核对。"""
+
+    code = "DAY_NOT_OVER"
+
+
+class DayPending(Conflict):
+    """还有订单没有取到金额，取到后再核对。"""
+
+    code = "DAY_PENDING"
+
+
+class MonthNotOver(Conflict):
+    """这个月还没有过完，不能关账。"""
+
+    code = "MONTH_NOT_OVER"
+
+
+class DaysNotReconciled(Conflict):
+    """还有日子没有核对，或核对后数字又变了，不能关账。"""
+
+    code = "DAYS_NOT_RECONCILED"
+
+
+class MonthClosed(Conflict):
+    """这个月已经关账了。"""
+
+    code = "MONTH_CLOSED"
+
+
+class NoSuchMonth(Invalid):
+    """没有这个月份。"""
+
+    code = "NO_SUCH_MONTH"
