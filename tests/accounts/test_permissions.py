@@ -31,6 +31,7 @@ campaign.countersign . . . f . . .
 drop.run            . s m . . . .
 voucher.redeem      . . . . . h .
 redemption.read     b s m f a h .
+redemption.refund   . . m f . h .
 ledger.read         b . m f a . .
 sales.read          b s m f a . .
 sales.assign        . s m . . . .
