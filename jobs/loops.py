@@ -24,8 +24,9 @@ from livehub.inbox import queue
 from livehub.kit import clock, leases, outbox
 from livehub.kit.heads import LOOKING_SHARE, Head
 from livehub.notices import sending
-from livehub.orders import fetching, intake
+from livehub.orders import cursors, fetching, intake
 from livehub.orders.fetching import Fetcher
+from livehub.orders.pulling import Puller
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,7 @@ FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 LONGEST_OUTAGE_WAIT_SECONDS = 2.0  # a database that comes back is noticed soon
 BEAT_SECONDS = 1.0
+PULL_SECONDS = 0.5  # a window is hours late before anybody notices half a second
 TAKE_BACK_SECONDS = 5.0  # and oftener where leases are short
 NOTE_LENGTH = 500
 
@@ -139,7 +141,7 @@ async def told_within(stop: asyncio.Event, *, seconds: float) -> bool:
     return stop.is_set()
 
 
-def every_loop(*, fetcher: Fetcher, lease_seconds: int) -> list[Loop]:
+def every_loop(*, fetcher: Fetcher, puller: Puller, lease_seconds: int) -> list[Loop]:
     """The loops of an installation."""
     take_back = _TakeBack(every_seconds=min(TAKE_BACK_SECONDS, lease_seconds / 6))
     once = _Inheritance()
@@ -153,6 +155,10 @@ def every_loop(*, fetcher: Fetcher, lease_seconds: int) -> list[Loop]:
     async def fetch() -> int:
         await once("fetch", fetching.inherit)
         return await fetcher.begin()
+
+    async def pull() -> int:
+        await once("pull", cursors.inherit)
+        return await puller.begin()
 
     async def hand_out() -> int:
         await once("outbox", outbox.inherit)
@@ -169,6 +175,7 @@ def every_loop(*, fetcher: Fetcher, lease_seconds: int) -> list[Loop]:
     return [
         Loop("intake", take_in),
         Loop("fetch", fetch),
+        Loop("pull", pull, idle_seconds=PULL_SECONDS),
         Loop("outbox", hand_out),
         Loop("notices", deliver),
         Loop("audit chain", link, idle_seconds=1.0),
@@ -179,7 +186,7 @@ class _Inheritance:
     """Before a loop takes its first rows: what a dead process held from our seat is free again."""
 
     def __init__(self) -> None:
-        self._open = {"intake", "fetch", "outbox"} if leases.has_seat() else set()
+        self._open = {"intake", "fetch", "pull", "outbox"} if leases.has_seat() else set()
 
     async def __call__(self, loop: str, inherit: Callable[[], Awaitable[int]]) -> None:
         if loop in self._open:

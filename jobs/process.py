@@ -14,6 +14,8 @@ from livehub.database import DatabaseUnavailable
 from livehub.kit import leases, logging
 from livehub.kit.lifeline import stopping
 from livehub.orders.fetching import Fetcher
+from livehub.orders.pace import Paces
+from livehub.orders.pulling import Puller
 from livehub.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -39,8 +41,9 @@ async def _work_seated(settings: Settings, stop: asyncio.Event) -> None:
         await process.start(settings)
     except DatabaseUnavailable:
         log.warning("jobs.database_away_at_start")  # every loop and tick tries again
-    fetcher = Fetcher()
-    every_loop = loops.every_loop(fetcher=fetcher, lease_seconds=settings.lease_seconds)
+    paces = Paces()  # of fetches and lists together
+    fetcher, puller = Fetcher(paces=paces), Puller(paces=paces)
+    every_loop = loops.every_loop(fetcher=fetcher, puller=puller, lease_seconds=settings.lease_seconds)
     works = [
         asyncio.create_task(loops.Loops(every_loop).run(stop)),
         asyncio.create_task(Runner(schedule.discover()).run(stop)),
@@ -59,5 +62,5 @@ async def _work_seated(settings: Settings, stop: asyncio.Event) -> None:
         for each in works:
             each.cancel()
         await asyncio.gather(*works, return_exceptions=True)
-        await fetcher.close()
+        await asyncio.gather(fetcher.close(), puller.close())
         await process.stop()

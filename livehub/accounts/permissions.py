@@ -42,6 +42,7 @@ class Permission(StrEnum):
     STATEMENT_READ = "statement.read"
     STATEMENT_IMPORT = "statement.import"
     PERIOD_CLOSE = "period.close"
+    SALES_RECONCILE = "sales.reconcile"
     WALL_READ = "wall.read"
     INBOX_READ = "inbox.read"
     INBOX_REPLAY = "inbox.replay"
@@ -97,6 +98,7 @@ _STAFF = frozenset(
         P.WALL_READ,
         P.INBOX_READ,
         P.INBOX_REPLAY,
+        P.SALES_RECONCILE,
         P.OUTBOX_READ,
         P.SHOP_READ,
         P.JOB_READ,
@@ -128,6 +130,7 @@ _FINANCE = frozenset(
         P.STATEMENT_READ,
         P.STATEMENT_IMPORT,
         P.PERIOD_CLOSE,
+        P.SALES_RECONCILE,
         P.WALL_READ,
     }
 )

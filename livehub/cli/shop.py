@@ -11,7 +11,7 @@ from livehub.accounts.actors import Actor
 from livehub.cli import finding
 from livehub.cli.working import example, run
 from livehub.kit import clock
-from livehub.orders import fetching
+from livehub.orders import cursors, fetching
 from livehub.platforms import queries, shops
 from livehub.platforms.models import EVIDENCE_FLOOR, Endpoint
 from rooms import shop_accounts
@@ -19,6 +19,7 @@ from rooms import shop_accounts
 _ADD = "livehub shop add doudian 4463798 --name 侨港海味 --bureau 商务局 --app-key 7053 --api-url https://…"
 _BIND = "livehub shop bind-account standard_webhooks erp-1 --on doudian --account 70001"
 _KEEP = "livehub shop keep-evidence doudian 4463798 --days 1095"
+_BACKFILL = "livehub shop backfill doudian 4463798 --since 2026-11-01T00:00+08:00"
 _ROTATE = "livehub shop rotate-secret doudian --until 2026-12-01T08:00+08:00"
 
 
@@ -134,11 +135,31 @@ def set_access_token(*, platform: str, endpoint: str, centre: str, token: str) -
     async def work(actor: Actor) -> int:
         door = await _endpoint(platform, endpoint, centre, actor=actor)
         await shops.set_access_token(door.id, access_token=token, actor=actor, now=clock.now())
-        return await fetching.ask_again(door.id)
+        return await fetching.ask_again(door.id) + await cursors.ask_again(door.id)
 
     given_up = run(database.atomic(work))
     again = f", and asked again for {given_up} that were given up" if given_up else ""
     click.echo(f"the platform is asked with this token from now on{again}")
+
+
+@command.command("backfill", epilog=example(_BACKFILL))
+@click.argument("platform")
+@click.argument("shop_ref")
+@click.option("--since", type=finding.INSTANT, required=True, help="From when on, with its offset.")
+def backfill(*, platform: str, shop_ref: str, since: datetime) -> None:
+    """Read a shop's orders and after-sales from its platform's lists once more, since an instant.
+
+    What is not known, or not as it is there now, is fetched; nothing is counted twice.
+    """
+
+    async def work(_: Actor) -> int:
+        found = await queries.shops_by_ref([(platform, shop_ref)])
+        if not found:
+            raise click.UsageError(f"no shop {shop_ref!r} on {platform}")
+        return await cursors.backfill(found[platform, shop_ref].id, since=since, now=clock.now())
+
+    opened = run(database.atomic(work))
+    click.echo(f"{opened} windows are read by the jobs process")
 
 
 @command.command("keep-evidence", epilog=example(_KEEP))

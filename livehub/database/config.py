@@ -26,6 +26,7 @@ MODEL_MODULES = (
     "livehub.inbox.models",
     "livehub.orders.models",
     "livehub.orders.statements.models",
+    "livehub.orders.pull_models",
     "livehub.vouchers.models",
     "livehub.vouchers.after_models",
     "livehub.reports.models",

@@ -64,6 +64,7 @@ async def compare(api: Machine, sandbox: Machine, world: Seeded, told: Told) -> 
     for shop in world.shops.values():
         await _shop(found, api, books, shop.public_id, shop.shop_ref)
     await _broadcasts(found, api, books, world, told)
+    await _reconciled(found, api, world)
     offline = await _offline(found, api, told)
     gone = (await api.get(f"{ROOT}/campaigns/{world.campaign_ref}/metrics"))["funnel"]["expired"]
     await _wall(found, api, books, told, offline, expired=gone)
@@ -91,6 +92,18 @@ async def _shop(found: Comparison, api: Machine, books: Any, shop: str, shop_ref
             found.same(f"{name} of {title} in {shop_ref}", ours.get(name, 0), row.get(theirs, 0))
     for title, row in products.items():
         found.same(f"g2_fen of {title} in {shop_ref}", row["g2_fen"], 0)
+
+
+async def _reconciled(found: Comparison, api: Machine, world: Seeded) -> None:
+    """Every shop whose platform has lists agrees with them."""
+    shops = {each["shop"]: each for each in (await api.get(f"{ROOT}/reconciliation/shops"))["items"]}
+    for shop in world.shops.values():
+        ours = shops[shop.public_id]
+        has_list = shop.platform != "standard_webhooks"
+        name = f"lists of shop {shop.shop_ref}"
+        found.same(f"{name} are read", ours["reconciled_until"] is not None, has_list)
+        hanging = (ours["windows_dead"], ours["differences_open"])
+        found.same(f"given-up windows and differences of the {name}", hanging, (0, 0))
 
 
 async def _broadcasts(found: Comparison, api: Machine, books: Any, world: Seeded, told: Told) -> None:

@@ -17,7 +17,7 @@ import msgspec
 
 from livehub import database, process
 from livehub.database.migrate import migrate
-from livehub.demo import cast, history
+from livehub.demo import cast, history, reconciling
 from livehub.demo.browser import Machine, StoryBroken
 from livehub.demo.comparing import Comparison, compare
 from livehub.demo.history import Past
@@ -25,6 +25,7 @@ from livehub.demo.processes import Processes
 from livehub.demo.scenes import Say, Scenes, Show
 from livehub.demo.seeding import Seeded, seed
 from livehub.kit import clock
+from livehub.orders import differences
 from livehub.sandbox import catalogue
 from livehub.settings import Settings
 
@@ -103,9 +104,12 @@ class Teller:
             world, sandbox_url = await self._set_up(first_day=clock.now() - timedelta(days=1))
             async with Machine(sandbox_url) as sandbox, Machine(self._url, token=world.token) as api:
                 await self._declare(sandbox, world)
+                await reconciling.hold(now=clock.now())
                 await self._processes.start_jobs()
                 await self.scenes.tell(sandbox, world)
                 await self._drained(api, sandbox)
+                await reconciling.read()
+                await self._reconciled()
                 return await compare(api, sandbox, world, self.scenes.told(world))
         finally:
             await self._tear_down()
@@ -118,10 +122,13 @@ class Teller:
                 await self._declare(sandbox, world)
                 self._introduce(world)
                 if await history.is_told(world):
+                    await reconciling.forget(now=clock.now())
                     await self._processes.start_jobs()
                 else:
+                    await reconciling.hold(now=clock.now())
                     await self._fill(sandbox, world, days=days, scale=scale)
                 show = await self.scenes.tell(sandbox, world)
+                await reconciling.read()
                 await self._keep_selling(sandbox, world, show)
         finally:
             await self._tear_down()
@@ -200,6 +207,15 @@ class Teller:
             await asyncio.sleep(0.2)
         raise StoryBroken(f"not everything was booked within {DRAIN_SECONDS} s: {board}")
 
+    async def _reconciled(self) -> None:
+        """Wait until every list was read, and what it asked for is fetched."""
+        for _ in range(DRAIN_SECONDS * 5):
+            if not await reconciling.waiting() and not await self._fetches_waiting():
+                await differences.settle(now=clock.now())
+                return
+            await asyncio.sleep(0.2)
+        raise StoryBroken(f"the platforms' lists were not read within {DRAIN_SECONDS} s")
+
     async def _fetches_waiting(self) -> int:
         row = await database.fetch_one("SELECT count(*) AS n FROM fetch_job WHERE status = 'waiting'")
         return int(row["n"]) if row else 0
@@ -212,6 +228,7 @@ class Teller:
                 "orders_per_second": 0.4,
                 "refund_rate": 0.06,
                 "duplicates": 0.1,
+                "loss": 0.05,
                 "room_ref": show.room_ref,
                 "author_ref": world.authors[show.stage_name],
                 "author_name": show.stage_name,
@@ -220,6 +237,7 @@ class Teller:
         self._say("")
         self._say(f"  领券    {self._url}/c/{show.slug}")
         self._say(f"  主播    {self._url}{show.streamer_path}（另一台设备打开需要验证码）")
+        self._say(f"  对账    {self._url}/desk/reconcile（平台丢掉百分之五的推送，每 10 分钟由清单补回）")
         self._say("验证码在 /desk/outbox 发件箱查看。按 Ctrl-C 结束。")
         await self._processes.any_ended()
         raise StoryBroken("a process of the demo ended by itself")

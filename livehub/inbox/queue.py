@@ -192,6 +192,14 @@ async def settle(outcomes: Sequence[Outcome], *, now: datetime) -> None:
         raise LeaseLost
 
 
+async def head_received_at() -> int | None:
+    """When the message came that is to be taken next, in milliseconds; None while none waits."""
+    row = await database.fetch_one(
+        "SELECT received_at FROM inbox_message WHERE status = 'received' ORDER BY next_attempt_at, id LIMIT 1"
+    )
+    return None if row is None else int(row["received_at"])
+
+
 async def bodies(delivery_ids: Collection[int]) -> dict[int, tuple[bytes, str]]:
     """Delivery id -> (its bytes, its kept headers as JSON); what was erased is missing."""
     rows = await database.with_rows(

@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +18,9 @@ from livehub import database
 from livehub.inbox import queue, recording
 from livehub.inbox.layout import Origin
 from livehub.kit import clock, leases, outgoing
+from livehub.orders import asking
 from livehub.orders.ledger import Applicable, Applied
+from livehub.orders.pace import Paces
 from livehub.orders.redaction import redacted
 from livehub.orders.state import ORDER
 from livehub.platforms import queries as platforms
@@ -124,10 +125,10 @@ class Answered(Struct, frozen=True):
 class Fetcher:
     """The calls of one process; each endpoint has a lane, so that one that hangs keeps no other waiting."""
 
-    def __init__(self, *, concurrency: int = 16) -> None:
+    def __init__(self, *, concurrency: int = 16, paces: Paces | None = None) -> None:
         self._client = outgoing.Client(connections=LANES * concurrency)
         self._concurrency = concurrency
-        self._paces: dict[int, _Pace] = {}
+        self._paces = paces or Paces()
         self._lanes: dict[int, asyncio.Task[None]] = {}
         self._begun = 0
         self._closing = False
@@ -206,8 +207,7 @@ class Fetcher:
     async def _ask(self, job: Job, endpoint: platforms.EndpointView) -> Answered:
         origin = Origin(endpoint.id, endpoint.centre_id, endpoint.platform)
         adapter = registry.get(endpoint.platform)
-        pace = self._paces.setdefault(endpoint.id, _Pace())
-        await pace.wait(endpoint.calls_per_second)
+        await self._paces.wait(endpoint)
         asked_at = clock.to_ms(clock.now())
         call = adapter.call(job.fetch(), credential=endpoint.credential, now_ms=asked_at)
         host = urlsplit(endpoint.api_base_url).netloc
@@ -216,7 +216,7 @@ class Fetcher:
         try:
             answers = [await self._send(call, endpoint, request_id=request_id)]
             for another in call.also:
-                await pace.wait(endpoint.calls_per_second)
+                await self._paces.wait(endpoint)
                 answers.append(await self._send(another, endpoint, request_id=request_id))
             raw = replies.joined(answers)
             event = msgspec.structs.replace(adapter.read_reply(job.fetch(), raw), covers_until=job.wanted_at)
@@ -247,20 +247,6 @@ class Fetcher:
 def _failed(job: Job, origin: Origin, platform: str, error: str, *, give_up: bool = False) -> Answered:
     FETCHES.labels(platform, job.kind, "failed").inc()
     return Answered(job, origin, error=error[:500], give_up=give_up)
-
-
-class _Pace:
-    """At most so many calls a second, evenly spaced."""
-
-    def __init__(self) -> None:
-        self._next = 0.0
-
-    async def wait(self, per_second: int) -> None:
-        """Return when the next call may be made."""
-        at = max(monotonic(), self._next)
-        self._next = at + 1 / max(per_second, 1)
-        if (pause := at - monotonic()) > 0:
-            await asyncio.sleep(pause)
 
 
 async def inherit() -> int:
@@ -338,6 +324,8 @@ async def _record_one(answer: Answered, *, now: datetime) -> None:
             native_type=f"fetched.{answer.job.kind}",
             now=now,
         )
+        if not answer.job.order_ref:
+            await asking.order_known(answer.job.id, answer.job.shop_id, answer.event, now=now)
         await _close(answer.job, now=now)
         return
     if answer.raw:

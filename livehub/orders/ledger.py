@@ -142,9 +142,9 @@ async def lock(facts: Iterable[Applicable], *, now: datetime) -> dict[OrderKey, 
         [(first[key].centre_id, key[0], first[key].platform, key[1], at) for key in sorted(first)],
         "INSERT INTO sales_order (centre_id, shop_id, platform, order_ref, state, contribution, revision,"
         " status,"
-        " complete, pending, over_refund, first_seen_at, g2_fen, refund_fen, buyer_key, voucher_index,"
-        " changed_at)"
-        " SELECT centre_id, shop_id, platform, order_ref, '', '', 0, 'incomplete', false, true, false, at,"
+        " complete, pending, told_at, over_refund, first_seen_at, g2_fen, refund_fen, buyer_key,"
+        " voucher_index, changed_at)"
+        " SELECT centre_id, shop_id, platform, order_ref, '', '', 0, 'incomplete', false, true, 0, false, at,"
         " 0, 0, '',"
         " '', at FROM v WHERE true ON CONFLICT (shop_id, order_ref) DO NOTHING",
     )
@@ -304,6 +304,7 @@ _ORDER_COLUMNS = {
     "status": "text",
     "complete": "boolean",
     "pending": "boolean",
+    "told_at": "bigint",
     "over_refund": "boolean",
     "first_seen_at": "bigint",
     "paid_at": "bigint",
@@ -334,6 +335,7 @@ def _order_row(order: Held, at: int) -> tuple[Any, ...]:
         state.display_status(merged),
         merged.complete,
         merged.pending,
+        merged.told_at,
         order.sums.over_refund,
         merged.first_seen,
         merged.get("paid_at"),

@@ -22,6 +22,7 @@ class SalesOrder(Model):
     status = fields.CharField(max_length=24, default="incomplete")  # for display, computed from the state
     complete = fields.BooleanField(default=False)
     pending = fields.BooleanField(default=True)  # a fetch is outstanding
+    told_at = InstantField(default=0)  # the newest update of the order itself that its platform told of
     over_refund = fields.BooleanField(default=False)
     first_seen_at = InstantField()
     paid_at = InstantField(null=True)
@@ -232,8 +233,10 @@ class FetchJob(Model):
     shop_ref = fields.CharField(max_length=64)
     order_ref = fields.CharField(max_length=64)
     ref = fields.CharField(max_length=64)
-    wanted_at = InstantField()  # business time of the newest thin message that asks
-    message_id = fields.BigIntField()  # the thin message that asked last
+    wanted_at = (
+        InstantField()
+    )  # business time of the newest update that is asked for; 0 where a list tells none
+    message_id = fields.BigIntField()  # the thin message that asked last; 0: a platform's list did
     status = fields.CharField(max_length=8)  # waiting | done | dead
     due_at = InstantField()
     attempts = fields.IntField(default=0)

@@ -63,6 +63,23 @@ class OrderState(Struct, omit_defaults=True):
         return sorted(open_keys)
 
     @property
+    def told_at(self) -> int:
+        """The newest update of the order itself that its platform told of; 0 for none."""
+        return max(self.wanted.get(ORDER, 0), self.covered.get(ORDER, 0))
+
+    def amount_of(self, key: str) -> tuple[int | None, int | None]:
+        """(update it is of, what the buyer paid or got back by an after-sale); None is unknown."""
+        if key == ORDER:
+            if self.lines is None:
+                return None, None
+            return self.lines[0][0], sum(line.buyer_paid_fen for line in self.lines[1])
+        refund = self.refunds.get(key)
+        if refund is None:
+            return None, None
+        succeeded = refund.value.status is RefundStatus.SUCCEEDED
+        return refund.version[0], refund.value.refunded_fen if succeeded else None
+
+    @property
     def pending(self) -> bool:
         """Whether a fetch is outstanding."""
         return bool(self.outstanding())

@@ -210,6 +210,56 @@ class HttpCall(Struct, frozen=True):
     also: tuple[HttpCall, ...] = ()
 
 
+class Window(Struct, frozen=True):
+    """What a shop's platform says was updated from ``start`` (included) to ``end`` (excluded), in ms."""
+
+    kind: FetchKind
+    shop_ref: str
+    start: int
+    end: int
+
+
+class Listed(Struct, frozen=True, kw_only=True):
+    """One row of a platform's list: which order or after-sale, and as much as the list tells of it."""
+
+    ref: str
+    order_ref: str = ""  # '' where a list of after-sales does not say
+    shop_ref: str = ""  # '' where the list does not say
+    updated_at: int | None = None
+    amount_fen: int | None = None  # what the buyer paid without freight; of an after-sale, what went back
+
+
+class ListPage(Struct, frozen=True):
+    """The rows of one reply, and how the next page is asked for; '' after the last."""
+
+    rows: tuple[Listed, ...]
+    following: str = ""
+
+
+class Reach(Struct, frozen=True):
+    """How far a platform's list goes: the longest window, and how old its start may be."""
+
+    span_ms: int
+    back_ms: int
+
+
+class Lister(Protocol):
+    """The lists of a platform, by time of update; a token is one shop's. Every method is pure."""
+
+    @property
+    def reaches(self) -> Mapping[FetchKind, Reach]:
+        """How far each list goes."""
+        ...
+
+    def call(self, window: Window, page: str, *, credential: Credential, now_ms: int) -> HttpCall:
+        """The request for a page of a window; '' is the first."""
+        ...
+
+    def read(self, window: Window, page: str, raw: bytes) -> ListPage:
+        """What the reply lists; raises Malformed, or ReplyRefused."""
+        ...
+
+
 class BadSignature(Exception):
     """The delivery is not the platform's: answer 401, count it, store nothing."""
 
@@ -230,6 +280,11 @@ class Adapter(Protocol):
     label: str  # 抖店
     covers: Covers
     content_type: str
+
+    @property
+    def lister(self) -> Lister | None:
+        """The platform's lists; None where it has none that ours could be compared with."""
+        ...
 
     def check_secret(self, secret: str) -> None:
         """Raise UnusableSecret when no signature of this platform can be checked with it."""

@@ -60,6 +60,7 @@ class ShopView(Struct, frozen=True, kw_only=True):
     shop_ref: str
     name: str
     evidence_days: int
+    created_at: int  # milliseconds; before that no push could tell of it
 
 
 class SecretView(Struct, frozen=True):

@@ -10,6 +10,7 @@ from livehub import database
 from livehub.accounts import chain
 from livehub.inbox.models import MessageStatus
 from livehub.kit import clock
+from livehub.orders import reconciled
 from livehub.reports import figures, leverage
 from livehub.reports.basis import Basis
 from livehub.reports.figures import Figures, Grain, Scope
@@ -63,6 +64,8 @@ class Board(Struct, frozen=True, kw_only=True):
     feeds: list[Feed]
     chain_links: int
     chain_waiting: int
+    unreconciled: int  # shops that are not reconciled with their platform for over a day
+    unreconciled_since: datetime | None  # the earliest of them
 
 
 async def board(*, centre_id: int, now: datetime) -> Board:
@@ -72,6 +75,7 @@ async def board(*, centre_id: int, now: datetime) -> Board:
     scope = Scope(centre_id=centre_id, day_from=day, day_to=day)
     centre = await database.fetch_one("SELECT name FROM centre WHERE id = $1", centre_id)
     shows = await _shows(centre_id, now=now)
+    unreconciled = await reconciled.late(centre_id=centre_id, bureaus=None, now=now)
     return Board(
         centre=centre["name"] if centre else "",
         as_of=now,
@@ -93,6 +97,8 @@ async def board(*, centre_id: int, now: datetime) -> Board:
         feeds=await feeds(centre_id=centre_id, now=now),
         chain_links=sum(head.seq for head in await chain.heads()),
         chain_waiting=await chain.tail_size(),
+        unreconciled=len(unreconciled),
+        unreconciled_since=unreconciled[0][1] if unreconciled else None,
     )
 
 

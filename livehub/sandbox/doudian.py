@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from livehub.sandbox import signatures
 from livehub.sandbox.messages import Message
 from livehub.sandbox.orders import Line, Order, Refund
 
-METHODS = {"/order/orderDetail": "order.orderDetail", "/afterSale/Detail": "afterSale.Detail"}
+METHODS = {
+    "/" + method.replace(".", "/"): method
+    for method in ("order.orderDetail", "afterSale.Detail", "order.searchList", "afterSale.List")
+}
+MOST_LISTED = 100
 CLOCK_TOLERANCE_MS = 10 * 60 * 1000
 
 _TAGS = {"created": 100, "paid": 101, "shipped": 102, "finished": 103, "cancelled": 106}
@@ -99,6 +103,48 @@ def order_detail(order: Order) -> dict[str, Any]:
     """``data`` of order.orderDetail."""
     return {
         "shop_order_detail": _order_fields(order) | {"sku_order_list": [_sku(order, x) for x in order.lines]}
+    }
+
+
+def order_list(orders: Sequence[Order], *, page: int, size: int) -> dict[str, Any]:
+    """``data`` of order.searchList: pages by number of what fits now."""
+    shown = orders[page * size : (page + 1) * size]
+    return {
+        "page": page,
+        "size": len(shown),
+        "total": len(orders),
+        "shop_order_list": [order_detail(order)["shop_order_detail"] for order in shown],
+    }
+
+
+def after_sale_list(pairs: Sequence[tuple[Order, Refund]], *, page: int, size: int) -> dict[str, Any]:
+    """``data`` of afterSale.List; its names are written otherwise than in the detail."""
+    shown = pairs[page * size : (page + 1) * size]
+    return {
+        "items": [_listed_after_sale(order, refund) for order, refund in shown],
+        "has_more": (page + 1) * size < len(pairs),
+        "page": page,
+        "size": len(shown),
+        "total": len(pairs),
+    }
+
+
+def _listed_after_sale(order: Order, refund: Refund) -> dict[str, Any]:
+    real = refund.cash_fen + refund.freight_fen if refund.succeeded_at is not None else 0
+    return {
+        "aftersale_info": {
+            "aftersale_id": refund.refund_ref,
+            "aftersale_status": _process_status(refund),
+            "aftersale_type": _KINDS[refund.kind],
+            "related_id": refund.line.line_ref,
+            "refund_status": _refund_status(refund),
+            "refund_amount": refund.applied_fen,
+            "refund_post_amount": refund.freight_fen,
+            "real_refund_amount": real if refund.moves_money else 0,
+            "apply_time": _s(refund.applied_at),
+            "update_time": _s(refund.updated_at),
+        },
+        "order_info": {"shop_order_id": order.order_ref},
     }
 
 

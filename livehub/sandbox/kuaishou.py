@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from livehub.sandbox import signatures
 from livehub.sandbox.doudian import CallRefused
@@ -13,8 +13,18 @@ from livehub.sandbox.orders import Order, Refund
 
 METHODS = {
     "/" + method.replace(".", "/"): method
-    for method in ("open.order.detail", "open.seller.order.fee.detail", "open.seller.order.refund.detail")
+    for method in (
+        "open.order.detail",
+        "open.seller.order.fee.detail",
+        "open.seller.order.refund.detail",
+        "open.order.cursor.list",
+        "open.seller.order.refund.pcursor.list",
+    )
 }
+MOST_LISTED = {"open.order.cursor.list": 50, "open.seller.order.refund.pcursor.list": 100}
+LONGEST_DAYS = {"open.order.cursor.list": 7, "open.seller.order.refund.pcursor.list": 1}
+NO_MORE = "nomore"
+T = TypeVar("T")
 CLOCK_TOLERANCE_MS = 10 * 60 * 1000
 
 _EVENTS = {
@@ -119,6 +129,33 @@ def order_detail(order: Order) -> dict[str, Any]:
         },
         "orderAddress": {"mobile": order.receiver_tel, "consignee": "收件人"},
     }
+
+
+def order_list(orders: Sequence[Order], *, size: int, cursor: str) -> dict[str, Any]:
+    """``data`` of open.order.cursor.list."""
+    shown, following = _shown([(order.updated_at, order.order_ref, order) for order in orders], size, cursor)
+    return {"orderList": [order_detail(order) for order in shown], "pageSize": size, "cursor": following}
+
+
+def refund_list(pairs: Sequence[tuple[Order, Refund]], *, size: int, cursor: str) -> dict[str, Any]:
+    """``data`` of open.seller.order.refund.pcursor.list."""
+    keyed = [(refund.updated_at, refund.refund_ref, (order, refund)) for order, refund in pairs]
+    shown, following = _shown(keyed, size, cursor)
+    return {
+        "refundOrderInfoList": [refund_detail(order, refund) for order, refund in shown],
+        "pageSize": size,
+        "pcursor": following,
+    }
+
+
+def _shown(rows: Sequence[tuple[int, str, T]], size: int, cursor: str) -> tuple[list[T], str]:
+    """A page after a cursor, and the cursor behind it."""
+    at, _, ref = cursor.partition("_")
+    after = (int(at), ref) if at.isdigit() else (0, "")
+    rest = [row for row in rows if row[:2] > after]
+    shown = rest[:size]
+    following = f"{shown[-1][0]}_{shown[-1][1]}" if len(rest) > size else NO_MORE
+    return [row[2] for row in shown], following
 
 
 def fee_detail(order: Order) -> dict[str, Any]:

@@ -16,7 +16,7 @@ BASE = "/kuaishou"
 
 
 def routes(box: Box) -> list[web.RouteDef]:
-    """The three methods under their base path."""
+    """The methods under their base path."""
 
     async def answer(request: web.Request) -> web.Response:
         try:
@@ -45,6 +45,8 @@ def _answer(box: Box, request: web.Request) -> dict[str, Any]:
     allowed = {shop.shop_ref for shop in shops if shop.access_token == query.get("access_token", "")}
     if not allowed:
         raise CallRefused(28, "access_token", "access_token 不存在")
+    if kuaishou.METHODS[path] in kuaishou.MOST_LISTED:
+        return _listed(box, kuaishou.METHODS[path], wanted, shops=allowed)
     try:
         if "refundId" in wanted:
             order, refund = box.store.refund(str(wanted["refundId"]))
@@ -58,3 +60,21 @@ def _answer(box: Box, request: web.Request) -> dict[str, Any]:
     if order.shop_ref not in allowed:
         raise CallRefused(300012, "not-found", "not an order of this shop")
     return data
+
+
+def _listed(box: Box, method: str, wanted: dict[str, Any], *, shops: set[str]) -> dict[str, Any]:
+    """A page of what was updated in a stretch of time; its length and the page's are limited."""
+    of_orders = method == "open.order.cursor.list"
+    numbers: list[Any] = [wanted.get(name) for name in ("beginTime", "endTime", "pageSize", "queryType")]
+    start, end, size, by_update = numbers
+    if not all(isinstance(each, int) for each in numbers) or by_update != 2:
+        raise CallRefused(2001, "param", "beginTime, endTime and pageSize are integers, queryType is 2")
+    if not 0 < size <= kuaishou.MOST_LISTED[method]:
+        raise CallRefused(2001, "param", f"pageSize is 1 to {kuaishou.MOST_LISTED[method]}")
+    if not 0 <= end - start <= kuaishou.LONGEST_DAYS[method] * 86_400_000:
+        raise CallRefused(2001, "param", "endTime无效")
+    span = {"start": start, "end": end}
+    cursor = str(wanted.get("cursor" if of_orders else "pcursor", ""))
+    if of_orders:
+        return kuaishou.order_list(box.store.listed(shops, **span), size=size, cursor=cursor)
+    return kuaishou.refund_list(box.store.listed_refunds(shops, **span), size=size, cursor=cursor)

@@ -113,6 +113,10 @@ class Producer:
             [messages] if self.store.shop(self.asked.shop).platform == "doudian" else [[m] for m in messages]
         )
         for pack in packs:
+            if self.asked.loss and rng.random() < self.asked.loss:
+                for message in pack:
+                    message.lost = True
+                continue
             self.runs.send_now(pack)
             if rng.random() < self.asked.duplicates:
                 self.runs.send_now(pack)

@@ -67,6 +67,11 @@ class Refund:
         return self.kind != "exchange"
 
     @property
+    def updated_at(self) -> int:
+        """The last thing that happened to it."""
+        return self.succeeded_at or self.closed_at or self.applied_at
+
+    @property
     def is_open(self) -> bool:
         """Neither succeeded nor closed yet."""
         return self.succeeded_at is None and self.closed_at is None
@@ -100,8 +105,7 @@ class Order:
     @property
     def updated_at(self) -> int:
         """The last thing that happened to the order or to one of its after-sales."""
-        ended = [r.succeeded_at or r.closed_at or r.applied_at for r in self.refunds]
-        return max([at for _, at in self.steps()] + ended)
+        return max([at for _, at in self.steps()] + [refund.updated_at for refund in self.refunds])
 
     def steps(self) -> list[tuple[str, int]]:
         """What happened to the order itself, in the order of life."""

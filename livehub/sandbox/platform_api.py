@@ -17,7 +17,7 @@ BASE = "/doudian"
 
 
 def routes(box: Box) -> list[web.RouteDef]:
-    """The two methods under their base path."""
+    """The methods under their base path."""
 
     async def answer(request: web.Request) -> web.Response:
         try:
@@ -53,6 +53,8 @@ async def _answer(box: Box, request: web.Request) -> dict[str, Any]:
     allowed = {shop.shop_ref for shop in shops if shop.access_token == request.query.get("access_token", "")}
     if not allowed:
         raise CallRefused(30001, "isv.access-token-no-existed", "access_token 不存在")
+    if path in ("/order/searchList", "/afterSale/List"):
+        return _listed(box, path, wanted, shops=allowed)
     try:
         if path == "/order/orderDetail":
             order = box.store.order(str(wanted.get("shop_order_id", "")))
@@ -65,6 +67,23 @@ async def _answer(box: Box, request: web.Request) -> dict[str, Any]:
     if order.shop_ref not in allowed:
         raise CallRefused(50002, "isv.business-failed:not-found", "not an order of this shop")
     return data
+
+
+def _listed(box: Box, path: str, wanted: dict[str, Any], *, shops: set[str]) -> dict[str, Any]:
+    """A page of what was updated in a stretch of seconds, both ends included."""
+    of_orders = path == "/order/searchList"
+    names = (
+        ("update_time_start", "update_time_end") if of_orders else ("update_start_time", "update_end_time")
+    )
+    start, end, page, size = (wanted.get(name, 0) for name in (*names, "page", "size"))
+    if not all(isinstance(each, int) for each in (start, end, page, size)) or end < start:
+        raise CallRefused(40003, "isv.invalid-parameter", "the times, page and size are integers")
+    if not 0 < size <= doudian.MOST_LISTED or page < 0:
+        raise CallRefused(40003, "isv.invalid-parameter", f"size is 1 to {doudian.MOST_LISTED}")
+    span = {"start": start * 1000, "end": end * 1000 + 999}
+    if of_orders:
+        return doudian.order_list(box.store.listed(shops, **span), page=page, size=size)
+    return doudian.after_sale_list(box.store.listed_refunds(shops, **span), page=page, size=size)
 
 
 def _shops_of_app(box: Box, app_key: str) -> list[ShopSpec]:

@@ -143,6 +143,7 @@ class LiveRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     refund_rate: Share = 0.0
     refund_after_ms: tuple[int, int] = (3_000, 20_000)
     duplicates: Share = 0.0
+    loss: Share = 0.0  # as of a push
     seconds: Annotated[float, Meta(gt=0)] | None = None
     seed: int = 0
     room_ref: Text | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from copy import deepcopy
 from random import Random
 
@@ -90,6 +90,26 @@ class Store:
         except KeyError:
             raise Refused(f"unknown refund {refund_ref}") from None
         return order, next(refund for refund in order.refunds if refund.refund_ref == refund_ref)
+
+    def listed(self, shops: Collection[str], *, start: int, end: int) -> list[Order]:
+        """Orders of these shops that were updated from ``start`` to ``end``, both included, oldest first."""
+        found = [
+            order
+            for order in self.orders.values()
+            if order.shop_ref in shops and start <= order.updated_at <= end
+        ]
+        return sorted(found, key=lambda order: (order.updated_at, order.order_ref))
+
+    def listed_refunds(self, shops: Collection[str], *, start: int, end: int) -> list[tuple[Order, Refund]]:
+        """The same of after-sales."""
+        found = [
+            (order, refund)
+            for order in self.orders.values()
+            if order.shop_ref in shops
+            for refund in order.refunds
+            if start <= refund.updated_at <= end
+        ]
+        return sorted(found, key=lambda pair: (pair[1].updated_at, pair[1].refund_ref))
 
     def books(self, *, with_orders: bool = False) -> dict[str, object]:
         """The truth in figures."""

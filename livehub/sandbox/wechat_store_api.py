@@ -13,6 +13,9 @@ from livehub.sandbox.making import Refused
 
 BASE = "/wechat_store"
 ORDER, AFTER_SALE = "/channels/ec/order/get", "/channels/ec/aftersale/getaftersaleorder"
+ORDERS, AFTER_SALES = "/channels/ec/order/list/get", "/channels/ec/aftersale/getaftersalelist"
+LONGEST_DAYS = {ORDERS: 7, AFTER_SALES: 1}
+MOST_LISTED = 100
 
 
 class CallRefused(Exception):
@@ -25,7 +28,7 @@ class CallRefused(Exception):
 
 
 def routes(box: Box) -> list[web.RouteDef]:
-    """The two methods under their base path."""
+    """The methods under their base path."""
 
     async def answer(request: web.Request) -> web.Response:
         path = request.path.removeprefix(BASE)
@@ -37,7 +40,7 @@ def routes(box: Box) -> list[web.RouteDef]:
         box.api_calls[path.removeprefix("/channels/ec/")] += 1
         return web.json_response({"errcode": 0, "errmsg": "ok", **told})
 
-    return [web.post(BASE + path, answer) for path in (ORDER, AFTER_SALE)]
+    return [web.post(BASE + path, answer) for path in (ORDER, AFTER_SALE, ORDERS, AFTER_SALES)]
 
 
 def _told(box: Box, path: str, token: str, raw: bytes) -> dict[str, Any]:
@@ -54,6 +57,8 @@ def _told(box: Box, path: str, token: str, raw: bytes) -> dict[str, Any]:
         wanted = None
     if not isinstance(wanted, dict):
         raise CallRefused(47001, "data format error")
+    if path in (ORDERS, AFTER_SALES):
+        return _listed(box, path, wanted, shops=shops)
     try:
         if path == ORDER:
             order = box.store.order(str(wanted.get("order_id", "")))
@@ -66,3 +71,32 @@ def _told(box: Box, path: str, token: str, raw: bytes) -> dict[str, Any]:
     if order.shop_ref not in shops:
         raise CallRefused(100001, "not an order of this shop")
     return told
+
+
+def _listed(box: Box, path: str, wanted: dict[str, Any], *, shops: set[str]) -> dict[str, Any]:
+    """A page of the ids of what was updated in a stretch of seconds, both ends included."""
+    start: Any
+    end: Any
+    if path == ORDERS:
+        span = wanted.get("update_time_range") or {}
+        start, end = span.get("start_time"), span.get("end_time")
+    else:
+        start, end = wanted.get("begin_update_time"), wanted.get("end_update_time")
+    size = wanted.get("page_size", MOST_LISTED)
+    if not all(isinstance(each, int) for each in (start, end, size)) or not 0 < size <= MOST_LISTED:
+        raise CallRefused(47001, "data format error")
+    if not 0 <= end - start <= LONGEST_DAYS[path] * 86_400:
+        raise CallRefused(10020211, "the time range is too long")
+    times = {"start": start * 1000, "end": end * 1000 + 999}
+    if path == ORDERS:
+        rows = [(order.updated_at, order.order_ref) for order in box.store.listed(shops, **times)]
+    else:
+        rows = [
+            (refund.updated_at, refund.refund_ref) for _, refund in box.store.listed_refunds(shops, **times)
+        ]
+    at, _, ref = str(wanted.get("next_key", "")).partition("_")
+    rest = [row for row in rows if row > (int(at) if at.isdigit() else 0, ref)]
+    shown = rest[:size]
+    more = {"has_more": len(rest) > size, "next_key": f"{shown[-1][0]}_{shown[-1][1]}" if shown else ""}
+    name = "order_id_list" if path == ORDERS else "after_sale_order_id_list"
+    return {name: [ref for _, ref in shown], **more}

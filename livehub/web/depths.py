@@ -46,6 +46,12 @@ FIGURES: dict[str, tuple[str, tuple[str, ...]]] = {
     "livehub_outbox_oldest_seconds": ("Age of the oldest fact that waits", ()),
     "livehub_fetch_jobs": ("Fetches that are not done", ("status",)),
     "livehub_fetch_oldest_seconds": ("How long the oldest fetch is overdue", ()),
+    "livehub_list_windows": ("Windows of platforms' lists that are not done", ("platform", "status")),
+    "livehub_reconciled_age_seconds": (
+        "Since the instant up to which a shop is reconciled with its platform's lists",
+        ("platform", "shop"),
+    ),
+    "livehub_reconciliation_open": ("Differences that nobody explained", ("platform", "kind")),
     "livehub_notices_waiting": ("Messages to people that are not sent", ()),
     "livehub_loop_beat_seconds": ("Since the last sign of life of a loop", ("loop",)),
     "livehub_loop_failing_rounds": ("Rounds of a loop that failed in a row", ("loop",)),
@@ -173,6 +179,26 @@ async def _fetches() -> AsyncIterator[Sample]:
             yield "livehub_fetch_oldest_seconds", (), age
 
 
+async def _lists() -> AsyncIterator[Sample]:
+    for row in await database.fetch(
+        "SELECT s.platform AS platform, c.status AS status, count(*) AS n FROM sync_cursor c"
+        " JOIN shop s ON s.id = c.shop_id WHERE c.status IN ('waiting', 'dead') GROUP BY s.platform, c.status"
+    ):
+        yield "livehub_list_windows", (row["platform"], row["status"]), int(row["n"])
+    for row in await database.fetch(
+        "SELECT s.platform AS platform, s.public_id AS shop,"
+        f" {database_now()} - min(m.reconciled_until) AS age FROM sync_mark m"
+        " JOIN shop s ON s.id = m.shop_id JOIN endpoint e ON e.id = s.endpoint_id"
+        " WHERE NOT e.disabled GROUP BY s.platform, s.public_id"
+    ):
+        yield "livehub_reconciled_age_seconds", (row["platform"], row["shop"]), int(row["age"]) / 1000
+    for row in await database.fetch(
+        "SELECT s.platform AS platform, d.kind AS kind, count(*) AS n FROM sync_difference d"
+        " JOIN shop s ON s.id = d.shop_id WHERE d.status = 'open' GROUP BY s.platform, d.kind"
+    ):
+        yield "livehub_reconciliation_open", (row["platform"], row["kind"]), int(row["n"])
+
+
 async def _notices() -> AsyncIterator[Sample]:
     n, _ = await _queue("notice", "state = 'waiting'", "created_at")
     yield "livehub_notices_waiting", (), n
@@ -232,6 +258,7 @@ _QUESTIONS: tuple[Any, ...] = (
     _recent_messages,
     _outbox,
     _fetches,
+    _lists,
     _notices,
     _loops,
     _jobs,

@@ -68,6 +68,8 @@ def present(board: wall.Board) -> dict[str, Any]:
         "on_time_of": board.on_time_of,
         "chain_links": board.chain_links,
         "chain_waiting": board.chain_waiting,
+        "unreconciled": board.unreconciled,
+        "unreconciled_since": board.unreconciled_since,
         "redeemed_fen": board.funds.redeemed_fen,
         "committed_fen": board.funds.committed_fen,
         "budget_fen": board.funds.budget_fen,

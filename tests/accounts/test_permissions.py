@@ -39,6 +39,7 @@ statement.read      . . m f a . .
 statement.import    . . . f . . .
 period.close        . . . f . . .
 wall.read           b s m f a . .
+sales.reconcile     . s m f . . .
 inbox.read          . s m . a . .
 inbox.replay        . s m . . . .
 evidence.open       . . . . a . .

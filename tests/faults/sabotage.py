@@ -78,7 +78,7 @@ def points() -> dict[str, tuple[Any, str, Callable[[str, Function], Function]]]:
     """Name of the point -> the function there, and on which side of it the point is."""
     from livehub.inbox import queue  # noqa: PLC0415 -- after the supervisor has said where figures go
     from livehub.kit import group_commit, outbox  # noqa: PLC0415 -- as above
-    from livehub.orders import fetching, intake, ledger, rollup  # noqa: PLC0415 -- as above
+    from livehub.orders import cursors, fetching, intake, ledger, listings, rollup  # noqa: PLC0415 -- as above
     from livehub.vouchers import matching  # noqa: PLC0415 -- as above
 
     commit = group_commit.GroupCommit
@@ -92,6 +92,10 @@ def points() -> dict[str, tuple[Any, str, Callable[[str, Function], Function]]]:
         "fetch.after_reply": (fetching, "_record", before),
         "fetch.before_commit": (fetching, "_close", after),
         "fetch.after_commit": (fetching, "_record", after),
+        "pull.after_lease": (cursors, "lease", after),
+        "pull.after_reply": (listings, "record", before),
+        "pull.before_commit": (listings, "record", after),
+        "pull.after_page": (cursors, "move_on", after),
         "outbox.after_lease": (outbox, "_lease", after),
         "outbox.before_commit": (matching, "_redeem", after),
         "outbox.after_commit": (outbox, "_deliver", after),

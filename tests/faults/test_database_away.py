@@ -13,6 +13,7 @@ from jobs import loops
 from jobs.loops import Loops
 from livehub import database, process
 from livehub.orders.fetching import Fetcher
+from livehub.orders.pulling import Puller
 from livehub.platforms.models import Endpoint
 from livehub.settings import Settings
 from tests.factories.accounts import a_bureau
@@ -41,7 +42,9 @@ async def test_the_loops_go_on_after_an_outage(settings: Settings) -> None:
 async def working(settings: Settings) -> AsyncIterator[Loops]:
     """Every loop of the jobs process, in this one."""
     fetcher, stop = Fetcher(), asyncio.Event()
-    every = Loops(loops.every_loop(fetcher=fetcher, lease_seconds=30), first_wait_seconds=0.05)
+    every = Loops(
+        loops.every_loop(fetcher=fetcher, puller=Puller(), lease_seconds=30), first_wait_seconds=0.05
+    )
     await process.start(settings)
     running = asyncio.create_task(every.run(stop))
     try:

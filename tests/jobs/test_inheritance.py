@@ -17,6 +17,7 @@ from livehub.inbox import queue, receiving
 from livehub.kit import leases, outbox
 from livehub.orders import fetching
 from livehub.orders.fetching import Fetcher
+from livehub.orders.pulling import Puller
 from livehub.settings import Settings
 from tests.conftest import ROOT
 from tests.factories.orders import World, a_world
@@ -129,7 +130,10 @@ async def test_a_loop_inherits_before_its_first_lease_and_not_again(db: Settings
         await queue.lease(limit=1, seconds=30)
     with leases.seated(db.data_dir / "seats"):
         fetcher = Fetcher()
-        every = {each.name: each.step for each in loops.every_loop(fetcher=fetcher, lease_seconds=30)}
+        every = {
+            each.name: each.step
+            for each in loops.every_loop(fetcher=fetcher, puller=Puller(), lease_seconds=30)
+        }
         assert await every["intake"]() == 1
 
         await receiving.store([arrival(world, "o2", 1, told("paid", PAID))])

@@ -11,6 +11,7 @@ from jobs.loops import Health, Loop, Loops
 from jobs.models import LoopBeat
 from livehub.database import DatabaseUnavailable
 from livehub.orders.fetching import Fetcher
+from livehub.orders.pulling import Puller
 from livehub.settings import Settings
 
 
@@ -98,11 +99,11 @@ async def test_a_stop_lets_the_batch_in_hand_finish() -> None:
 
 async def test_every_loop_runs_on_an_empty_installation(db: Settings) -> None:
     fetcher = Fetcher()
-    running = Loops(loops.every_loop(fetcher=fetcher, lease_seconds=30))
+    running = Loops(loops.every_loop(fetcher=fetcher, puller=Puller(), lease_seconds=30))
 
     await run_for(running, 1.3)
     await fetcher.close()
 
-    names = ["intake", "fetch", "outbox", "notices", "audit chain"]
+    names = ["intake", "fetch", "pull", "outbox", "notices", "audit chain"]
     assert {name: running.health[name].note for name in names} == dict.fromkeys(names, "")
     assert sorted(await LoopBeat.all().values_list("name", flat=True)) == sorted(names)

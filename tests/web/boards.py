@@ -32,10 +32,10 @@ def an_empty_board() -> dict[str, Any]:
     counts = (
         "on_air late conflicts chain_links chain_waiting on_time on_time_of redeemed_fen committed_fen budget_fen "
         "g3_fen g2_fen pending orders refunded_orders claimed redeemed "
-        "left curve_max_fen"
+        "left curve_max_fen unreconciled"
     )
     return dict.fromkeys(counts.split(), 0) | {
         "pulled": leverage.of_row(None), "drill": True, "centre": "北海直播消费促进中心", "as_of": AT, "day": "2026-03-06",
-        "lag_seconds": None, "curve": [], "towns": [], "streamers": [], "products": [],
+        "lag_seconds": None, "unreconciled_since": None, "curve": [], "towns": [], "streamers": [], "products": [],
         "platforms": [],
     }  # fmt: skip

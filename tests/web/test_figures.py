@@ -16,6 +16,7 @@ from livehub.orders import intake
 from livehub.platforms.models import Endpoint
 from livehub.web import depths
 from tests.factories.accounts import a_bureau
+from tests.factories.differences import a_difference
 from tests.factories.platforms import DOUDIAN_SECRET, a_shop, an_endpoint
 from tests.site import Site
 
@@ -95,7 +96,8 @@ async def test_the_figures_follow_what_happens(client: Site) -> None:
 async def test_every_figure_of_the_database_is_told_once_there_is_something(client: Site) -> None:
     bureau = await a_bureau()
     endpoint = await an_endpoint(bureau)
-    await a_shop(bureau, endpoint=endpoint, shop_ref="900001")
+    shop = await a_shop(bureau, endpoint=endpoint, shop_ref="900001")
+    await a_difference(shop)
     await push(client, endpoint, shop=900001, order=1)
     await intake.run_once(now=clock.now(), lease_seconds=30)
     await push(client, endpoint, shop=900001, order=2)

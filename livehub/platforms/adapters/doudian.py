@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from livehub.platforms import business_time, scan, thin
-from livehub.platforms.adapters import doudian_replies
+from livehub.platforms.adapters import doudian_calls, doudian_lists, doudian_replies
 from livehub.platforms.adapters.doudian_replies import STATUSES
 from livehub.platforms.contract import (
     BadSignature,
@@ -122,10 +122,10 @@ TAGS = {
 }
 TIMES = tuple(name for name in Data.__struct_fields__ if name.endswith("_time"))
 
-# Fetch kind -> method, path and the name of the one business parameter.
+# Fetch kind -> method and the name of the one business parameter.
 METHODS = {
-    FetchKind.ORDER: ("order.orderDetail", "/order/orderDetail", "shop_order_id"),
-    FetchKind.REFUND: ("afterSale.Detail", "/afterSale/Detail", "after_sale_id"),
+    FetchKind.ORDER: ("order.orderDetail", "shop_order_id"),
+    FetchKind.REFUND: ("afterSale.Detail", "after_sale_id"),
 }
 
 _PLAIN = msgspec.json.Decoder(list[Plain])
@@ -144,6 +144,7 @@ class Doudian:
     label = "抖店"
     covers = Covers.BODY
     content_type = "application/json"
+    lister = doudian_lists.LISTER
 
     def check_secret(self, secret: str) -> None:
         """Any text the open platform shows as app_secret; white space means a bad copy."""
@@ -223,22 +224,8 @@ class Doudian:
 
     def call(self, fetch: Fetch, *, credential: Credential, now_ms: int) -> HttpCall:
         """Sign with the first of the active secrets, which is the newest."""
-        method, path, parameter = METHODS[fetch.kind]
-        body = msgspec.json.encode({parameter: fetch.ref}, order="sorted")
-        stamp = str(now_ms // 1000)
-        text = f"app_key{credential.app_key}method{method}param_json{body.decode()}timestamp{stamp}v2"
-        secret = credential.secrets[0]
-        sign = hmac.new(_bytes(secret), _bytes(secret + text + secret), hashlib.sha256).hexdigest()
-        query = {
-            "app_key": credential.app_key,
-            "method": method,
-            "access_token": credential.access_token,
-            "timestamp": stamp,
-            "v": "2",
-            "sign": sign,
-            "sign_method": "hmac-sha256",
-        }
-        return HttpCall("POST", path, query, {"content-type": self.content_type}, body)
+        method, parameter = METHODS[fetch.kind]
+        return doudian_calls.signed(method, {parameter: fetch.ref}, credential=credential, now_ms=now_ms)
 
     def read_reply(self, fetch: Fetch, raw: bytes) -> Event:
         """A complete order or after-sale, see doudian_replies.py."""

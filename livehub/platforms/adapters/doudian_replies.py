@@ -172,13 +172,19 @@ _AFTER_SALE = msgspec.json.Decoder(AfterSaleReply)
 
 def read(fetch: Fetch, raw: bytes) -> Event:
     """The complete event of a reply; Malformed, or ReplyRefused with whether to ask again."""
+    data = data_of(raw)
+    if fetch.kind is FetchKind.ORDER:
+        return _order_event(fetch, decode(_ORDER, data).shop_order_detail)
+    return _after_sale_event(fetch, decode(_AFTER_SALE, data))
+
+
+def data_of(raw: bytes) -> Raw:
+    """What a reply of success carries; Malformed, or ReplyRefused with whether to ask again."""
     scan.refuse_unsafe(raw)
     envelope = decode(_ENVELOPE, raw)
     if str(envelope.code) != SUCCESS:
         raise _refusal(envelope)
-    if fetch.kind is FetchKind.ORDER:
-        return _order_event(fetch, decode(_ORDER, envelope.data).shop_order_detail)
-    return _after_sale_event(fetch, decode(_AFTER_SALE, envelope.data))
+    return envelope.data
 
 
 def _refusal(envelope: Envelope) -> ReplyRefused:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from msgspec import Struct
 
 from livehub.platforms import business_time, scan, thin
-from livehub.platforms.adapters import kuaishou_replies
+from livehub.platforms.adapters import kuaishou_calls, kuaishou_lists, kuaishou_replies
 from livehub.platforms.adapters.kuaishou_replies import MONEY_BACK, SUCCEEDED
 from livehub.platforms.contract import (
     BadSignature,
@@ -114,6 +114,7 @@ class Kuaishou:
     label = "快手小店"
     covers = Covers.NONE
     content_type = "application/json"
+    lister = kuaishou_lists.LISTER
 
     def check_secret(self, secret: str) -> None:
         """signSecret, a colon, and the base64 of 16, 24 or 32 bytes: the key of the messages."""
@@ -283,23 +284,9 @@ def _provider_ts(message: Message) -> int:
 
 
 def _call(method: str, parameter: str, number: str, credential: Credential, now_ms: int) -> HttpCall:
-    """GET, everything in the query; the signature is over the parameters before they are escaped."""
+    """A call whose one parameter is a number, written as one where it is one."""
     value = int(number) if number.isascii() and number.isdigit() and len(number) < 20 else number
-    query = {
-        "access_token": credential.access_token,
-        "appkey": credential.app_key,
-        "method": method,
-        "param": msgspec.json.encode({parameter: value}).decode(),
-        "signMethod": "HMAC_SHA256",
-        "timestamp": str(now_ms),
-        "version": "1",
-    }
-    sign_secret = credential.secrets[0].partition(":")[0]
-    text = "&".join(f"{name}={query[name]}" for name in sorted(query)) + f"&signSecret={sign_secret}"
-    sign = hmac.digest(sign_secret.encode(), text.encode(errors="replace"), "sha256")
-    return HttpCall(
-        "GET", "/" + method.replace(".", "/"), query | {"sign": b64encode(sign).decode()}, {}, b""
-    )
+    return kuaishou_calls.signed(method, {parameter: value}, credential=credential, now_ms=now_ms)
 
 
 ADAPTER = Kuaishou()

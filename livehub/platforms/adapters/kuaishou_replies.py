@@ -142,12 +142,13 @@ _AFTER_SALE = msgspec.json.Decoder(AfterSale)
 def read(fetch: Fetch, raw: bytes) -> Event:
     """The complete event of a reply; Malformed, or ReplyRefused with whether to ask again."""
     if fetch.kind is FetchKind.REFUND:
-        return _after_sale_event(fetch, decode(_AFTER_SALE, _data(raw)))
-    order, fees = (_data(each) for each in replies.parted(raw, count=2))
+        return _after_sale_event(fetch, decode(_AFTER_SALE, data_of(raw)))
+    order, fees = (data_of(each) for each in replies.parted(raw, count=2))
     return _order_event(fetch, decode(_DETAIL, order), decode(_FEES, fees))
 
 
-def _data(reply: bytes) -> Raw:
+def data_of(reply: bytes) -> Raw:
+    """What a reply of success carries; Malformed, or ReplyRefused with whether to ask again."""
     scan.refuse_unsafe(reply)
     envelope = decode(_ENVELOPE, reply)
     if envelope.result == OK:

@@ -64,6 +64,7 @@ class StandardWebhooks:
     label = "标准 Webhook"
     covers = Covers.BODY
     content_type = "application/json"
+    lister = None  # the specification has deliveries alone
 
     def check_secret(self, secret: str) -> None:
         """whsec_ and the base64 of 24 to 64 bytes."""

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from livehub.platforms import business_time, plain_xml, scan, thin
 from livehub.platforms.adapters import wechat_store_envelope as envelope
+from livehub.platforms.adapters import wechat_store_lists
 from livehub.platforms.adapters import wechat_store_replies as replies
 from livehub.platforms.contract import (
     BadSignature,
@@ -127,6 +128,7 @@ class WechatStore:
     label = "微信小店"
     covers = Covers.ENCRYPT_FIELD
     content_type = "text/plain"
+    lister = wechat_store_lists.LISTER
     signed_query = ("timestamp", "nonce", "msg_signature")
 
     def check_secret(self, secret: str) -> None:

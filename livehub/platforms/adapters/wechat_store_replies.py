@@ -185,13 +185,19 @@ _AFTER_SALE = msgspec.json.Decoder(AfterSale)
 
 def read(fetch: Fetch, raw: bytes) -> Event:
     """The complete event of a reply; Malformed, or ReplyRefused with whether to ask again."""
+    envelope = succeeded(raw)
+    if fetch.kind is FetchKind.ORDER:
+        return _order_event(fetch, decode(_ORDER, envelope.order))
+    return _after_sale_event(fetch, decode(_AFTER_SALE, envelope.after_sale_order))
+
+
+def succeeded(raw: bytes) -> Envelope:
+    """A reply of success; Malformed, or ReplyRefused with whether to ask again."""
     scan.refuse_unsafe(raw)
     envelope = decode(_ENVELOPE, raw)
     if envelope.errcode:
         raise _refusal(envelope)
-    if fetch.kind is FetchKind.ORDER:
-        return _order_event(fetch, decode(_ORDER, envelope.order))
-    return _after_sale_event(fetch, decode(_AFTER_SALE, envelope.after_sale_order))
+    return envelope
 
 
 def _refusal(envelope: Envelope) -> ReplyRefused:
@@ -304,7 +310,8 @@ _ADDED = ("quantity", *(name for name in Line.__struct_fields__ if name.endswith
 
 def _after_sale_event(fetch: Fetch, info: AfterSale) -> Event:
     _same("after_sale_order_id", required(info.after_sale_order_id, field="after_sale_order_id"), fetch.ref)
-    _same("order_id", required(info.order_id, field="order_id"), fetch.order_ref)
+    order_ref = required(info.order_id, field="order_id")
+    _same("order_id", order_ref, fetch.order_ref or order_ref)  # a list tells no order of an after-sale
     updated_at = _updated(info.update_time)
     status = AFTER_SALES.get(info.status, RefundStatus.AGREED)
     succeeded = status is RefundStatus.SUCCEEDED
@@ -327,7 +334,7 @@ def _after_sale_event(fetch: Fetch, info: AfterSale) -> Event:
     return Event(
         type=REFUND_TYPES.get(status, EventType.REFUND_UPDATED),
         shop_ref=fetch.shop_ref,
-        order_ref=fetch.order_ref,
+        order_ref=order_ref,
         refund_ref=fetch.ref,
         status_at=updated_at,
         refunds=(snapshot,),

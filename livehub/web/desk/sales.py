@@ -14,6 +14,7 @@ from sanic.response import HTTPResponse
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, bureau_scope
 from livehub.kit import clock
+from livehub.orders import reconciled
 from livehub.reports import broadcasts, drill, figures, periods
 from livehub.reports.basis import Axis, Basis
 from livehub.reports.broadcasts import Where
@@ -137,6 +138,7 @@ async def show(request: Request, actor: Actor) -> HTTPResponse:
         lines_href={basis: _lines_href(given, query, basis=basis) for basis in Basis},
         narrowings=await narrowings_of(query, given, scope),
         day_states=await _day_states(query, actor, now=now),
+        unreconciled=await reconciled.late(centre_id=scope.centre_id, bureaus=scope.bureaus, now=now),
     )
 
 

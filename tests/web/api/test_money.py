@@ -19,6 +19,7 @@ from livehub.orders import intake
 from livehub.vouchers import enrolments
 from livehub.vouchers.models import Campaign, Round
 from tests.factories.accounts import a_bureau
+from tests.factories.differences import a_difference
 from tests.factories.statements import a_file, a_row
 from tests.web.api.callers import Caller, a_caller, document
 from tests.web.api.town import (
@@ -33,6 +34,25 @@ from tests.web.api.town import (
     follow,
     push,
 )
+
+
+async def what_differs_is_explained(town: Town) -> None:
+    """平台对账: the shops, a shop's days, its differences, and saying why."""
+    await a_difference(town.shop)
+    (shop,) = (await town.officer.get("/reconciliation/shops"))["items"]
+    assert (shop["why_not"], shop["differences_open"]) == ("no_list", 1)
+    (day,) = (await town.officer.get(f"/reconciliation/shops/{shop['shop']}/days"))["items"]
+    assert (day["amount"], day["open"]) == (1, 1)
+    days = f"/reconciliation/shops/{shop['shop']}/days"
+    assert (await town.officer.get(days, to="0001-01-05")).status == 422
+    assert (await town.officer.get("/reconciliation/differences", status="closed"))["total"] == 0
+    (difference,) = (await town.officer.get("/reconciliation/differences", kind="amount"))["items"]
+    path = f"/reconciliation/differences/{difference['id']}/explain"
+    said = {"reason": "price_changed", "note": "客服确认平台改过价"}
+    assert (await town.officer.post(path, said)).status == 403
+    assert (await town.manager.post(path, {**said, "reason": "none"})).status == 422
+    assert (await town.manager.post(path, said))["status"] == "explained"
+    assert (await town.manager.post(path, said)).status == 409
 
 
 async def test_every_call_of_the_document_works(town: Town) -> None:
@@ -168,6 +188,8 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
         by_whom = town.manager if verb == "reject" else town.officer
         await by_whom.post(f"/bookings/{asked['id']}/{verb}", more)
         await town.officer.get(f"/bookings/{asked['id']}")
+
+    await what_differs_is_explained(town)
 
     every = {each["operationId"] for path in document()["paths"].values() for each in path.values()}
     assert every - Caller.called == set()

@@ -13,6 +13,7 @@ from livehub import database
 from livehub.accounts.models import Role
 from livehub.inbox.models import InboxDelivery, InboxMessage
 from livehub.kit import clock, ids
+from livehub.orders.pull_models import SyncCursor, SyncDifference
 from livehub.orders.statements.models import SettlementDifference, SettlementStatement
 from livehub.vouchers import codes, drops, enrolments, identity
 from livehub.vouchers import links as claim_links
@@ -20,6 +21,7 @@ from livehub.vouchers.models import Campaign, Round, Voucher
 from rooms import rundown
 from rooms.models import Booking, Broadcast
 from streamers import links as streamer_links
+from tests.factories.differences import a_difference, a_found
 from tests.factories.merchants import a_merchant, a_store
 from tests.factories.platforms import STANDARD_SECRET
 from tests.factories.rooms import House, a_broadcast, a_house, local
@@ -89,6 +91,7 @@ class Town(Struct, kw_only=True):
 
 
 WITHOUT_BODY = (
+    "/again",
     "/start", "/end", "/submit", "/countersign", "/pause", "/resume", "/open", "/close", "/cancel", "/approve",
     "/streamer-link", "/revoke", "/end-old-secrets", "/import",
 )  # fmt: skip
@@ -124,6 +127,9 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/desk/shops/<shop_id:str>/accounts/unbind": {"account": "standard_webhooks erp"},
     "/api/v1/statement-differences/<difference_id:str>/explain": {"reason": "平台扣了运费险"},
     "/desk/statements/differences/<difference_id:int>/explain": {"reason": "平台扣了运费险"},
+    "/desk/reconcile/differences/<found_id:str>/explain": {"reason": "other", "note": "没有理由"},
+    "/desk/reconcile/windows/<window_id:int>/drop": {"reason": "没有理由"},
+    "/api/v1/reconciliation/differences/<found_id:str>/explain": {"reason": "other", "note": "没有理由"},
     "/desk/shops/<shop_id:str>/evidence": {"days": "90"},
     "/desk/shops/<endpoint_id:int>/secret": {"secret": STANDARD_SECRET, "hours": "0"},
 }
@@ -191,6 +197,7 @@ async def _ours(office: Office) -> dict[str, str]:
     used, kept = [await _voucher(office, claim_link.slug, phone) for phone in (PHONE, f"{PHONE[:-1]}9")]
     redeemed = await _redeemed(office, used, merchant_id=merchant.id, store_id=store.id)
     statement, difference = await _disputed(office)
+    window, found = await _compared(office)
     booking = await Booking.get(id=office.broadcast.booking_id)
     delivery = await InboxDelivery.all().order_by("id").first()
     message = await InboxMessage.all().order_by("id").first()
@@ -219,6 +226,8 @@ async def _ours(office: Office) -> dict[str, str]:
         "order_ref": ORDER,
         "line": f"{office.shop.public_id}/{ORDER}/{ORDER}-1",
         "endpoint_id": str(office.endpoint.id),
+        "found_id": found,
+        "window_id": window,
         "delivery_id": str(delivery.id),
         "message_id": str(message.id),
         "link_id": str(link.link_id),
@@ -252,6 +261,13 @@ async def _voucher(office: Office, slug: str, phone: str) -> Voucher:
     desk = office.site.app.ctx.claim_desk
     claimed = await desk.claim(slug, claimant=claimant, key=ids.token(), now=clock.now())
     return await Voucher.get(public_id=claimed.voucher)
+
+
+async def _compared(office: Office) -> tuple[str, str]:
+    """A window that was given up, and a difference that nobody explained."""
+    await a_difference(office.shop, a_found(ref=ORDER, order_ref=ORDER, ours_fen=PAID_FEN))
+    await database.execute("UPDATE sync_cursor SET status = 'dead'")
+    return str((await SyncCursor.get()).id), (await SyncDifference.get()).public_id
 
 
 async def _redeemed(office: Office, voucher: Voucher, *, merchant_id: int, store_id: int) -> str:
