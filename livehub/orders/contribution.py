@@ -238,6 +238,19 @@ class _Share(Struct, frozen=True):
     count: int
 
 
+def is_all_refunded(state: OrderState) -> bool:
+    """Whether nothing of an order's G2 is left."""
+    lines = state.lines[1] if state.lines else ()
+    shares = _refunded_by_line(state, lines)
+    return bool(lines) and all(
+        sum(share.g2 for share in of) >= _g2(line) for line, of in zip(lines, shares, strict=True)
+    )
+
+
+def _g2(line: Line) -> int:
+    return line.buyer_paid_fen + line.platform_disc_fen + line.other_disc_fen + line.voucher_subsidy_fen
+
+
 def _refunded_by_line(state: OrderState, lines: tuple[Line, ...]) -> list[list[_Share]]:
     """Shares of each line, in the order in which the refunds succeeded.
 
@@ -257,7 +270,7 @@ def _refunded_by_line(state: OrderState, lines: tuple[Line, ...]) -> list[list[_
             line = lines[i]
             cash_so_far[i] += cash
             units_so_far[i] += units
-            g2 = line.buyer_paid_fen + line.platform_disc_fen + line.other_disc_fen + line.voucher_subsidy_fen
+            g2 = _g2(line)
             if line.buyer_paid_fen:
                 until_now = g2 * cash_so_far[i] // line.buyer_paid_fen
             else:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from livehub import database
 from livehub.accounts import audit
 from livehub.accounts.actors import Actor
-from livehub.inbox import layout
+from livehub.inbox import barrier, layout
 from livehub.inbox.models import MessageStatus
 from livehub.orders import contribution, folding, ledger, mending, rollup, state
 from livehub.orders.contribution import Contribution
@@ -140,6 +140,7 @@ async def _settle(keys: Sequence[str], found: Refolded, *, apply: bool, now: dat
 
 async def _make_anew(keys: Sequence[str], found: Refolded, *, now: datetime) -> None:
     """Lock the orders, fold them once more and book the difference; in the current transaction."""
+    await barrier.enter()
     facts = await _applicable(keys)
     before = {order.id for order in (await _kept(keys)).values()}
     locked = await ledger.lock(facts, now=now)

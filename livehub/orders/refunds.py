@@ -20,6 +20,7 @@ class Returned(Struct, frozen=True):
 
     buyer_paid_fen: int
     parts: tuple[GivenBack, ...]
+    is_whole: bool  # nothing of the order is left, also where the buyer had paid nothing
 
 
 async def of(order_id: int) -> Returned:
@@ -33,4 +34,5 @@ async def of(order_id: int) -> Returned:
         parts=tuple(
             GivenBack(each.refund_ref, each.refunded_fen or 0) for each in contribution.succeeded(known)
         ),
+        is_whole=contribution.is_all_refunded(known),
     )

@@ -13,6 +13,7 @@ from livehub.kit import clock
 from livehub.kit.errors import NotFound
 from livehub.kit.paging import Page, window
 from livehub.vouchers import funnel, kinds, ledger, leverage, queries
+from livehub.vouchers.enrolments import OFFLINE
 from livehub.vouchers.funnel import Funnel
 from livehub.vouchers.kinds import Kind
 from livehub.vouchers.leverage import Leverage
@@ -72,7 +73,7 @@ class Used(Struct, frozen=True, kw_only=True):
     at: datetime
     merchant: str
     order_no: str
-    order_id: str  # the order's row id as text, '' while sales do not know it
+    order_ref: str  # by which sales know the order, '' while they do not
     shop: str  # public id of the order's shop, '' at a merchant's till
     order_fen: int
     subsidy_fen: int
@@ -253,11 +254,12 @@ async def _late(campaign_id: int, limit: int = 20) -> list[Late]:
 
 async def _redemptions(campaign_id: int, limit: int = 20) -> list[Used]:
     rows = await database.fetch(
-        "SELECT r.public_id, r.at, coalesce(m.name, s.name, '') AS merchant, r.order_no, o.id AS order_id,"
+        "SELECT r.public_id, r.at, coalesce(m.name, s.name, '') AS merchant, r.order_no, o.order_ref,"
         " coalesce(s.public_id, '') AS shop,"
         " r.order_fen, r.subsidy_fen, r.refunded_fen, r.recovered_fen, r.state FROM redemption r"
         " LEFT JOIN merchant m ON m.id = r.merchant_id LEFT JOIN shop s ON s.id = r.shop_id"
-        " LEFT JOIN sales_order o ON o.shop_id = r.shop_id AND o.order_ref = r.order_no"
+        " LEFT JOIN sales_order o ON o.shop_id = r.shop_id"
+        f" AND o.order_ref = CASE r.platform WHEN '{OFFLINE}' THEN r.public_id ELSE r.order_no END"
         f" WHERE r.campaign_id = $1 ORDER BY r.at DESC, r.id DESC LIMIT {int(limit)}",
         campaign_id,
     )
@@ -267,7 +269,7 @@ async def _redemptions(campaign_id: int, limit: int = 20) -> list[Used]:
             at=clock.from_ms(row["at"]),
             merchant=row["merchant"],
             order_no=row["order_no"],
-            order_id=str(row["order_id"] or ""),
+            order_ref=row["order_ref"] or "",
             shop=row["shop"],
             order_fen=row["order_fen"],
             subsidy_fen=row["subsidy_fen"],

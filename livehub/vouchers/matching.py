@@ -14,6 +14,7 @@ from livehub.orders import reattribution
 from livehub.orders.facts import OrderVoucherSeen
 from livehub.vouchers import arithmetic, holdings, hot, ledger, redeem_rows, refund_matching, refusals
 from livehub.vouchers.eligibility import Refusal
+from livehub.vouchers.enrolments import OFFLINE
 from livehub.vouchers.holdings import Holding
 from livehub.vouchers.models import Account, VoucherState
 
@@ -132,12 +133,13 @@ async def _redeem(holding: Holding, fact: OrderVoucherSeen, *, subsidy_fen: int,
 
 async def _is_redeemed_by(holding: Holding, fact: OrderVoucherSeen) -> bool:
     """Whether it is, or was before a refund: an order uses its voucher once."""
+    number = "public_id" if fact.platform == OFFLINE else "order_no"
     return (
         await database.fetch_one(
             f"SELECT r.id FROM redemption r WHERE r.voucher_id = $1 AND r.state IN {redeem_rows.LIVE}"
-            " AND r.platform = $2 AND r.shop_id = $3 AND r.order_no = $4"
+            f" AND r.platform = $2 AND r.shop_id = $3 AND r.{number} = $4"
             " UNION ALL SELECT r.id FROM redemption_refund f JOIN redemption r ON r.id = f.redemption_id"
-            " WHERE f.voucher_id = $1 AND r.platform = $2 AND r.shop_id = $3 AND r.order_no = $4",
+            f" WHERE f.voucher_id = $1 AND r.platform = $2 AND r.shop_id = $3 AND r.{number} = $4",
             holding.id,
             fact.platform,
             fact.shop_id,

@@ -126,7 +126,7 @@ class Settling:
         self._done[tap.key] = (tap.body, redeemed)
         self._used.add(holding.id)
         self._orders.add((seen.shop_id, redeemed.order_no))
-        own = _order_fact(redeemed, holding, shop_ref=seen.merchant_ref)
+        own = _order_fact(redeemed, holding, shop_ref=seen.merchant_ref, receipt_no=tap.receipt_no)
         at = clock.to_ms(tap.now)
         self.rows.append(
             redeem_rows.row(
@@ -183,12 +183,15 @@ def _is_theirs(tap: Tap, seen: Seen, holding: Holding) -> bool:
     return signing.matches(phone[-4:], tap.phone_tail)
 
 
-def _order_fact(redeemed: Redeemed, holding: Holding, *, shop_ref: str) -> recording.OwnFact:
-    """The order behind a redemption, so that sales and leverage agree."""
+def _order_fact(redeemed: Redeemed, holding: Holding, *, shop_ref: str, receipt_no: str) -> recording.OwnFact:
+    """The order behind a redemption, so that sales and leverage agree.
+
+    Each use is an order of its own: a receipt that was refunded may be rung up once more.
+    """
     at = clock.to_ms(redeemed.at)
     line = Line(
         line_ref="1",
-        title="到店消费",
+        title=f"到店消费 小票 {receipt_no}" if receipt_no else "到店消费",
         quantity=1,
         list_fen=redeemed.order_fen,
         voucher_subsidy_fen=redeemed.subsidy_fen,
@@ -207,13 +210,13 @@ def _order_fact(redeemed: Redeemed, holding: Holding, *, shop_ref: str) -> recor
         centre_id=holding.centre_id,
         platform=OFFLINE,
         shop_ref=shop_ref,
-        order_ref=redeemed.order_no,
+        order_ref=redeemed.redemption,
         native_type=redeem_rows.FACT,
         native_id=redeemed.redemption,
         event=Event(
             type=EventType.ORDER_FINISHED,
             shop_ref=shop_ref,
-            order_ref=redeemed.order_no,
+            order_ref=redeemed.redemption,
             status_at=at,
             created_at=at,
             paid_at=at,

@@ -68,8 +68,8 @@ def _refunded(held: Refundable, known: orders.Returned, cash_fen: int) -> int:
 
     Where others bore a discount, the buyer's cash stands for all that was paid besides the voucher.
     """
-    if known.buyer_paid_fen <= 0:
-        return 0
+    if known.buyer_paid_fen <= 0:  # no cash tells how much is back: only all of it is seen
+        return held.order_fen if known.is_whole else held.refunded_fen
     paid = held.paid_fen * min(cash_fen, known.buyer_paid_fen) // known.buyer_paid_fen
     return refund_policy.of_cash(held.preset, held.used, paid)
 

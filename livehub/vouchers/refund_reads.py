@@ -12,9 +12,13 @@ from msgspec import Struct
 from livehub import database
 from livehub.kit import clock
 from livehub.vouchers import refund_policy
+from livehub.vouchers.enrolments import OFFLINE
 from livehub.vouchers.models import CampaignStatus, RedemptionState, RoundStatus
 from livehub.vouchers.redeem_rows import LIVE
 from livehub.vouchers.refund_policy import Preset, Split, Used
+
+# A round that is finished has swept its vouchers: what came back to it now would lie there for ever.
+_WITH_TIME = (RoundStatus.SCHEDULED, RoundStatus.OPEN, RoundStatus.CLOSED)
 
 
 class Fate(StrEnum):
@@ -66,6 +70,11 @@ class Refundable(Struct, frozen=True, kw_only=True):
         return Used(self.order_fen, self.subsidy_fen)
 
     @property
+    def order_ref(self) -> str:
+        """By which sales know the order: each use at a till is one of its own."""
+        return self.public_id if self.platform == OFFLINE else self.order_no
+
+    @property
     def left_fen(self) -> int:
         """What of the order is not refunded yet."""
         return self.order_fen - self.refunded_fen
@@ -84,7 +93,7 @@ class Refundable(Struct, frozen=True, kw_only=True):
             return Fate.NEVER
         if not parted.in_one:
             return Fate.PARTS
-        if now >= self.valid_until:
+        if now >= self.valid_until or self.round not in _WITH_TIME:
             return Fate.LATE
         return Fate.RETURNED if released_fen >= self.face_fen - self.subsidy_fen else Fate.ROLLED
 

@@ -45,6 +45,7 @@ class UsePage(Struct, frozen=True, kw_only=True):
     shop: str
     platform: str
     order_no: str
+    order_ref: str  # by which sales know the order
     receipt_no: str  # empty where none was given
     template: str
     face_fen: int
@@ -129,6 +130,7 @@ def _page(
         merchant_id=seen.merchant_id,
         platform=seen.platform,
         order_no=seen.order_no,
+        order_ref=seen.order_ref,
         receipt_no="" if seen.order_no == seen.public_id else seen.order_no,
         template=seen.template,
         face_fen=seen.face_fen,

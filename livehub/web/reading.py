@@ -14,7 +14,7 @@ from msgspec import NODEFAULT, Meta, Struct
 from msgspec.structs import FieldInfo, fields
 from sanic import Request
 
-from livehub.kit import clock, money
+from livehub.kit import clock, ids, money
 from livehub.kit.errors import Detail, Invalid, LivehubError
 
 T = TypeVar("T", bound=Struct)
@@ -77,6 +77,12 @@ def field_text(request: Request, name: str) -> str:
     """One field's raw value, secrets too; empty when there is none."""
     texts = dict.get(request.form or {}, name)
     return _readable(texts[-1]) if texts else ""
+
+
+def next_key(request: Request, refusal: LivehubError | None) -> str:
+    """The hidden key of a form that is shown again: the same wish, unless another was sent with it before."""
+    is_taken = refusal is not None and refusal.code == "IDEMPOTENCY_MISMATCH"
+    return (last(request, "key") if not is_taken else "") or ids.token(nbytes=18)
 
 
 def form(request: Request, shape: type[T]) -> T:

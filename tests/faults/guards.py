@@ -65,6 +65,7 @@ LOCKS_NOT_TAKEN_OUT: dict[str, str] = {
     "livehub.inbox.receiving:_SQLITE_MESSAGE": "the digest's unique index is its guard, and has a row",
     "livehub.merchants.registry:map_product": UPSERT,
     "livehub.orders.auditing:_note": UPSERT,
+    "livehub.orders.refolding:_make_anew": "behind the same barrier as intake, whose place there has a row",
     "livehub.orders.rollup:_bring": "written under the lock of all sums, which has a row",
     "livehub.orders.ledger:store": "lines are written under their order's lock",
     "livehub.orders.statements.differences:_INSERT": "written under the lock of their orders, which has a row",

@@ -203,7 +203,7 @@ async def test_the_campaigns_page_and_list(db: Settings) -> None:
 
     assert (page.worst_case_fen, page.balanced, page.rounds[0].allocated_fen) == (20_000, True, 20_000)
     assert page.rounds[0].templates[0].per_person == 1
-    assert (page.figures.claimed, page.figures.left, page.matured_claimed) == (1, 9, 0)
+    assert (page.figures.claimed, page.figures.left, page.funnel.matured) == (1, 9, 0)
     assert [(row.id, row.committed_fen, row.claimed) for row in listed.items] == [
         (world.campaign.public_id, 2000, 1)
     ]

@@ -96,7 +96,7 @@ class Days(Struct, frozen=True, kw_only=True):
     until: Annotated[date | None, Meta(description="截止日（含）")] = field(default=None, name="to")
 
 
-class Explanation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DriftExplanation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """为什么会有这条差异，记入审计。"""
 
     reason: Annotated[str, Meta(description="、".join(explaining.REASONS), min_length=1, max_length=16)]
@@ -161,11 +161,11 @@ async def differences(asked: Asked[DifferenceSearch, None]) -> Listed[Difference
     "/reconciliation/differences/{found_id}/explain",
     summary="说明一条差异",
     needs=(Permission.SALES_RECONCILE,),
-    body=Explanation,
+    body=DriftExplanation,
     answer=Difference,
     refusals=(DifferenceSettled,),
 )
-async def explain(asked: Asked[None, Explanation], found_id: str) -> Difference:
+async def explain(asked: Asked[None, DriftExplanation], found_id: str) -> Difference:
     """Say why it is as it is."""
     await reconciled.difference(found_id, actor=asked.actor)  # of this centre, or NotFound
     said = asked.body

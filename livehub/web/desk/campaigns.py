@@ -111,7 +111,7 @@ async def _campaign(
         campaign=seen,
         balances={kind.name.lower(): fen for kind, fen in seen.balances.items()},
         order_hrefs={
-            each.id: order_path(each.shop, each.order_no) for each in seen.redemptions if each.order_id
+            each.id: order_path(each.shop, each.order_ref) for each in seen.redemptions if each.order_ref
         },
         may_see_money=may(actor, Permission.LEDGER_READ, bureau_id=seen.bureau_id),
         may_countersign=_may_countersign(seen, actor),

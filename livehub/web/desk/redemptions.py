@@ -11,7 +11,7 @@ from sanic.response import HTTPResponse
 from livehub import database
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, bureau_scope, may, merchant_scope, require
-from livehub.kit import clock, ids, money
+from livehub.kit import clock, money
 from livehub.kit.errors import Invalid, LivehubError
 from livehub.vouchers import refunds, use_pages
 from livehub.vouchers.errors import VoucherRefused
@@ -79,8 +79,8 @@ async def _use(
         shell=await frame(request, actor, "campaigns"),
         use=use,
         form=form,
-        key=reading.typed(request).get("key", "") or ids.token(nbytes=18),
-        order_href=order_path(use.shop, use.order_no) if use.shop else "",
+        key=reading.next_key(request, refusal),
+        order_href=order_path(use.shop, use.order_ref) if use.shop else "",
         may_see_campaign=may(actor, Permission.CAMPAIGN_READ, bureau_id=use.bureau_id),
         may_refund=use.is_till
         and use.left_fen > 0

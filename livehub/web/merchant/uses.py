@@ -11,7 +11,7 @@ from sanic.response import HTTPResponse, redirect
 from livehub import database
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission
-from livehub.kit import clock, ids, money
+from livehub.kit import clock, money
 from livehub.kit.errors import Invalid, LivehubError
 from livehub.vouchers import refunds, use_pages
 from livehub.vouchers.errors import VoucherRefused
@@ -78,6 +78,6 @@ async def _use(
         again="again" in request.args,
         refunded=str(request.args.get("refunded", "")),
         may_refund=use.left_fen > 0 and use.is_till and clock.now() < use.until,
-        key=reading.typed(request).get("key", "") or ids.token(nbytes=18),
+        key=reading.next_key(request, refusal),
         form=form,
     )
