@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 "unique_together": (("shop_id", "sha256"),),
                 "indexes": [Index(fields=["centre_id", "made_at"])],
                 "pk_attr": "id",
-                "table_description": "对账单: one file of one shop, whose bytes are sealed in its pieces.",
+                "table_description": "结算单: one file of one shop, whose bytes are sealed in its pieces.",
             },
             bases=["Model"],
         ),

@@ -84,7 +84,7 @@ def points() -> dict[str, tuple[Any, str, Callable[[str, Function], Function]]]:
     commit = group_commit.GroupCommit
     return {
         "intake.after_lease": (queue, "lease", after),
-        "intake.after_state": (ledger, "_store", after),
+        "intake.after_state": (ledger, "store", after),
         "intake.before_rollup": (rollup, "book", before),
         "intake.before_commit": (queue, "settle", after),
         "intake.after_commit": (intake, "_apply", after),

@@ -186,6 +186,13 @@ def test_what_the_long_tests_take_out_is_still_there(cut: Cut) -> None:
     assert cut.changed()
 
 
+@pytest.mark.parametrize("point", sabotage.points())
+def test_where_processes_are_killed_is_still_there(point: str) -> None:
+    place, name, _ = sabotage.points()[point]
+
+    assert callable(getattr(place, name))
+
+
 @pytest.mark.parametrize("settings", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 async def test_every_constraint_is_in_the_table_or_has_a_reason(db: Settings) -> None:
     uniques = {f"{row['table']} ({row['columns']})" for row in await database.fetch(UNIQUES)}

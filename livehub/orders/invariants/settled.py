@@ -26,4 +26,4 @@ async def check() -> list[str]:
     ]
 
 
-INVARIANT = Invariant("orders.settled", "对账单每行都结到明细或列为差异", check)
+INVARIANT = Invariant("orders.settled", "结算单每行都结到明细或列为差异", check)

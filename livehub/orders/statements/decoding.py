@@ -28,7 +28,7 @@ class Table(Struct, frozen=True, kw_only=True):
 def read(raw: bytes) -> Table:
     """The rows of a file, read as they are asked for; Unreadable says what is wrong with it."""
     if not raw.strip():
-        raise unreadable("文件是空的", "平台导出的对账单")
+        raise unreadable("文件是空的", "平台导出的结算单")
     if raw.startswith(_OLD_EXCEL):
         raise unreadable("这是旧版（.xls）或加了密的 Excel 文件", "另存为 .xlsx 或 CSV 后再上传")
     if raw.startswith(_ZIP):
@@ -68,7 +68,7 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            reason = "太长，不是对账单" if "larger" in str(error) else "起的引号没有配对"
+            reason = "太长，不是结算单" if "larger" in str(error) else "起的引号没有配对"
             raise unreadable(f"第 {begins} 行{reason}", "平台导出的 CSV 原件，不要用记事本改") from None
         if row is None:
             return
@@ -76,6 +76,6 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
         if count > ROWS:
             raise unreadable(f"超过 {ROWS:,} 行", "按月或按旬拆成几个文件")
         if len(row) > COLUMNS or any(len(cell) > CELL for cell in row):
-            raise unreadable(f"第 {begins} 行太长，不是对账单", "平台导出的 CSV 原件")
+            raise unreadable(f"第 {begins} 行太长，不是结算单", "平台导出的 CSV 原件")
         yield begins, row
         begins = reader.line_num + 1

@@ -177,7 +177,7 @@ async def _looked_at(raw: bytes, source: Source, *, shop_id: int) -> Summary:
             _count(found, each)
         await _look_up(found, rows, shop_id=shop_id)
     if not found.rows and not found.wrong:
-        raise unreadable("只有列名，没有数据", "至少有一行的对账单")
+        raise unreadable("只有列名，没有数据", "至少有一行的结算单")
     return found
 
 

@@ -6,13 +6,13 @@ from livehub.kit.errors import Conflict, Detail, Invalid, NotFound
 
 
 class UnknownSource(NotFound):
-    """没有这种对账单格式。"""
+    """没有这种结算单格式。"""
 
     code = "UNKNOWN_SOURCE"
 
 
 class Unreadable(Invalid):
-    """这个文件读不出对账单。"""
+    """这个文件读不出结算单。"""
 
     code = "STATEMENT_UNREADABLE"
 
@@ -35,6 +35,6 @@ class RowsWrong(Conflict):
 
 
 class WrongShop(Invalid):
-    """这份对账单不是这家店铺所在平台的。"""
+    """这份结算单不是这家店铺所在平台的。"""
 
     code = "STATEMENT_WRONG_SHOP"

@@ -27,7 +27,7 @@ class DifferenceState(StrEnum):
 
 
 class SettlementStatement(Model):
-    """对账单: one file of one shop, whose bytes are sealed in its pieces."""
+    """结算单: one file of one shop, whose bytes are sealed in its pieces."""
 
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)

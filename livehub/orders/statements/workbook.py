@@ -132,7 +132,7 @@ class _Reader:
             place = _PLACE.fullmatch(given.get("r", ""))
             self._column = _number(place[1]) if place else self._column + 1
             if self._column > COLUMNS:
-                raise unreadable(f"第 {self._line} 行太长，不是对账单", "平台导出的原件")
+                raise unreadable(f"第 {self._line} 行太长，不是结算单", "平台导出的原件")
             self._kind, self._has_formula = given.get("t", "n"), False
             self._value, self._formula = [], []
         elif name in {"v", "t", "f"}:
@@ -154,7 +154,7 @@ class _Reader:
         elif self._into:
             self._value.append(data)
             if sum(map(len, self._value)) > CELL:
-                raise unreadable(f"第 {self._line} 行太长，不是对账单", "平台导出的原件")
+                raise unreadable(f"第 {self._line} 行太长，不是结算单", "平台导出的原件")
 
     def _cell(self) -> str:
         if self._has_formula:

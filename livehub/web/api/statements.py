@@ -1,9 +1,8 @@
-"""平台对账单: looked at, imported, and what does not agree explained."""
+"""平台结算单: looked at, imported, and what does not agree explained."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -20,13 +19,13 @@ from livehub.web.api.declared import Asked, Section
 from livehub.web.api.named import row_number
 from livehub.web.api.shapes import Fen, Instant, Listed, Nothing, Paging, PublicId, RowRef
 
-calls = Section("平台对账单")
+calls = Section("平台结算单")
 
 Name = Annotated[str, Meta(max_length=64)]
 
 
 class StatementQuestion(Paging, frozen=True, kw_only=True):
-    """哪些对账单。"""
+    """哪些结算单。"""
 
     shop: Annotated[Name, Meta(description="店铺公开编号")] = ""
 
@@ -34,7 +33,7 @@ class StatementQuestion(Paging, frozen=True, kw_only=True):
 class DifferenceQuestion(Paging, frozen=True, kw_only=True):
     """哪些差异。"""
 
-    statement: Annotated[Name, Meta(description="对账单公开编号")] = ""
+    statement: Annotated[Name, Meta(description="结算单公开编号")] = ""
     kind: Annotated[
         Literal["", "not_found", "no_line", "differs", "twice", "over"], Meta(description="哪一种差异")
     ] = ""
@@ -42,7 +41,7 @@ class DifferenceQuestion(Paging, frozen=True, kw_only=True):
 
 
 class NewStatement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """一个对账单文件；较大的文件在 /desk/statements 上传。"""
+    """一个结算单文件；较大的文件在 /desk/statements 上传。"""
 
     name: Annotated[str, Meta(min_length=1, max_length=120, description="文件名")]
     shop: PublicId
@@ -75,7 +74,7 @@ class Tally(Struct, frozen=True, kw_only=True):
 
 
 class Statement(Struct, frozen=True, kw_only=True):
-    """一份对账单。"""
+    """一份结算单。"""
 
     id: PublicId
     name: str
@@ -101,7 +100,7 @@ class Statement(Struct, frozen=True, kw_only=True):
 
 
 class StatementWhole(Struct, frozen=True, kw_only=True):
-    """一份对账单和它的结果。"""
+    """一份结算单和它的结果。"""
 
     statement: Statement
     matched: Annotated[int, Meta(description="对上订单明细的行数")]
@@ -111,7 +110,7 @@ class StatementWhole(Struct, frozen=True, kw_only=True):
 
 
 class SettlementDifference(Struct, frozen=True, kw_only=True):
-    """对账单和订单不一致的一处。"""
+    """结算单和订单不一致的一处。"""
 
     id: RowRef
     kind: str
@@ -133,7 +132,7 @@ class SettlementDifference(Struct, frozen=True, kw_only=True):
 
 @calls.get(
     "/statements",
-    summary="平台对账单，新的在前",
+    summary="平台结算单，新的在前",
     needs=(Permission.STATEMENT_READ,),
     query=StatementQuestion,
     answer=Listed[Statement],
@@ -149,7 +148,7 @@ async def listing(asked: Asked[StatementQuestion, None]) -> Listed[Statement]:
 
 @calls.post(
     "/statements",
-    summary="上传一份对账单并检查，还不入账",
+    summary="上传一份结算单并检查，还不入账",
     needs=(Permission.STATEMENT_IMPORT,),
     body=NewStatement,
     answer=StatementWhole,
@@ -161,7 +160,7 @@ async def upload(asked: Asked[None, NewStatement]) -> StatementWhole:
     body = asked.body
     try:
         raw = base64.b64decode(body.content_base64, validate=True)
-    except binascii.Error:
+    except ValueError:  # also where it has other letters than ASCII
         raise Invalid(details=[Detail("content_base64", "不是 base64", "文件字节的 base64")]) from None
     made = await drafts.draft(
         raw, name=body.name, shop=body.shop, source=body.source, actor=asked.actor, now=asked.now
@@ -171,7 +170,7 @@ async def upload(asked: Asked[None, NewStatement]) -> StatementWhole:
 
 @calls.get(
     "/statements/{statement_id}",
-    summary="一份对账单和它的结果",
+    summary="一份结算单和它的结果",
     needs=(Permission.STATEMENT_READ,),
     query=Nothing,
     answer=StatementWhole,
@@ -183,7 +182,7 @@ async def one(asked: Asked[Nothing, None], statement_id: str) -> StatementWhole:
 
 @calls.post(
     "/statements/{statement_id}/import",
-    summary="把检查过的对账单入账",
+    summary="把检查过的结算单入账",
     needs=(Permission.STATEMENT_IMPORT,),
     body=Nothing,
     answer=StatementWhole,
@@ -198,7 +197,7 @@ async def take(asked: Asked[None, Nothing], statement_id: str) -> StatementWhole
 
 @calls.get(
     "/statement-differences",
-    summary="对账单和订单不一致的地方，待说明的在前，差得多的在前",
+    summary="结算单和订单不一致的地方，待说明的在前，差得多的在前",
     needs=(Permission.STATEMENT_READ,),
     query=DifferenceQuestion,
     answer=Listed[SettlementDifference],

@@ -1,4 +1,4 @@
-"""/desk/statements 平台对账单: a file is looked at, imported, and what does not agree is explained."""
+"""/desk/statements 平台结算单: a file is looked at, imported, and what does not agree is explained."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PATH = "/desk/statements"
 PATIENCE_SECONDS = 15.0  # so long a page waits for an import; it goes on without her
 NAME_LENGTH = 120
 HEAD = (
-    "对账单",
+    "结算单",
     "文件行",
     "平台",
     "店铺",
@@ -192,13 +192,13 @@ def _file(request: Request) -> tuple[str, bytes]:
     """(name, bytes) of the file; Invalid when there is none, or it is too large."""
     sent = request.files.get("file") if request.files else None
     if sent is None or not sent.name:
-        raise Invalid(details=[Detail("file", "请选择文件", "平台导出的对账单")])
+        raise Invalid(details=[Detail("file", "请选择文件", "平台导出的结算单")])
     limit = request.app.ctx.settings.statement_limit
     if len(sent.body) > limit:
         raise Invalid(details=[Detail("file", f"文件超过 {limit // 2**20} MB", "按月或按旬拆成几个文件")])
     name = sent.name.replace("\\", "/").rsplit("/", 1)[-1]
     plain = "".join(letter for letter in name if unicodedata.category(letter)[0] not in "CZ" or letter == " ")
-    return plain.strip()[-NAME_LENGTH:] or "对账单", sent.body
+    return plain.strip()[-NAME_LENGTH:] or "结算单", sent.body
 
 
 async def _list(

@@ -13,15 +13,19 @@ import pytest
 
 from livehub.accounts.models import Role
 from livehub.inbox.models import InboxMessage
+from livehub.orders.pull_models import SyncDifference
 from livehub.orders.statements.models import SettlementDifference
+from livehub.platforms.models import Shop
 from livehub.settings import Settings
 from livehub.web.api.declared import ROOT
+from tests.factories.differences import a_difference
 from tests.factories.statements import a_file, a_row, imported, looked_at
 from tests.site import running
 from tests.web.api.callers import a_token, document
 from tests.web.api.town import (
     Town,
     a_live_broadcast,
+    a_redemption,
     a_running_campaign,
     a_spare_wish,
     a_town,
@@ -48,7 +52,10 @@ async def existing(town: Town) -> dict[str, list[str]]:
     taken = await imported(a_file([a_row("ERP-9", "1")]), centre_id=centre, shop=shop)
     statement = (await looked_at(a_file([a_row("ERP-1", "1")]), centre_id=centre, shop=shop)).public_id
     difference = (await SettlementDifference.get(statement_id=taken.seen.id)).id
+    await a_difference(await Shop.get(id=town.shop.id))
     found = {
+        "redemption_id": await a_redemption(town, campaign, round_id),
+        "found_id": (await SyncDifference.get()).public_id,
         "statement_id": statement, "difference_id": str(difference), "shop": shop, "source": "generic",
         "booking_id": spare["id"], "broadcast_id": broadcast, "campaign_id": campaign, "round_id": round_id,
         "drop_id": drop["id"], "shop_id": town.shop.public_id, "order_ref": "ERP-1", "message_id": str(message),

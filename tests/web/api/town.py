@@ -8,14 +8,16 @@ from typing import Any
 from msgspec import Struct
 from standardwebhooks import Webhook
 
+from livehub import database
+from livehub.accounts.actors import system
 from livehub.accounts.models import Bureau, Role
 from livehub.inbox.models import InboxDelivery
 from livehub.kit import clock, outbox
 from livehub.merchants.models import Merchant, Store
 from livehub.orders import intake
 from livehub.platforms.models import Endpoint, Shop
-from livehub.vouchers import codes, identity
-from livehub.vouchers.models import Voucher
+from livehub.vouchers import codes, enrolments, identity
+from livehub.vouchers.models import Campaign, Voucher
 from tests.factories.merchants import a_merchant, a_store
 from tests.factories.platforms import STANDARD_SECRET, a_shop, an_endpoint
 from tests.factories.rooms import House, a_house
@@ -138,6 +140,19 @@ async def a_voucher(town: Town, slug: str) -> tuple[str, str]:
     claimed = await desk.claim(slug, claimant=claimant, key="k", now=clock.now())
     voucher = await Voucher.get(public_id=claimed.voucher)
     return claimed.voucher, codes.shown(voucher.code_sealed, voucher=claimed.voucher)
+
+
+async def a_redemption(town: Town, campaign: str, round_id: str) -> str:
+    """A voucher that the town's merchant took for 326 yuan; the redemption's public id."""
+    link = await town.officer.post(f"/rounds/{round_id}/links", {"quota": 50})
+    number = (await Campaign.get(public_id=campaign)).id
+    by = system("tests", centre_id=town.house.centre.id)
+    await database.unit(
+        lambda: enrolments.enrol(number, merchant_id=town.merchant.id, actor=by, now=clock.now())
+    )
+    _, code = await a_voucher(town, link["slug"])
+    till = {"code": code, "order_fen": 32_600, "phone_tail": PHONE[-4:], "receipt_no": "A-17"}
+    return str((await town.cashier.post("/redemptions", till, Idempotency_Key="tap-1"))["id"])
 
 
 async def push(town: Town, order_ref: str, *, room_ref: str = "", paid_fen: int = 25_000) -> int:

@@ -1,4 +1,4 @@
-"""对账单 on the desk: uploaded, looked at, imported, explained; and files that nobody should be able to break us with."""
+"""结算单 on the desk: uploaded, looked at, imported, explained; and files that nobody should be able to break us with."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_a_statement_is_looked_at_imported_and_its_difference_explained(of
     assert "1 项待说明" in listed
     assert (await AuditEntry.filter(action__startswith="statement.").count()) == 2
     bridge = visible(await finance.page("/desk/bridge"))
-    assert "＝ 结算额 G4 平台对账单的销售款，费用、佣金、运费另计 177.20" in bridge
+    assert "＝ 结算额 G4 平台结算单的销售款，费用、佣金、运费另计 177.20" in bridge
 
 
 async def test_rows_that_cannot_be_read_are_listed_and_nothing_is_imported(office: Office) -> None:
