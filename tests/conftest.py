@@ -20,6 +20,7 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from livehub import process
 from livehub.database.migrate import migrate
 from livehub.settings import Settings
+from tests import quick
 from tests.factories.orders import World, a_world
 
 if TYPE_CHECKING:
@@ -42,14 +43,27 @@ structlog.configure(  # short tracebacks: the long ones take a quarter of a seco
 def pytest_configure() -> None:
     if REQUIRED and not POSTGRES:
         raise pytest.UsageError("LIVEHUB_TEST_POSTGRES is not set, and leaving tests out is not allowed here")
+    quick.install()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    _one_engine_after_the_other(items)
     if POSTGRES:
         return
     for item in items:
         if item.get_closest_marker("postgres"):
             item.add_marker(pytest.mark.skip(reason=LEFT_OUT))
+
+
+def _one_engine_after_the_other(items: list[pytest.Item]) -> None:
+    """Within a module, since models are prepared for one engine at a time (quick.py)."""
+    modules: dict[Path, int] = {}
+    items.sort(
+        key=lambda item: (
+            modules.setdefault(item.path, len(modules)),
+            item.get_closest_marker("postgres") is not None,
+        )
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
