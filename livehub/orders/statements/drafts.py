@@ -18,7 +18,7 @@ from livehub import database
 from livehub.accounts import audit
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, require
-from livehub.kit import clock, ids, sealing
+from livehub.kit import clock, ids, money, sealing
 from livehub.kit.errors import NotFound
 from livehub.kit.resealing import Column
 from livehub.orders.statements import decoding, reading, registry
@@ -134,12 +134,18 @@ async def kept(statement_id: int) -> bytes:
     """The bytes of a statement as they were uploaded."""
     pieces = await StatementPiece.filter(statement_id=statement_id).order_by("number")
     ring = sealing.ring()
-    return zlib.decompress(b"".join(ring.open(bytes(each.body_sealed), place=PLACE) for each in pieces))
+
+    def unpacked() -> bytes:
+        return zlib.decompress(b"".join(ring.open(bytes(each.body_sealed), place=PLACE) for each in pieces))
+
+    return await asyncio.to_thread(unpacked)
 
 
 def rows_of(raw: bytes, source: Source) -> Iterator[Row]:
-    """The rows that can be read, in their sequence."""
-    return (each for each in reading.rows(decoding.read(raw), source) if isinstance(each, Row))
+    """The rows that can be read, in their sequence; nothing is read before the first is asked for."""
+    for each in reading.rows(decoding.read(raw), source):
+        if isinstance(each, Row):
+            yield each
 
 
 async def chunk(rows: Iterator[T]) -> Sequence[T]:
@@ -154,16 +160,22 @@ async def prune(*, now: datetime) -> int:
         found = await SettlementStatement.filter(
             state=StatementState.DRAFT, made_at__lt=clock.to_ms(now - KEPT)
         )
-        await _forget([each.id for each in found])
-        return len(found)
+        return await _forget([each.id for each in found])
 
     return await database.unit(forget)
 
 
-async def _forget(statement_ids: Sequence[int]) -> None:
-    if statement_ids:
-        await StatementPiece.filter(statement_id__in=statement_ids).delete()
-        await SettlementStatement.filter(id__in=statement_ids, state=StatementState.DRAFT).delete()
+async def _forget(statement_ids: Sequence[int]) -> int:
+    """Drafts first: one that somebody begins to import at this moment keeps its file."""
+    gone = await database.with_rows(
+        {"id": "bigint"},
+        [(each,) for each in sorted(statement_ids)],
+        "DELETE FROM settlement_statement WHERE id IN (SELECT id FROM v)"
+        f" AND state = '{StatementState.DRAFT}' RETURNING id",
+    )
+    if gone:
+        await StatementPiece.filter(statement_id__in=[row["id"] for row in gone]).delete()
+    return len(gone)
 
 
 async def _looked_at(raw: bytes, source: Source, *, shop_id: int) -> Summary:
@@ -173,9 +185,9 @@ async def _looked_at(raw: bytes, source: Source, *, shop_id: int) -> Summary:
     entries = reading.rows(table, source)
     while some := await chunk(entries):
         rows = [each for each in some if isinstance(each, Row)]
+        contradicting = await _look_up(found, rows, shop_id=shop_id, source=source)
         for each in some:
-            _count(found, each)
-        await _look_up(found, rows, shop_id=shop_id)
+            _count(found, contradicting.get(each.line, each) if isinstance(each, Row) else each)
     if not found.rows and not found.wrong:
         raise unreadable("只有列名，没有数据", "至少有一行的结算单")
     return found
@@ -196,14 +208,15 @@ def _count(found: Summary, each: Row | Wrong | Skipped) -> None:
         found.last_day = max(found.last_day or each.settled_on, each.settled_on)
 
 
-async def _look_up(found: Summary, rows: Sequence[Row], *, shop_id: int) -> None:
+async def _look_up(found: Summary, rows: Sequence[Row], *, shop_id: int, source: Source) -> dict[int, Wrong]:
+    """Count what is known, and whose order is not; by line the rows that contradict a known one."""
     stored = await database.with_rows(
         {"shop_id": "bigint", "digest": "bytea"},
         [(shop_id, row.digest) for row in rows],
-        "SELECT l.digest AS digest FROM v JOIN statement_line l ON l.shop_id = v.shop_id"
-        " AND l.digest = v.digest",
+        "SELECT l.digest AS digest, l.sales_fen AS sales_fen FROM v JOIN statement_line l"
+        " ON l.shop_id = v.shop_id AND l.digest = v.digest",
     )
-    known = {bytes(row["digest"]) for row in stored}
+    known = {bytes(row["digest"]): int(row["sales_fen"]) for row in stored}
     orders = await database.with_rows(
         {"shop_id": "bigint", "order_ref": "text"},
         [(shop_id, ref) for ref in sorted({row.order_ref for row in rows})],
@@ -211,5 +224,16 @@ async def _look_up(found: Summary, rows: Sequence[Row], *, shop_id: int) -> None
         " AND o.order_ref = v.order_ref",
     )
     refs = {row["order_ref"] for row in orders}
-    found.repeated += sum(row.digest in known for row in rows)
+    contradicting = {
+        row.line: Wrong(
+            line=row.line,
+            column=(*source.entry_ref, "")[0],
+            reason=f"这个流水号在已导入的结算单里销售款是 {money.yuan(known[row.digest])}",
+            expected="和已导入的一致；平台更正过的，另起一行只写差额",
+        )
+        for row in rows
+        if known.get(row.digest, row.sales_fen) != row.sales_fen
+    }
+    found.repeated += sum(row.digest in known and row.line not in contradicting for row in rows)
     found.unknown += sum(row.digest not in known and row.order_ref not in refs for row in rows)
+    return contradicting

@@ -74,13 +74,21 @@ async def go_on(statement_id: int, *, now: datetime) -> None:
 
 
 async def finish_begun(*, now: datetime, older_than: datetime) -> int:
-    """Go on with imports whose process went away."""
+    """Go on with imports whose process went away; one that cannot keeps no other waiting."""
     begun = await SettlementStatement.filter(
         state=StatementState.IMPORTING, imported_at__lt=clock.to_ms(older_than)
-    )
+    ).order_by("id")
+    finished = 0
     for each in begun:
-        await go_on(each.id, now=now)
-    return len(begun)
+        try:
+            await go_on(each.id, now=now)
+        except database.DatabaseUnavailable:
+            raise
+        except Exception:
+            log.exception("statement.not_finished", statement=each.public_id)
+        else:
+            finished += 1
+    return finished
 
 
 async def _store(statement: SettlementStatement, rows: Sequence[Row], *, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -38,20 +39,43 @@ class Matched(Struct, frozen=True, kw_only=True):
 
 
 async def mark(rows: Sequence[Stored], *, now: datetime) -> Matched:
-    """Settle order lines by rows, each row once; in the current transaction, whose orders stay locked."""
+    """Settle order lines by rows, each row once; in the current transaction, whose orders stay locked.
+
+    A row that has its marks keeps them: what its order has become since is no reason to settle it again.
+    """
     orders = await lock_of({(row.shop_id, row.order_ref) for row in rows})
+    settled, marked = await _marked(order_id for order_id, _ in orders.values())
     marks: list[tuple[int, int, int, str, int, int]] = []
     unmatched: dict[int, tuple[str, int]] = {}
     at = clock.to_ms(now)
     for row in rows:
         order_id, sold = orders.get((row.shop_id, row.order_ref), (0, {}))
-        shares = _shares(row, sold)
+        if row.id in marked:
+            continue
+        shares = _shares(row, sold, settled[order_id])
         if shares is None:
             unmatched[row.id] = (NO_LINE if sold else NOT_FOUND, order_id)
             continue
         marks += [(row.id, row.statement_id, order_id, line, fen, at) for line, fen in shares.items()]
+        settled[order_id].update(shares)
     await database.with_rows(_MARK, marks, _INSERT_MARK)
-    return Matched(order_ids=frozenset(mark[2] for mark in marks), unmatched=unmatched)
+    known = {order_id for order_id, _ in orders.values()}
+    return Matched(order_ids=frozenset(known), unmatched=unmatched)
+
+
+async def _marked(order_ids: Iterable[int]) -> tuple[defaultdict[int, Counter[str]], set[int]]:
+    """What is settled of each line by order, and the rows that did it."""
+    settled: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    marked: set[int] = set()
+    for each in await database.with_rows(
+        {"id": "bigint"},
+        [(each,) for each in sorted(set(order_ids))],
+        "SELECT m.order_id AS order_id, m.line_ref AS line_ref, m.fen AS fen, m.statement_line_id AS row_id"
+        " FROM v JOIN settled_mark m ON m.order_id = v.id",
+    ):
+        settled[each["order_id"]][each["line_ref"]] += each["fen"]
+        marked.add(each["row_id"])
+    return settled, marked
 
 
 async def lock_of(keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], tuple[int, Sold]]:
@@ -75,17 +99,21 @@ def sold_of(booked: str) -> Sold:
     return left
 
 
-def _shares(row: Stored, sold: Sold) -> dict[str, int] | None:
+def _shares(row: Stored, sold: Sold, settled: Mapping[str, int]) -> dict[str, int] | None:
     """Line -> its part of the row's sales; None when there is no such line.
 
-    A row without a line, or with the order's own number for it, is shared out by what is left of the lines.
+    A row without a line, or with the order's own number for it, is shared out by what the lines still lack,
+    or have too much where it takes back; where nothing does, by what is left of them.
     """
     if row.line_ref in sold:
         return {row.line_ref: row.sales_fen}
     if not sold or row.line_ref not in {"", row.order_ref}:
         return None
     lines = sorted(sold)
-    parts = money.split(row.sales_fen, [max(0, sold[line]) for line in lines])
+    sign = -1 if row.sales_fen < 0 else 1
+    lacking = [max(0, sign * (sold[line] - settled.get(line, 0))) for line in lines]
+    weights = lacking if any(lacking) else [max(0, sold[line]) for line in lines]
+    parts = money.split(row.sales_fen, weights)
     shared = {line: part for line, part in zip(lines, parts, strict=True) if part}
     return shared or {lines[0]: 0}
 

@@ -19,7 +19,7 @@ from livehub.orders.statements.errors import unreadable
 T = TypeVar("T")
 Reader = Callable[[str], T]
 HEAD_WITHIN = 30  # rows among which the names of the columns are looked for: exports begin with a title
-MOST_FEN = 10**13
+MOST_FEN = 10**11  # of one cell: a file of such amounts adds up to what a bigint holds
 YEARS = range(2010, 2100)
 _FOOTER = re.compile(r"^(合计|总计|小计|汇总|共计)")
 _SCIENTIFIC = re.compile(r"^\d(\.\d+)?E\+\d+$", re.IGNORECASE)
@@ -189,14 +189,14 @@ class _Seen:
     """The rows of a file so far: which of them are the same row of the platform."""
 
     def __init__(self) -> None:
-        self._amounts: dict[bytes, int] = {}
+        self._amounts: dict[bytes, tuple[object, ...]] = {}
         self._count: dict[bytes, int] = {}
 
     def recognised(self, row: Row, *, column: tuple[int, str] | None) -> Row | Wrong:
         """By the platform's own id of the row; without one by all it says and the how manieth it is."""
         if row.entry_ref:
             found = _digest("entry", row.entry_ref, row.order_ref, row.line_ref)
-            if self._amounts.setdefault(found, hash(said(row))) != hash(said(row)):
+            if self._amounts.setdefault(found, said(row)) != said(row):
                 name = column[1] if column else ""
                 return Wrong(
                     line=row.line,

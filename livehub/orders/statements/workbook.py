@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Iterator
 from decimal import Context, Decimal, InvalidOperation
 from typing import IO
-from xml.parsers import expat
 
 from livehub.orders.statements.errors import unreadable
+from livehub.orders.statements.xml import Parser
 
 ROWS = 100_000  # above it a CSV: a sheet takes ten times as long
 SHEET_BYTES = 256 * 1024 * 1024  # unpacked
@@ -22,6 +22,9 @@ STRINGS_BYTES = 64 * 1024 * 1024  # unpacked, of the one part that is held
 STRINGS = 2_000_000
 CELL = 2000
 COLUMNS = 300
+PARTS = 10_000  # of the archive: each costs half a kilobyte before anything of it is read
+FORMULA = 8  # pieces of a formula that are told
+LAST_LINE = 1_048_576  # that Excel knows
 _PIECE = 64 * 1024
 _BROKEN = (  # what reading an archive may raise, besides our own refusals
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
@@ -38,6 +41,8 @@ def rows(raw: bytes) -> Iterator[tuple[int, list[str]]]:
 
     A number is told as Excel shows it, a formula with its equals sign.
     """
+    if raw.count(b"PK\x01\x02") > PARTS:
+        raise unreadable("Excel 文件里的内容太多", "平台导出的 .xlsx，或 CSV")
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as book:
             strings = _strings(book)
@@ -59,30 +64,29 @@ def _strings(book: zipfile.ZipFile) -> list[str]:
     reader = _Texts()
     with book.open("xl/sharedStrings.xml") as part:
         for piece in _pieces(part, STRINGS_BYTES):
-            _feed(reader.parser, piece)
-        _feed(reader.parser, b"", last=True)
+            reader.feed(piece)
+        reader.feed(b"", last=True)
     return reader.found
 
 
-class _Texts:
+class _Texts(Parser):
     """Collects the shared texts; how one is read aloud is no part of it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.found: list[str] = []
-        self.parser = _parser()
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._text
         self._parts: list[str] = []
         self._is_text = self._is_aloud = False
 
-    def _start(self, name: str, _: dict[str, str]) -> None:
+    def begun(self, name: str, _: dict[str, str]) -> None:
+        """A tag opens."""
         if name == "si":
             self._parts = []
         self._is_text = name == "t"
         self._is_aloud = self._is_aloud or name == "rPh"
 
-    def _end(self, name: str) -> None:
+    def ended(self, name: str) -> None:
+        """A tag closes."""
         self._is_text = False
         if name == "rPh":
             self._is_aloud = False
@@ -91,7 +95,8 @@ class _Texts:
             if len(self.found) > STRINGS:
                 raise unreadable(f"超过 {STRINGS:,} 段文字", "另存为 CSV 后上传")
 
-    def _text(self, data: str) -> None:
+    def said(self, data: str) -> None:
+        """Text between tags."""
         if self._is_text and not self._is_aloud:
             self._parts.append(data)
 
@@ -99,21 +104,18 @@ class _Texts:
 def _sheet(sheet: IO[bytes], strings: list[str]) -> Iterator[tuple[int, list[str]]]:
     reader = _Reader(strings)
     for piece in _pieces(sheet, SHEET_BYTES):
-        _feed(reader.parser, piece)
+        reader.feed(piece)
         while reader.done:
             yield reader.done.popleft()
-    _feed(reader.parser, b"", last=True)
+    reader.feed(b"", last=True)
 
 
-class _Reader:
+class _Reader(Parser):
     """Collects rows from a sheet's XML."""
 
     def __init__(self, strings: list[str]) -> None:
+        super().__init__()
         self.done: deque[tuple[int, list[str]]] = deque()
-        self.parser = _parser()
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._text
         self._strings = strings
         self._row: list[str] = []
         self._line = self._count = self._column = 0
@@ -121,9 +123,10 @@ class _Reader:
         self._value, self._formula = list[str](), list[str]()
         self._has_formula = False
 
-    def _start(self, name: str, given: dict[str, str]) -> None:
+    def begun(self, name: str, given: dict[str, str]) -> None:
+        """A tag opens."""
         if name == "row":
-            self._line = int(given["r"]) if given.get("r", "").isdigit() else self._line + 1
+            self._line = _following(given.get("r", ""), self._line)
             self._row, self._column = [], 0
             self._count += 1
             if self._count > ROWS + 1:
@@ -139,7 +142,8 @@ class _Reader:
             self._into = name
             self._has_formula = self._has_formula or name == "f"
 
-    def _end(self, name: str) -> None:
+    def ended(self, name: str) -> None:
+        """A tag closes."""
         if name == "row":
             self.done.append((self._line, self._row))
         elif name == "c":
@@ -148,9 +152,11 @@ class _Reader:
         elif name in {"v", "t", "f"}:
             self._into = ""
 
-    def _text(self, data: str) -> None:
+    def said(self, data: str) -> None:
+        """Text between tags."""
         if self._into == "f":
-            self._formula.append(data)
+            if len(self._formula) < FORMULA:
+                self._formula.append(data[:CELL])
         elif self._into:
             self._value.append(data)
             if sum(map(len, self._value)) > CELL:
@@ -180,6 +186,16 @@ def _as_shown(value: str) -> str:
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
+def _following(said: str, line: int) -> int:
+    """The number of the next row: as the sheet says, which may leave some out and never goes back."""
+    if not said:
+        return line + 1
+    number = int(said) if said.isascii() and said.isdigit() and len(said) <= len(str(LAST_LINE)) else 0
+    if not line < number <= LAST_LINE:
+        raise unreadable(f"第 {line} 行之后的行号不对", "平台导出的 .xlsx，或 CSV")
+    return number
+
+
 def _number(letters: str) -> int:
     number = 0
     for letter in letters:
@@ -195,23 +211,3 @@ def _pieces(part: IO[bytes], most: int) -> Iterator[bytes]:
         if taken > most:
             raise unreadable(f"解开后超过 {most // 2**20} MB", "另存为 CSV 后上传")
         yield piece
-
-
-def _parser() -> expat.XMLParserType:
-    """XML that knows no types and no entities of its own."""
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-
-    def refuse(*_: object) -> None:
-        raise unreadable("Excel 文件里有不该有的内容（DTD）", "平台导出的 .xlsx，或 CSV")
-
-    parser.StartDoctypeDeclHandler = refuse
-    parser.EntityDeclHandler = refuse
-    return parser
-
-
-def _feed(parser: expat.XMLParserType, piece: bytes, *, last: bool = False) -> None:
-    try:
-        parser.Parse(piece, last)
-    except expat.ExpatError:
-        raise unreadable("Excel 文件的内容是坏的", "能正常打开的 .xlsx，或 CSV") from None

@@ -15,6 +15,7 @@ from livehub.orders.statements import differences, drafts, importing, queries
 from livehub.orders.statements.errors import AlreadyImported, RowsWrong, UnknownSource, Unreadable, WrongShop
 from livehub.orders.statements.models import StatementState
 from livehub.orders.statements.queries import Difference, Seen, Whole
+from livehub.web import importing as patience
 from livehub.web.api.declared import Asked, Section
 from livehub.web.api.named import row_number
 from livehub.web.api.shapes import Fen, Instant, Listed, Nothing, Paging, PublicId, RowRef
@@ -182,7 +183,7 @@ async def one(asked: Asked[Nothing, None], statement_id: str) -> StatementWhole:
 
 @calls.post(
     "/statements/{statement_id}/import",
-    summary="把检查过的结算单入账",
+    summary="把检查过的结算单入账；大文件的回答里还是 importing，稍后再查",
     needs=(Permission.STATEMENT_IMPORT,),
     body=Nothing,
     answer=StatementWhole,
@@ -191,7 +192,7 @@ async def one(asked: Asked[Nothing, None], statement_id: str) -> StatementWhole:
 async def take(asked: Asked[None, Nothing], statement_id: str) -> StatementWhole:
     """Book it."""
     statement = await importing.begin(statement_id, actor=asked.actor, now=asked.now)
-    await importing.go_on(statement.id, now=asked.now)
+    await patience.go_on(asked.opened, statement.id, now=asked.now)
     return _whole(await queries.statement(statement_id, actor=asked.actor))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import unicodedata
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from livehub.orders.statements.errors import AlreadyImported
 from livehub.orders.statements.models import DifferenceState
 from livehub.orders.statements.queries import Difference
 from livehub.web import doors, exports, reading
+from livehub.web import importing as patience
 from livehub.web.desk import words
 from livehub.web.desk.frame import Reason, asked, back, frame, order_path
 from livehub.web.exports import Fen
@@ -28,7 +28,6 @@ from livehub.web.rendering import page
 bp = Blueprint("desk_statements", url_prefix="/desk/statements")
 
 PATH = "/desk/statements"
-PATIENCE_SECONDS = 15.0  # so long a page waits for an import; it goes on without her
 NAME_LENGTH = 120
 HEAD = (
     "结算单",
@@ -178,14 +177,8 @@ async def import_one(request: Request, actor: Actor, public_id: str) -> HTTPResp
         raise
     except LivehubError as error:
         return await _statement(request, actor, public_id, refusal=doors.shown(request, error))
-    task = asyncio.ensure_future(
-        request.app.ctx.unfinished.finish(importing.go_on(statement.id, now=clock.now()))
-    )
-    await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
-    if not task.done():
-        return back(f"{PATH}/{public_id}", done="statement-importing")
-    task.result()
-    return back(f"{PATH}/{public_id}", done="statement-imported")
+    is_done = await patience.go_on(request.app.ctx, statement.id, now=clock.now())
+    return back(f"{PATH}/{public_id}", done="statement-imported" if is_done else "statement-importing")
 
 
 def _file(request: Request) -> tuple[str, bytes]:

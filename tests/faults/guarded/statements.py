@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from tests.faults.guarding import Guard, on_both, race
-from tests.faults.removing import Cut, CutText, Unique
-from tests.orders.statements import test_importing, test_statement_races
-
-AGAIN = test_importing.test_an_import_that_is_begun_again_settles_nothing_twice
+from tests.faults.removing import Cut, Unique
+from tests.orders.statements import test_resumed, test_statement_races
 
 GUARDS = (
     Guard(
@@ -18,15 +16,20 @@ GUARDS = (
         race=race(test_statement_races.test_one_file_imported_by_two_at_once_is_booked_once),
     ),
     Guard(
-        of="the one mark of a row on a line",
+        of="the row that keeps the marks it has",
+        out=(Cut("livehub.orders.statements.matching:mark", "if row.id in marked:", "if False:"),),
+        race=race(test_resumed.test_an_import_that_goes_on_after_a_refund_leaves_what_is_marked),
+    ),
+    Guard(
+        of="the draft that is not forgotten once it is begun",
         out=(
-            Unique("settled_mark", "statement_line_id, line_ref"),
-            CutText(
-                "livehub.orders.statements.matching:_INSERT_MARK",
-                r" ON CONFLICT \(statement_line_id, line_ref\) DO NOTHING",
+            Cut(
+                "livehub.orders.statements.drafts:_forget",
+                "f\" AND state = '{StatementState.DRAFT}' RETURNING id\"",
+                "f\" AND '{StatementState.DRAFT}' <> '' RETURNING id\"",
             ),
         ),
-        race=race(AGAIN),
+        race=race(test_resumed.test_a_draft_that_is_begun_while_old_ones_are_forgotten_keeps_its_file),
     ),
     Guard(
         of="the lock of the orders that a statement settles",

@@ -208,3 +208,16 @@ def test_no_cells_at_all_are_a_fault(cells: list[str]) -> None:
     quoted = ['"' + cell.replace('"', '""') + '"' for cell in cells]
     with suppress(Unreadable, UnicodeEncodeError):
         read(a_file([quoted]))
+
+
+def test_one_fen_and_two_fen_are_not_the_same_row() -> None:
+    _, second = read(a_file([a_row(ORDER, "-0.01", entry="L1"), a_row(ORDER, "-0.02", entry="L1")]))
+
+    assert isinstance(second, Wrong)
+    assert "金额不同" in second.reason
+
+
+def test_no_file_adds_up_to_more_than_the_books_can_hold() -> None:
+    columns = 10  # that the widest source adds up
+
+    assert reading.MOST_FEN * columns * decoding.ROWS < 2**63 // 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 import tracemalloc
 import zipfile
 from collections.abc import Sequence
@@ -160,6 +161,41 @@ def test_a_bomb_is_refused_while_it_unpacks_and_never_held(monkeypatch: pytest.M
         tracemalloc.stop()
         assert "解开后超过 8 MB" in refused.value.details[0].reason
         assert peak < 4 * 2**20
+
+
+DEEP = a_book("<worksheet>" + "<a>" * 1_000_000)
+WIDE = a_book("<worksheet " + "".join(f'a{n}="" ' for n in range(400_000)) + "/>")
+MANY = a_book(a_sheet(), more={f"x{n}": b"" for n in range(12_000)})
+
+
+@pytest.mark.parametrize(("raw", "reason"), [(DEEP, "套得太深"), (WIDE, "一处太长"), (MANY, "内容太多")])
+def test_what_is_small_and_would_be_held_whole_is_refused(raw: bytes, reason: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(Unreadable) as refused:
+        read(raw)
+
+    assert reason in refused.value.details[0].reason
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) < 16 * 1024  # KiB
+
+
+def test_of_a_long_formula_only_its_beginning_is_held() -> None:
+    raw = a_book(a_sheet(cells(text(ORDER), f"<c><f>{'1+' * 4_000_000}</f></c>")))
+
+    tracemalloc.start()
+    (wrong,) = read(raw)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert isinstance(wrong, Wrong)
+    assert peak < 4 * 2**20
+
+
+@pytest.mark.parametrize("number_of_row", ["99999999999", "1"])
+def test_a_row_number_that_no_sheet_has_is_told(number_of_row: str) -> None:
+    row = f'<row r="{number_of_row}">{cells(text(ORDER), number("1"))}</row>'
+
+    with pytest.raises(Unreadable):
+        read(a_book(a_sheet().replace("</sheetData>", f"{row}</sheetData>")))
 
 
 def test_more_rows_than_a_sheet_may_have_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
