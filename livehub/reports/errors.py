@@ -11,6 +11,12 @@ class DayNotOver(Conflict):
     code = "DAY_NOT_OVER"
 
 
+class DaysMoved(Conflict):
+    """您看过之后，这些日子又有新的入账。请看过现在的数字再核对。"""
+
+    code = "DAYS_MOVED"
+
+
 class DayPending(Conflict):
     """还有订单没有取到金额，取到后再核对。"""
 

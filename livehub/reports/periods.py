@@ -16,11 +16,13 @@ from livehub.accounts import audit
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, require, require_second_person
 from livehub.kit import clock
+from livehub.kit.errors import Detail, Invalid
 from livehub.reports import bridge, figures
 from livehub.reports.basis import G2_SQL
 from livehub.reports.errors import (
     DayNotOver,
     DayPending,
+    DaysMoved,
     DaysNotReconciled,
     MonthClosed,
     MonthNotOver,
@@ -172,14 +174,20 @@ _LOOKED = (
 )
 
 
-async def reconcile(first: date, last: date, *, actor: Actor, now: datetime) -> int:
-    """Say that the days of a span are right as they are known now; DayNotOver, DayPending, MonthClosed.
+async def reconcile(
+    first: date, last: date, *, actor: Actor, now: datetime, seen_at: datetime | None = None
+) -> int:
+    """Say that the days of a span are right; DayNotOver, DayPending, DaysMoved, MonthClosed.
 
-    Days that nothing is booked on, and those that are reconciled already, stay as they are.
+    ``seen_at``: when the figures were read that are said to be right, else now. What was booked since is
+    not among them. Days that nothing is booked on, and those that are reconciled already, stay as they are.
     """
     require(actor, Permission.PERIOD_CLOSE)
+    if last < first:
+        raise Invalid(details=[Detail("to", "止日在起日之前", f"{first} 或以后")])
     if last >= clock.local_day(now):
         raise DayNotOver
+    as_of, at = clock.to_ms(min(now, seen_at or now) - SETTLED), clock.to_ms(now)
 
     async def look() -> int:
         found = await days(centre_id=actor.centre_id, first=first, last=last)
@@ -189,7 +197,7 @@ async def reconcile(first: date, last: date, *, actor: Actor, now: datetime) -> 
         if pending:
             raise DayPending(data={"days": pending})
         wanted = [each for each in found if each.figures and each.state is DayState.PROVISIONAL]
-        as_of, at = clock.to_ms(now - SETTLED), clock.to_ms(now)
+        await _require_seen([each.day for each in wanted], as_of, centre_id=actor.centre_id)
         await database.with_rows(
             {"centre_id": "bigint", "day": "int", "as_of": "bigint", "at": "bigint", "made_by": "text"},
             [(actor.centre_id, clock.day_number(each.day), as_of, at, actor.name) for each in wanted],
@@ -210,6 +218,18 @@ async def reconcile(first: date, last: date, *, actor: Actor, now: datetime) -> 
         return len(wanted)
 
     return await database.unit(look)
+
+
+async def _require_seen(wanted: Sequence[date], as_of: int, *, centre_id: int) -> None:
+    """DaysMoved where something was booked after an instant: nobody has looked at it."""
+    rows = await database.with_rows(
+        {"centre_id": "bigint", "day": "int", "as_of": "bigint"},
+        [(centre_id, clock.day_number(each), as_of) for each in wanted],
+        "SELECT v.day AS day FROM v WHERE EXISTS (SELECT 1 FROM contribution_entry r"
+        " WHERE r.centre_id = v.centre_id AND r.day = v.day AND r.applied_at > v.as_of)",
+    )
+    if moved := sorted(row["day"] for row in rows):
+        raise DaysMoved(data={"days": [clock.day_of_number(day).isoformat() for day in moved]})
 
 
 async def close(number: int, *, actor: Actor, now: datetime) -> Closing:

@@ -11,11 +11,13 @@ from livehub import database
 from livehub.accounts.errors import PermissionMissing, SecondPersonNeeded
 from livehub.accounts.models import AuditEntry, Role
 from livehub.kit import clock
+from livehub.kit.errors import Invalid
 from livehub.orders import intake
 from livehub.reports import adjustments, figures, periods
 from livehub.reports.errors import (
     DayNotOver,
     DayPending,
+    DaysMoved,
     DaysNotReconciled,
     MonthClosed,
     MonthNotOver,
@@ -73,6 +75,22 @@ async def test_a_day_is_provisional_until_it_is_looked_at_and_again_when_it_move
     (sixth,) = [each for each in seen.days if each.day.day == 6]
     assert (sixth.changes, sixth.changed_fen) == (1, 700)
     assert await reconciled(world, now=AFTER + timedelta(hours=1)) == 1
+
+
+async def test_what_came_after_the_look_is_not_said_to_be_right(world: World) -> None:
+    actor = finance(world.centre.id)
+    await a_month(world)
+    await book(world, "C", 1, told("paid", PAID, fen=700), now=AFTER)
+    later = AFTER + timedelta(hours=1)
+
+    with pytest.raises(DaysMoved) as refused:
+        await periods.reconcile(FIRST, LAST, actor=actor, now=later, seen_at=CLOSED)
+    with pytest.raises(Invalid):
+        await periods.reconcile(LAST, FIRST, actor=actor, now=later)
+
+    assert refused.value.data == {"days": ["2026-03-06"]}
+    assert set((await states(world)).values()) == {DayState.PROVISIONAL}
+    assert await periods.reconcile(FIRST, LAST, actor=actor, now=later, seen_at=later) == 2
 
 
 async def test_a_closed_month_stays_and_what_comes_later_is_an_adjustment_with_its_reason(

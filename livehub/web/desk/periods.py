@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from datetime import date, timedelta
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from livehub.kit import clock
 from livehub.kit.errors import LivehubError
 from livehub.reports import adjustments, periods
 from livehub.reports.adjustments import Adjustment
+from livehub.reports.periods import Day
 from livehub.web import doors, reading
 from livehub.web.desk.frame import back, frame
 from livehub.web.rendering import link, page
@@ -36,6 +38,7 @@ class Span(Which, rename={"since": "from", "until": "to"}):
 
     since: date
     until: date
+    seen: Annotated[int, Meta(ge=0, le=4_102_444_800_000)] = 0  # when the page was made, in milliseconds
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -53,12 +56,14 @@ class Listed(Struct, frozen=True, kw_only=True):
 async def show(request: Request, actor: Actor) -> HTTPResponse:
     """The last months."""
     today = clock.local_day(clock.now())
-    first = today.replace(day=1)
-    found = []
-    for _ in range(MONTHS):
-        found.append(await _listed(periods.month_of(first), actor, today=today))
-        first = (first - timedelta(days=1)).replace(day=1)
-    return page("desk/periods.html", shell=await frame(request, actor, "periods"), months=found)
+    firsts = [today.replace(day=1)]
+    while len(firsts) < MONTHS:
+        firsts.append((firsts[-1] - timedelta(days=1)).replace(day=1))
+    last = periods.last_of(periods.month_of(today))
+    days = await periods.days(centre_id=actor.centre_id, first=firsts[-1], last=last)
+    closed = {each.month for each in await periods.closings(centre_id=actor.centre_id)}
+    months = [_listed(periods.month_of(first), days, closed=closed, today=today) for first in firsts]
+    return page("desk/periods.html", shell=await frame(request, actor, "periods"), months=months)
 
 
 @bp.get("/month")
@@ -76,7 +81,13 @@ async def reconcile(request: Request, actor: Actor) -> HTTPResponse:
     try:
         span = reading.form(request, Span)
         first, last = periods.first_of(month), periods.last_of(month)
-        await periods.reconcile(max(span.since, first), min(span.until, last), actor=actor, now=clock.now())
+        await periods.reconcile(
+            max(span.since, first),
+            min(span.until, last),
+            actor=actor,
+            now=clock.now(),
+            seen_at=clock.from_ms(span.seen) if span.seen else None,
+        )
     except LivehubError as error:
         return await _month(request, actor, month, refusal=doors.shown(request, error))
     return back(f"{PATH}/month?month={month}", done="reconciled")
@@ -97,6 +108,7 @@ async def close(request: Request, actor: Actor) -> HTTPResponse:
 async def _month(
     request: Request, actor: Actor, number: int, *, refusal: LivehubError | None = None
 ) -> HTTPResponse:
+    now = clock.now()
     seen = await periods.month(number, centre_id=actor.centre_id)
     first, last = periods.first_of(number), periods.last_of(number)
     today = clock.local_day(clock.now())
@@ -112,6 +124,7 @@ async def _month(
         status=refusal.status if refusal else 200,
         shell=await frame(request, actor, "periods", refusal=refusal),
         seen=seen,
+        seen_ms=clock.to_ms(now),
         days=booked_days,
         day_hrefs=[
             link("/desk/bridge", {}, **{"from": each.day, "to": each.day + timedelta(days=1)})
@@ -127,9 +140,8 @@ async def _month(
     )
 
 
-async def _listed(month: int, actor: Actor, *, today: date) -> Listed:
-    seen = await periods.month(month, centre_id=actor.centre_id)
-    booked = [each for each in seen.days if each.figures]
+def _listed(month: int, days: Sequence[Day], *, closed: Container[int], today: date) -> Listed:
+    booked = [each for each in days if each.figures and periods.month_of(each.day) == month]
     states: dict[str, int] = {}
     for each in booked:
         states[str(each.state)] = states.get(str(each.state), 0) + 1
@@ -137,7 +149,7 @@ async def _listed(month: int, actor: Actor, *, today: date) -> Listed:
         month=month,
         states=states,
         g3_fen=sum(each.figures.g3_fen for each in booked if each.figures),
-        is_closed=seen.closing is not None,
+        is_closed=month in closed,
         is_over=periods.last_of(month) < today,
     )
 

@@ -22,9 +22,9 @@ async def test_a_month_is_reconciled_closed_and_adjusted(office: Office) -> None
         finance = await office.visitor(Role.FINANCE)
         before = visible(await finance.page(MARCH))
         early = await finance.post(f"{PATH}/close", month=202603)
-        looked = await finance.post(
-            f"{PATH}/reconcile", **{"month": "202603", "from": "2026-03-01", "to": "2026-03-31"}
-        )
+        days = {"month": "202603", "from": "2026-03-01", "to": "2026-03-31"}
+        unseen = await finance.post(f"{PATH}/reconcile", **days, seen=clock.to_ms(EVENING))
+        looked = await finance.post(f"{PATH}/reconcile", **days, seen=clock.to_ms(clock.now()))
         done = await finance.post(f"{PATH}/close", month=202603)
         closed = visible(await finance.page(done[2]))
         with time_machine.travel(APRIL + timedelta(hours=1), tick=True):
@@ -39,6 +39,7 @@ async def test_a_month_is_reconciled_closed_and_adjusted(office: Office) -> None
 
     assert "暂定 128.00 0.00 128.00 1" in before
     assert (early[0], "2026-03-02" in early[1]) == (409, True)
+    assert (unseen[0], "您看过之后" in unseen[1]) == (409, True)
     assert (looked[0], done[0]) == (303, 303)
     assert "净成交额 G3 ¥128.00 关账快照" in closed
     assert "净成交额 G3 ¥128.00 关账快照" in later
@@ -60,7 +61,7 @@ async def test_closing_asks_for_the_password_anew_and_for_finance(office: Office
             await finance.post(
                 f"{PATH}/reconcile", **{"month": "202603", "from": "2026-03-02", "to": "2026-03-01"}
             )
-        )[0] == 303
+        )[0] == 422
         assert (await finance.post(f"{PATH}/reconcile", **{"month": "202603", "from": "x", "to": ""}))[
             0
         ] == 422
