@@ -62,6 +62,7 @@ class Held(Struct, frozen=True):
     window_start: int
     window_end: int
     page: str
+    pages: int  # recorded
     attempts: int
     opened_at: int
     token: int
@@ -211,7 +212,7 @@ async def lease(endpoint_id: int, *, at: datetime) -> Held | None:
             f"UPDATE sync_cursor SET lease_token = $1, lease_until = {now} + {LEASE_MS},"
             " attempts = attempts + 1, opened_at = coalesce(opened_at, $3)"
             f" WHERE id {database.ids_of(due_first)} RETURNING id, shop_id, endpoint_id, kind, cadence,"
-            " window_start, window_end, page, attempts, opened_at",
+            " window_start, window_end, page, pages, attempts, opened_at",
             token,
             endpoint_id,
             clock.to_ms(at),

@@ -116,17 +116,17 @@ async def settle(*, now: datetime) -> int:
         last = rows[-1]["id"]
         states = await _states(rows)
         gone = [
-            (row["id"], reason, row["order_ref"], clock.to_ms(now))
+            (row["id"], reason, row["order_ref"], clock.to_ms(now), row["found_at"])
             for row in rows
             if (reason := _gone(row, states.get((row["shop_id"], row["order_ref"]))))
         ]
         closed += await database.write_rows(
-            {"id": "bigint", "outcome": "text", "order_ref": "text", "at": "bigint"},
+            {"id": "bigint", "outcome": "text", "order_ref": "text", "at": "bigint", "found_at": "bigint"},
             gone,
             "UPDATE sync_difference SET status = 'closed', closed_at = v.at, outcome = v.outcome,"
             " order_ref = v.order_ref FROM v WHERE sync_difference.id = v.id"
-            " AND sync_difference.status = 'open'",
-        )
+            " AND sync_difference.status = 'open' AND sync_difference.found_at = v.found_at",
+        )  # one that was found anew meanwhile is another
 
 
 def _gone(row: Mapping[str, Any], known: OrderState | None) -> str:

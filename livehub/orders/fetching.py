@@ -18,7 +18,8 @@ from livehub import database
 from livehub.inbox import queue, recording
 from livehub.inbox.layout import Origin
 from livehub.kit import clock, leases, outgoing
-from livehub.orders import asking
+from livehub.orders import asking, lanes
+from livehub.orders.lanes import Lanes
 from livehub.orders.ledger import Applicable, Applied
 from livehub.orders.pace import Paces
 from livehub.orders.redaction import redacted
@@ -32,9 +33,7 @@ log = structlog.get_logger(__name__)
 MAX_ATTEMPTS = 12
 COALESCE_MS = 2500  # the first thin message is answered at once, later ones together
 LEASE_MS = 60_000  # longer than two calls take, waiting for their turns at one call a second included
-LANES = 32  # endpoints asked at once
 LOOK_SECONDS = 0.25  # how often a lane that waits for answers looks for more to ask
-CLOSE_SECONDS = 9.0  # longer than a call takes, shorter than the supervisor waits
 
 FETCHES = Counter("livehub_fetches_total", "Calls to platforms", ["platform", "kind", "outcome"])
 
@@ -126,52 +125,33 @@ class Fetcher:
     """The calls of one process; each endpoint has a lane, so that one that hangs keeps no other waiting."""
 
     def __init__(self, *, concurrency: int = 16, paces: Paces | None = None) -> None:
-        self._client = outgoing.Client(connections=LANES * concurrency)
+        self._client = outgoing.Client(connections=lanes.MOST * concurrency)
         self._concurrency = concurrency
         self._paces = paces or Paces()
-        self._lanes: dict[int, asyncio.Task[None]] = {}
+        self._lanes = Lanes(self._lane, name="fetch")
         self._begun = 0
-        self._closing = False
 
     async def close(self) -> None:
         """Let what is asked be answered, begin nothing new, and close the connections."""
-        self._closing = True
-        if self._lanes:
-            _, late = await asyncio.wait(self._lanes.values(), timeout=CLOSE_SECONDS)
-            for lane in late:
-                lane.cancel()
-            await asyncio.gather(*self._lanes.values(), return_exceptions=True)
+        await self._lanes.close()
         await self._client.close()
 
     async def begin(self) -> int:
-        """Ask what is due where nobody is asking yet; how many fetches were begun since the last time.
-
-        What made a lane fail is raised here, later.
-        """
-        ended = [number for number, lane in self._lanes.items() if lane.done()]
-        for error in [self._lanes.pop(number).exception() for number in ended]:
-            if error is not None:
-                raise error
-        for number in await _endpoints_with_work():
-            if number not in self._lanes and len(self._lanes) < LANES:
-                self._lanes[number] = asyncio.create_task(self._lane(number), name=f"fetch-{number}")
+        """Ask what is due where nobody is asking yet; how many fetches were begun since the last time."""
+        await self._lanes.begin(_endpoints_with_work)
         begun, self._begun = self._begun, 0
         return begun
 
     async def run_once(self) -> int:
         """Answer all that is due now; returns how many fetches were tried."""
-        tried = await self.begin()
-        while self._lanes:
-            await asyncio.wait(self._lanes.values())
-            tried += await self.begin()
-        return tried
+        return await self._lanes.run_out(self.begin)
 
     async def _lane(self, endpoint_id: int) -> None:
         """Ask one endpoint for as long as something is due; an answer is recorded when it comes."""
         asking: set[asyncio.Task[Answered]] = set()
         try:
             while True:
-                room = 0 if self._closing else self._concurrency - len(asking)
+                room = 0 if self._lanes.closing else self._concurrency - len(asking)
                 jobs = await _lease(endpoint_id, limit=room) if room else []
                 if jobs:
                     self._begun += len(jobs)

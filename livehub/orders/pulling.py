@@ -6,7 +6,6 @@ order waiting, and only while the inbox is not behind: what has arrived is not t
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Mapping
 
@@ -17,8 +16,9 @@ from prometheus_client import Counter
 from livehub import database
 from livehub.inbox import queue
 from livehub.kit import clock, outgoing
-from livehub.orders import asking, cursors, listings
+from livehub.orders import asking, cursors, lanes, listings
 from livehub.orders.cursors import Held, LeaseLost
+from livehub.orders.lanes import Lanes
 from livehub.orders.pace import Paces
 from livehub.platforms import queries as platforms
 from livehub.platforms import registry
@@ -27,11 +27,11 @@ from livehub.platforms.queries import EndpointView, ShopView
 
 log = structlog.get_logger(__name__)
 
-LANES = 32  # endpoints asked at once
 MOST_WAITING = 100  # fetches of an endpoint beyond which its lists wait
+MOST_PAGES = 5_000  # of one window: a day of a large shop has a hundredth
+LONGEST_PAGE = 500  # letters of a page's name that are kept
 PATIENCE_MS = 1000  # how long they wait then
 BEHIND_MS = 5_000  # age of the inbox's head at which nothing is compared with it
-CLOSE_SECONDS = 9.0  # longer than a call takes, shorter than the supervisor waits
 
 PAGES = Counter("livehub_list_pages_total", "Pages of platforms' lists", ["platform", "kind", "outcome"])
 
@@ -40,45 +40,28 @@ class Puller:
     """The lists of one process; each endpoint has a lane."""
 
     def __init__(self, *, paces: Paces | None = None) -> None:
-        self._client = outgoing.Client(connections=LANES)
+        self._client = outgoing.Client(connections=lanes.MOST)
         self._paces = paces or Paces()
-        self._lanes: dict[int, asyncio.Task[None]] = {}
+        self._lanes = Lanes(self._lane, name="pull")
         self._pages = 0
-        self._closing = False
 
     async def close(self) -> None:
         """Let the page that is asked for be recorded, begin nothing new, and close the connections."""
-        self._closing = True
-        if self._lanes:
-            _, late = await asyncio.wait(self._lanes.values(), timeout=CLOSE_SECONDS)
-            for lane in late:
-                lane.cancel()
-            await asyncio.gather(*self._lanes.values(), return_exceptions=True)
+        await self._lanes.close()
         await self._client.close()
 
     async def begin(self) -> int:
         """Read where a window waits and nobody reads yet; how many pages there were since the last time."""
-        ended = [number for number, lane in self._lanes.items() if lane.done()]
-        for error in [self._lanes.pop(number).exception() for number in ended]:
-            if error is not None:
-                raise error
-        if not self._closing:
-            for number in await cursors.endpoints_with_work():
-                if number not in self._lanes and len(self._lanes) < LANES:
-                    self._lanes[number] = asyncio.create_task(self._lane(number), name=f"pull-{number}")
+        await self._lanes.begin(cursors.endpoints_with_work)
         pages, self._pages = self._pages, 0
         return pages
 
     async def run_once(self) -> int:
         """Read all that is due now; how many pages there were."""
-        pages = await self.begin()
-        while self._lanes:
-            await asyncio.wait(self._lanes.values())
-            pages += await self.begin()
-        return pages
+        return await self._lanes.run_out(self.begin)
 
     async def _lane(self, endpoint_id: int) -> None:
-        while not self._closing:
+        while not self._lanes.closing:
             held = await cursors.lease(endpoint_id, at=clock.now())
             if held is None:
                 return
@@ -91,8 +74,8 @@ class Puller:
         """Page after page, until the window is done or has to wait."""
         shop = (await platforms.shops_by_id([held.shop_id])).get(held.shop_id)
         while True:
-            if self._closing or await _must_wait(held):
-                await cursors.release(held, wait_ms=0 if self._closing else PATIENCE_MS)
+            if self._lanes.closing or await _must_wait(held):
+                await cursors.release(held, wait_ms=0 if self._lanes.closing else PATIENCE_MS)
                 return
             seen = await platforms.endpoints_by_id({held.endpoint_id}, now=clock.now())
             endpoint = seen.get(held.endpoint_id)
@@ -102,11 +85,24 @@ class Puller:
             page = await self._page(held, endpoint, shop)
             if page is None:
                 return
-            await _record(held, page, shop)
+            if not await self._recorded(held, page, shop):
+                return
             self._pages += 1
             if not page.following:
                 return
-            held = msgspec.structs.replace(held, page=page.following, attempts=1)
+            held = msgspec.structs.replace(held, page=page.following, pages=held.pages + 1, attempts=1)
+
+    async def _recorded(self, held: Held, page: ListPage, shop: ShopView) -> bool:
+        """Whether a page is in the books; one that cannot be is asked for again later, and harms no other."""
+        try:
+            await database.unit(lambda: listings.record(held, page, shop=shop, now=clock.now()))
+        except (LeaseLost, database.DatabaseUnavailable):
+            raise
+        except Exception as error:
+            log.exception("pull.not_recorded", window=held.id)
+            await cursors.postpone(held, repr(error))
+            return False
+        return True
 
     async def _page(self, held: Held, endpoint: EndpointView, shop: ShopView) -> ListPage | None:
         """The page a window stands at; None when there is none now, which is noted at the window."""
@@ -137,10 +133,15 @@ class Puller:
             raise ReplyRefused("lists", "the platform has no lists", retry=False)
         if held.attempts > cursors.MAX_ATTEMPTS:  # each of them ended its process
             raise ReplyRefused("attempts", "every attempt ended without an outcome", retry=False)
+        if held.pages >= MOST_PAGES:
+            raise ReplyRefused("pages", f"the list has no end: {MOST_PAGES} pages were read", retry=False)
         await self._paces.wait(endpoint)
         now_ms = clock.to_ms(clock.now())
         call = lister.call(window, held.page, credential=endpoint.credential, now_ms=now_ms)
-        return lister.read(window, held.page, await self._send(call, endpoint))
+        page = lister.read(window, held.page, await self._send(call, endpoint))
+        if len(page.following) > LONGEST_PAGE:
+            raise Malformed("page", f"the name of the next page is longer than {LONGEST_PAGE}")
+        return page
 
     async def _send(self, call: HttpCall, endpoint: EndpointView) -> bytes:
         headers: Mapping[str, str] = {**call.headers, "x-request-id": secrets.token_hex(8)}
@@ -154,10 +155,6 @@ class Puller:
         if answer.status >= 500 or answer.status == 429:
             raise outgoing.OutgoingFailed(f"HTTP {answer.status}")
         return answer.body
-
-
-async def _record(held: Held, page: ListPage, shop: ShopView) -> None:
-    await database.unit(lambda: listings.record(held, page, shop=shop, now=clock.now()))
 
 
 async def _must_wait(held: Held) -> bool:

@@ -54,9 +54,9 @@ GUARDS = {
     ),
     "a lane of its own for each endpoint": (
         Cut(
-            "livehub.orders.fetching:Fetcher.begin",
-            "if number not in self._lanes and len(self._lanes) < LANES:",
-            "if not self._lanes:",
+            "livehub.orders.lanes:Lanes.begin",
+            "if number not in self._running and len(self._running) < MOST:",
+            "if not self._running:",
         ),
     ),
     "what the dead held, freed by their heirs": (

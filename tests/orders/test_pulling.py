@@ -30,8 +30,10 @@ from livehub.platforms.models import Shop
 from livehub.settings import Settings
 from tests.contention import meet
 from tests.factories.accounts import a_bureau
+from tests.factories.differences import a_difference
 from tests.factories.platforms import a_shop, an_endpoint
 from tests.orders.test_fetching import REFS, SHOP, Wire, a_job, total, waits_at_the_first, wire
+from tests.orders.test_reattribution import sell
 
 __all__ = ["wire"]
 
@@ -512,3 +514,37 @@ async def test_the_report_of_a_day_and_of_a_shop(pulled: Pulled) -> None:
         ("closed", "pulled", True)
     ]
     assert await reconciled.prune(now=now + timedelta(days=400)) > 0
+
+
+async def test_a_list_without_an_end_is_given_up_and_keeps_no_other_waiting(
+    pulled: Pulled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pulled.wire.order()
+    await pulled.window()
+    monkeypatch.setattr(pulling, "MOST_PAGES", 0)
+    await pulled.puller.run_once()
+
+    assert {status for _, status, _ in await rows_of("sync_cursor", "kind, status, pages")} == {"dead"}
+    assert "no end" in (await SyncCursor.all())[0].last_error
+
+
+async def test_a_difference_that_is_found_anew_while_it_is_closed_stays_open(db: Settings) -> None:
+    shop = await a_shop(await a_bureau(), platform="doudian")
+    await a_difference(shop)
+    was = await SyncDifference.get()
+    await database.execute("UPDATE sync_difference SET kind = 'extra', updated_at = 1")
+    await sell(shop, was.order_ref, clock.to_ms(clock.now()))  # changed since: it is none any more
+
+    async def found_anew() -> None:
+        await database.execute("UPDATE sync_difference SET found_at = found_at + 1")
+
+    await meet(
+        db,
+        "SELECT 1 FROM sync_difference FOR UPDATE",
+        found_anew,
+        lambda: differences.settle(now=clock.now()),
+    )
+
+    if not db.is_sqlite:  # there the second look comes after the first
+        assert (await SyncDifference.get()).status == "open"
+    assert await differences.settle(now=clock.now()) <= 1
