@@ -23,6 +23,7 @@ ENTRIES = 20_000  # looked at in one run, at most; what is more is looked at in 
 SUSPECTS = 500  # orders mended in one run
 PICKED_DAYS = 2  # days of buckets that chance picks
 PICKED_ORDERS = 200
+NUMBERS = 50_000  # of orders, looked through in one statement
 
 
 class Compared(Struct, frozen=True, kw_only=True):
@@ -126,14 +127,24 @@ async def _by_chance(table: str) -> int:
 
 
 async def _booked_on(centre_id: int, day: int) -> set[int]:
-    """The orders that have something booked on a day: a look through all of them, for a day that is wrong."""
-    return _ids(
-        await database.fetch(
-            "SELECT id FROM sales_order WHERE centre_id = $1 AND contribution LIKE $2",
-            centre_id,
-            f"%[[{centre_id},{day},%",
+    """The orders that have something booked on a day: a look through all of them, for a day that is wrong.
+
+    So many numbers in each statement: a city has millions.
+    """
+    row = await database.fetch_one("SELECT coalesce(max(id), 0) AS n FROM sales_order")
+    newest, found = int(row["n"]) if row else 0, set[int]()
+    for start in range(0, newest, NUMBERS):
+        found |= _ids(
+            await database.fetch(
+                "SELECT id FROM sales_order WHERE id > $1 AND id <= $2 AND centre_id = $3"
+                " AND contribution LIKE $4",
+                start,
+                start + NUMBERS,
+                centre_id,
+                f"%[[{centre_id},{day},%",
+            )
         )
-    )
+    return found
 
 
 async def _suspects(order_ids: Sequence[int]) -> list[int]:

@@ -16,7 +16,7 @@ from livehub.orders.contribution import Contribution, Place
 from livehub.orders.facts import OrderRefunded, OrderVoucherSeen
 from livehub.orders.held import Held, Sums
 from livehub.orders.state import OrderState, Stamp
-from livehub.platforms.contract import Event, Line
+from livehub.platforms.contract import Event, Line, RefundSnapshot
 
 CHUNK = 200  # orders whose states are held in memory at once while they are booked anew
 
@@ -140,13 +140,8 @@ async def lock(facts: Iterable[Applicable], *, now: datetime) -> dict[OrderKey, 
     await database.write_rows(
         {"centre_id": "bigint", "shop_id": "bigint", "platform": "text", "order_ref": "text", "at": "bigint"},
         [(first[key].centre_id, key[0], first[key].platform, key[1], at) for key in sorted(first)],
-        "INSERT INTO sales_order (centre_id, shop_id, platform, order_ref, state, contribution, revision,"
-        " status,"
-        " complete, pending, told_at, over_refund, first_seen_at, g2_fen, refund_fen, buyer_key,"
-        " voucher_index, changed_at)"
-        " SELECT centre_id, shop_id, platform, order_ref, '', '', 0, 'incomplete', false, true, 0, false, at,"
-        " 0, 0, '',"
-        " '', at FROM v WHERE true ON CONFLICT (shop_id, order_ref) DO NOTHING",
+        f"INSERT INTO sales_order ({EMPTY}) SELECT {EMPTY_OF_V} FROM v WHERE true"
+        " ON CONFLICT (shop_id, order_ref) DO NOTHING",
     )
     rows = await database.with_rows(
         {"shop_id": "bigint", "order_ref": "text"},
@@ -155,6 +150,16 @@ async def lock(facts: Iterable[Applicable], *, now: datetime) -> dict[OrderKey, 
         f" ORDER BY o.shop_id, o.order_ref {_for_update()}",
     )
     return {(row["shop_id"], row["order_ref"]): held(row) for row in rows}
+
+
+EMPTY = (
+    "centre_id, shop_id, platform, order_ref, state, contribution, revision, status, complete, pending,"
+    " told_at, over_refund, first_seen_at, g2_fen, refund_fen, buyer_key, voucher_index, changed_at"
+)
+EMPTY_OF_V = (
+    "centre_id, shop_id, platform, order_ref, '', '', 0, 'incomplete', false, true, 0, false, at, 0, 0, '',"
+    " '', at"
+)
 
 
 async def lock_ids(order_ids: Sequence[int]) -> list[Held]:
@@ -241,6 +246,17 @@ def _contribution(order: Held, bound: attribution.Bindings) -> Contribution:
         product_of=lambda ref: bound.product(order.shop_id, ref),
         is_left_unpaid=order.is_left_unpaid,
     )
+
+
+async def tell_anew(
+    order: Held, *, given_back: Sequence[RefundSnapshot], message_id: int, now: datetime
+) -> None:
+    """Tell what an order that was made anew says of vouchers and refunds; twice does no harm."""
+    was_told = order.voucher_told
+    await _tell_vouchers(order, message_id=message_id, now=now)
+    if order.voucher_told and contribution.succeeded(order.state) != list(given_back):
+        await _tell_refund(order, now=now)
+    order.changed |= order.voucher_told != was_told
 
 
 async def _tell_vouchers(order: Held, *, message_id: int, now: datetime) -> None:

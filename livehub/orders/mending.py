@@ -52,6 +52,14 @@ class Settled(Struct, frozen=True):
 
     repairs: list[Repair]
     all_told: bool
+    days: Collection[tuple[int, int]] = ()  # of centres, whose buckets the repairs concern
+
+
+class Judged(Struct, frozen=True):
+    """What is wrong with orders, and the entries that mend it."""
+
+    repairs: list[Repair]
+    changes: list[rollup.Change]
 
 
 @database.atomic
@@ -70,13 +78,37 @@ async def settle(orders: Sequence[Held], *, days: Collection[tuple[int, int]], n
     While mappings are not told to their listeners yet nothing is judged: what these have to move is no fault,
     and buckets must not follow entries that may be wrong. States that changed are written all the same.
     """
+    settled = await settle_orders(orders, now=now)
+    if not settled.all_told:
+        return settled
+    wrong = {*days, *settled.days}
+    corrected = await correct(wrong, now=now) if wrong else []
+    return Settled([*settled.repairs, *corrected], all_told=True, days=wrong)
+
+
+async def settle_orders(orders: Sequence[Held], *, now: datetime) -> Settled:
+    """The same without the buckets: these are wrong until ``correct`` has been told of the days."""
+    judged = await judge(orders)
+    await ledger.store([order for order in orders if order.changed], now=now)
+    if judged is None:
+        return Settled([], all_told=False)
+    await rollup.append(judged.changes, now=now)
+    await _record(judged.repairs, now=now)
+    touched = {(key.centre_id, key.day) for change in judged.changes for key in change.delta}
+    return Settled(judged.repairs, all_told=True, days=touched)
+
+
+async def judge(orders: Sequence[Held]) -> Judged | None:
+    """What is wrong with orders, which are booked as they should be; None while nobody can say.
+
+    Nothing is written.
+    """
     fresh = await ledger.recomputed(orders)
     entries = await entries_of([order.id for order in orders])
+    if orders and not await reattribution.all_told():
+        return None
     repairs: list[Repair] = []
     changes: list[rollup.Change] = []
-    if orders and not await reattribution.all_told():
-        await ledger.store([order for order in orders if order.changed], now=now)
-        return Settled([], all_told=False)
     for order in orders:
         want, summed = fresh[order.id], entries.get(order.id, {})
         repairs += _of_order(ENTRIES, order.id, was=summed, want=want)
@@ -84,13 +116,18 @@ async def settle(orders: Sequence[Held], *, days: Collection[tuple[int, int]], n
         order.changed |= bool(order.book(want))
         if delta := contribution.difference(want, summed):
             changes.append(rollup.Change(order.id, delta, reason="repair"))
-    await ledger.store([order for order in orders if order.changed], now=now)
-    await rollup.append(changes, now=now)
-    touched = {(key.centre_id, key.day) for change in changes for key in change.delta}
-    for each in await rollup.correct({*days, *touched}, now=now) if days or touched else ():
-        repairs.append(Repair(why=BUCKET, key=each.key, was=each.was, became=each.became))
+    return Judged(repairs, changes)
+
+
+@database.atomic
+async def correct(days: Collection[tuple[int, int]], *, now: datetime) -> list[Repair]:
+    """Bring the buckets of days to the sums of their entries, and record which were not; nobody books now."""
+    repairs = [
+        Repair(why=BUCKET, key=each.key, was=each.was, became=each.became)
+        for each in await rollup.correct(days, now=now)
+    ]
     await _record(repairs, now=now)
-    return Settled(repairs, all_told=True)
+    return repairs
 
 
 async def entries_of(order_ids: Sequence[int]) -> dict[int, Contribution]:

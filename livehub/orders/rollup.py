@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from operator import add
 from typing import Any
@@ -64,6 +64,14 @@ def _differing(where: str = "") -> str:
 _DIFFERING = _differing()
 _DIFFERING_ON_DAY = _differing("WHERE centre_id = $1 AND day = $2")
 _OF_DAY = f"SELECT {_bucket_columns} FROM rollup_bucket WHERE centre_id = $1 AND day = $2"
+_next_day = (
+    "SELECT * FROM (SELECT centre_id, day FROM {table} WHERE (centre_id, day) > ($1, $2)"
+    " ORDER BY centre_id, day LIMIT 1) AS {table}_day"
+)
+_DAY_AFTER = (
+    f"{_next_day.format(table='rollup_bucket')} UNION ALL {_next_day.format(table='contribution_entry')}"
+    " ORDER BY centre_id, day LIMIT 1"
+)
 _MINUTES = (
     "SELECT centre_id, minute, broadcast_id, sum(buyer_paid + platform_disc + other_disc + voucher_subsidy),"
     " sum(orders) FROM contribution_entry"
@@ -195,7 +203,12 @@ async def _minutes_of(centre_id: int, day: int, *, now: datetime) -> None:
 
 async def differing_on(centre_id: int, day: int) -> bool:
     """Whether a bucket of a day is not the sum of its entries, as it is committed now."""
-    return bool(await database.fetch(_DIFFERING_ON_DAY, centre_id, day))
+    return await differing_rows(centre_id, day) > 0
+
+
+async def differing_rows(centre_id: int, day: int) -> int:
+    """How many buckets of a day are not the sums of their entries."""
+    return len(await database.fetch(_DIFFERING_ON_DAY, centre_id, day))
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -311,8 +324,16 @@ async def prune_minutes(*, now: datetime) -> int:
 
 
 async def differing_buckets() -> list[dict[str, Any]]:
-    """Buckets that are not the sum of their entries, and sums without a bucket."""
-    return await database.fetch(f"SELECT {', '.join(BUCKET)} FROM ({_DIFFERING}) AS v")
+    """Buckets that are not the sum of their entries, and sums without a bucket; a day in each statement."""
+    return [row async for day in days() for row in await database.fetch(_DIFFERING_ON_DAY, *day)]
+
+
+async def days() -> AsyncIterator[tuple[int, int]]:
+    """Every (centre, day) that has a bucket or an entry, in this order."""
+    last = (0, 0)
+    while row := await database.fetch_one(_DAY_AFTER, *last):
+        last = (row["centre_id"], row["day"])
+        yield last
 
 
 async def differing_minutes(*, now: datetime) -> list[dict[str, Any]]:

@@ -148,7 +148,7 @@ GUARDS = (
             of="the wait of a repair for mappings that are being told",
             out=(
                 Cut(
-                    "livehub.orders.mending:settle",
+                    "livehub.orders.mending:judge",
                     "orders and not await reattribution.all_told()",
                     "False",
                 ),
