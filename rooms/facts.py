@@ -63,12 +63,19 @@ class AccountBound(Struct, frozen=True, kw_only=True):
 
 
 class ShopAccountChanged(Struct, frozen=True, kw_only=True):
-    """A shop sells on an account from now on, or no longer: its orders may belong to other broadcasts."""
+    """A shop sells on an account from now on, or no longer: its orders may belong to other broadcasts.
+
+    Told again by whoever has judged some of them, with how far that came: ``orders`` are judged, next is what
+    comes after ``order_id`` in the show ``broadcast_id``.
+    """
 
     shop_id: int
     centre_id: int
     platform: str
     account_ref: str
+    broadcast_id: int = 0
+    order_id: int = 0
+    orders: int = 0
 
 
 class CueFired(Struct, frozen=True, kw_only=True):

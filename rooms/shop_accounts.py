@@ -94,6 +94,23 @@ async def known(centre_id: int) -> list[Account]:
     return [Account(**row) for row in rows]
 
 
+class Progress(Struct, frozen=True):
+    """How many orders were judged anew so far, while there are more."""
+
+    platform: str
+    account_ref: str
+    orders: int
+
+
+async def judging(shop_id: int) -> list[Progress]:
+    """The accounts of a shop whose orders are still being judged anew."""
+    return [
+        Progress(fact.platform, fact.account_ref, fact.orders)
+        for fact in await outbox.waiting(ShopAccountChanged)
+        if fact.shop_id == shop_id
+    ]
+
+
 async def _shop(public_id: str, *, actor: Actor) -> Shop:
     shop = await Shop.get_or_none(public_id=public_id)
     if shop is None:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -24,6 +24,7 @@ from livehub.kit.heads import Head
 
 log = structlog.get_logger(__name__)
 
+Fact = TypeVar("Fact", bound=msgspec.Struct)
 Listener = Callable[[Any, datetime], Awaitable[None]]
 
 MAX_ATTEMPTS = 12
@@ -76,6 +77,14 @@ async def record(fact: msgspec.Struct, *, now: datetime) -> None:
         " created_at)"
         f" SELECT kind, listener, payload, 'waiting', 0, {database.now_ms()}, 0, 0, '', at FROM v",
     )
+
+
+async def waiting(kind: type[Fact]) -> list[Fact]:
+    """The facts of a kind that a listener has not had yet, the oldest first."""
+    rows = await database.fetch(
+        "SELECT payload FROM outbox_message WHERE status = 'waiting' AND kind = $1 ORDER BY id", kind.__name__
+    )
+    return [msgspec.json.decode(row["payload"], type=kind) for row in rows]
 
 
 async def hand_out(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from livehub import database
 from livehub.inbox import barrier
-from livehub.kit import clock
+from livehub.kit import clock, outbox
 from livehub.merchants.facts import ProductMapped
 from livehub.orders import ledger
 from rooms import matching
 from rooms import queries as rooms
 from rooms.facts import AccountBound, BroadcastEnded, BroadcastStarted, ShopAccountChanged
+
+BATCH = 500  # orders that are judged anew in one transaction
+SHOWS = 100  # that are looked at for them
 
 
 async def on_account_bound(fact: AccountBound, now: datetime) -> None:
@@ -41,18 +46,53 @@ async def on_broadcast_ended(fact: BroadcastEnded, now: datetime) -> None:
 
 
 async def on_shop_account_changed(fact: ShopAccountChanged, now: datetime) -> None:
-    """A shop sells on an account, or no longer: what it sold during the account's shows is judged anew."""
+    """A shop sells on an account, or no longer: what it sold during the account's shows is judged anew.
+
+    Some at a time, each in a transaction of its own with the word of how far it came: a shop may have sold
+    for a year, and whoever is killed is gone on from there. Judging an order again changes nothing.
+    """
     await barrier.outwait()
-    found = await _ids_of(
-        "SELECT DISTINCT l.order_id FROM broadcast_account c JOIN broadcast x ON x.id = c.broadcast_id"
-        " JOIN order_line l ON l.shop_id = $1 AND l.paid_at >= x.started_at"
-        " AND l.paid_at <= coalesce(x.ended_at, l.paid_at)"
-        f" WHERE c.platform = $2 AND c.account_ref = $3 AND {_IS_UNTOLD}",
-        fact.shop_id,
+    show, after = fact.broadcast_id, fact.order_id
+    found: list[int] = []
+    for _ in range(SHOWS):
+        following = await _show_of_account(fact, show)
+        if following is None:
+            await ledger.book_anew(found, reason="attribution", now=now)
+            return
+        after = after if following == show else 0
+        show = following
+        some = await _orders_during(show, after, fact=fact, most=BATCH - len(found))
+        found += some
+        if len(found) == BATCH:
+            after = some[-1]
+            break
+        show, after = show + 1, 0
+    await ledger.book_anew(found, reason="attribution", now=now)
+    judged = fact.orders + len(found)
+    await outbox.record(replace(fact, broadcast_id=show, order_id=after, orders=judged), now=now)
+
+
+async def _show_of_account(fact: ShopAccountChanged, first: int) -> int | None:
+    row = await database.fetch_one(
+        "SELECT min(c.broadcast_id) AS id FROM broadcast_account c WHERE c.platform = $1"
+        " AND c.account_ref = $2 AND c.broadcast_id >= $3",
         fact.platform,
         fact.account_ref,
+        first,
     )
-    await ledger.book_anew(found, reason="attribution", now=now)
+    return row["id"] if row else None
+
+
+async def _orders_during(show: int, after: int, *, fact: ShopAccountChanged, most: int) -> list[int]:
+    """The next orders without room and author that a shop sold during a show."""
+    return await _ids_of(
+        "SELECT DISTINCT l.order_id FROM broadcast x JOIN order_line l ON l.shop_id = $1"
+        " AND l.paid_at >= x.started_at AND l.paid_at <= coalesce(x.ended_at, l.paid_at)"
+        f" WHERE x.id = $2 AND l.order_id > $3 AND {_IS_UNTOLD} ORDER BY l.order_id LIMIT {int(most)}",
+        fact.shop_id,
+        show,
+        after,
+    )
 
 
 _FACTS = (AccountBound, BroadcastStarted, BroadcastEnded, ShopAccountChanged, ProductMapped)

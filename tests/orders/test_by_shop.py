@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from livehub import database
 from livehub.accounts.actors import Actor
 from livehub.accounts.models import Role
 from livehub.inbox import queue
 from livehub.kit import clock, outbox
-from livehub.orders import intake
+from livehub.orders import intake, reattribution
 from livehub.platforms.models import Shop
 from livehub.settings import Settings
 from rooms import onair, shop_accounts
+from rooms.facts import ShopAccountChanged
 from rooms.models import Broadcast, ShopAccount
 from tests.contention import kinds, meet
 from tests.factories.accounts import an_actor
@@ -83,6 +86,38 @@ async def test_an_order_that_says_nothing_belongs_to_the_only_show_of_its_shops_
     await sell(shop, "after", clock.to_ms(local(2, 21)) + 1)
 
     assert await booked() == [(0, "U", 25_000), (show, "A", 5000), (show, "D", 10_000)]
+    await sound()
+
+
+async def test_a_shops_year_is_judged_anew_some_at_a_time_and_goes_on_where_it_was(
+    db: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reattribution, "BATCH", 2)
+    house = await a_house()
+    shop = await a_shop(house.bureaus[1])
+    show, _, account = await a_show(house)
+    for n in range(5):
+        await sell(shop, f"o{n}", DURING)
+    await hand_out()
+
+    await bind(shop, account, by=house.manager)
+    told = []
+    while progress := await shop_accounts.judging(shop.id):
+        told.append((progress[0].orders, await booked()))
+        if len(told) == 2:  # killed after it booked, before it was noted: the same is judged once more
+            (again,) = await outbox.waiting(ShopAccountChanged)
+            await reattribution.on_shop_account_changed(again, clock.now())
+            await database.execute(
+                "DELETE FROM outbox_message WHERE id = (SELECT max(id) FROM outbox_message)"
+            )
+        await outbox.hand_out(now=clock.now(), limit=1)
+
+    assert told == [
+        (0, [(0, "U", 25_000)]),
+        (2, [(0, "U", 15_000), (show, "D", 10_000)]),
+        (4, [(0, "U", 5_000), (show, "D", 20_000)]),
+    ]
+    assert await booked() == [(show, "D", 25_000)]
     await sound()
 
 

@@ -83,6 +83,7 @@ async def _accounts(
         shell=await frame(request, actor, "shops"),
         shop=shop,
         bound=[(_value(each), each) for each in bound],
+        judging=await shop_accounts.judging(shop.id),
         free=[(_value(each), each) for each in free],
         form=form,
     )
