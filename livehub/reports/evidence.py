@@ -18,7 +18,7 @@ from livehub.kit.errors import LivehubError, NotFound
 from livehub.platforms import queries as platforms
 from livehub.platforms import registry
 from livehub.platforms.contract import BadSignature, Covers
-from livehub.reports.drill import require_row_id
+from livehub.reports.messages import require_row_id
 
 
 class EvidenceErased(LivehubError):

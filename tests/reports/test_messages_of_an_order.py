@@ -6,7 +6,7 @@ import pytest
 
 from livehub import database
 from livehub.orders import folding
-from livehub.reports import drill
+from livehub.reports import messages
 from livehub.settings import Settings
 
 MANY = (
@@ -19,7 +19,7 @@ MANY = (
 )
 DIGEST = {"sqlite": "CAST(n AS BLOB)", "postgres": "decode(md5(n::text), 'hex')"}
 ASKED = {
-    "of one": drill._OF_ORDER,
+    "of one": messages._OF_ORDER,
     "of many, to fold them": f"WITH v AS (SELECT $1 AS order_key) {folding.FACTS}",
 }
 

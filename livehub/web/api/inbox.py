@@ -13,7 +13,7 @@ from livehub.inbox.models import MessageStatus
 from livehub.inbox.queries import MessageRow, Search
 from livehub.inbox.queue import NotReplayable
 from livehub.platforms.contract import Event
-from livehub.reports import drill
+from livehub.reports import messages
 from livehub.web.api.calls import as_utc
 from livehub.web.api.declared import Asked, Section
 from livehub.web.api.named import row_number
@@ -156,7 +156,7 @@ async def one(asked: Asked[Nothing, None], message_id: str) -> Message:
 async def replay(asked: Asked[None, Why], message_id: str) -> Message:
     """Put it back into the queue."""
     number = row_number(message_id)
-    await drill.message(number, actor=asked.actor)  # of this centre
+    await messages.message(number, actor=asked.actor)  # of this centre
     await database.unit(lambda: queue.replay(number, actor=asked.actor, why=asked.body.why, now=asked.now))
     return await _message(asked, message_id)
 
@@ -170,7 +170,7 @@ async def replay(asked: Asked[None, Why], message_id: str) -> Message:
 )
 async def delivery(asked: Asked[Nothing, None], delivery_id: str) -> Delivery:
     """Everything about its bytes but the bytes."""
-    view = await drill.delivery(row_number(delivery_id), actor=asked.actor)
+    view = await messages.delivery(row_number(delivery_id), actor=asked.actor)
     return Delivery(
         id=str(view.id),
         platform=view.platform,
@@ -191,7 +191,7 @@ async def delivery(asked: Asked[Nothing, None], delivery_id: str) -> Delivery:
 
 
 async def _message(asked: Asked[Nothing, None] | Asked[None, Why], message_id: str) -> Message:
-    view = await drill.message(row_number(message_id), actor=asked.actor)
+    view = await messages.message(row_number(message_id), actor=asked.actor)
     return Message(
         message=message_of_order(view.seen),
         platform=view.platform,

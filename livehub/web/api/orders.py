@@ -10,9 +10,10 @@ from msgspec import Meta, Struct
 from livehub.accounts.permissions import Permission
 from livehub.kit import clock
 from livehub.platforms.contract import Line, RefundKind, RefundSnapshot
-from livehub.reports import drill
+from livehub.reports import orders
 from livehub.reports.basis import Basis
-from livehub.reports.drill import Booked, MessageSeen, OrderView, Standing
+from livehub.reports.messages import MessageSeen
+from livehub.reports.orders import Booked, OrderView, Standing
 from livehub.web.api.declared import ROOT, Asked, Section
 from livehub.web.api.shapes import AsOf, Fen, Instant, Nothing, RowRef, Unit
 
@@ -113,7 +114,7 @@ class Order(Struct, frozen=True, kw_only=True):
 )
 async def order(asked: Asked[Nothing, None], shop_id: str, order_ref: str) -> Order:
     """The order as merged, every entry it made and every message about it."""
-    return _order(await drill.order(shop_id, order_ref, actor=asked.actor), as_of=asked.now)
+    return _order(await orders.order(shop_id, order_ref, actor=asked.actor), as_of=asked.now)
 
 
 def _order(view: OrderView, *, as_of: datetime) -> Order:

@@ -14,7 +14,7 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, may
 from livehub.kit import clock
 from livehub.kit.errors import LivehubError
-from livehub.reports import drill, evidence
+from livehub.reports import evidence, messages
 from livehub.web import doors, reading
 from livehub.web.desk.frame import Reason, frame
 from livehub.web.reading import Form
@@ -56,7 +56,7 @@ async def _delivery(
     opened: Sequence[str] = (),
     status: int = 200,
 ) -> HTTPResponse:
-    view = await drill.delivery(delivery_id, actor=actor)
+    view = await messages.delivery(delivery_id, actor=actor)
     openings = []
     if may(actor, Permission.AUDIT_READ):
         found = await accounts.audit_entries(actor, action="evidence.opened", object_id=str(delivery_id))

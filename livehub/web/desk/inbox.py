@@ -21,8 +21,9 @@ from livehub.kit.errors import LivehubError
 from livehub.platforms import queries as platforms
 from livehub.platforms import registry
 from livehub.platforms.queries import ShopView
-from livehub.reports import drill
-from livehub.reports.drill import MessageView
+from livehub.reports import messages, orders
+from livehub.reports.messages import MessageView
+from livehub.reports.orders import OrderView
 from livehub.web import doors, exports, reading
 from livehub.web.desk import words
 from livehub.web.desk.frame import Reason, asked, back, frame, order_path
@@ -112,7 +113,7 @@ async def show_message(request: Request, actor: Actor, message_id: int) -> HTTPR
 @doors.signed_in(Permission.INBOX_REPLAY)
 async def replay(request: Request, actor: Actor, message_id: int) -> HTTPResponse:
     """Put one parked or dead message back into the queue."""
-    await drill.message(message_id, actor=actor)  # of this centre, or NotFound
+    await messages.message(message_id, actor=actor)  # of this centre, or NotFound
     try:
         why = reading.form(request, Reason).reason
         await database.unit(lambda: queue.replay(message_id, actor=actor, why=why, now=clock.now()))
@@ -125,9 +126,9 @@ async def replay(request: Request, actor: Actor, message_id: int) -> HTTPRespons
 async def _message(
     request: Request, actor: Actor, message_id: int, *, form: Form, status: int = 200
 ) -> HTTPResponse:
-    view = await drill.message(message_id, actor=actor)
+    view = await messages.message(message_id, actor=actor)
     seen = view.seen
-    delivery = await drill.delivery(seen.delivery_id, actor=actor) if seen.delivery_id else None
+    delivery = await messages.delivery(seen.delivery_id, actor=actor) if seen.delivery_id else None
     shops = await platforms.shops_by_ref([(view.platform, view.shop_ref)])
     shop = shops.get((view.platform, view.shop_ref))
     order = await _order(view, shop, actor=actor) if shop else None
@@ -152,13 +153,13 @@ async def _message(
     )
 
 
-async def _order(view: MessageView, shop: ShopView, *, actor: Actor) -> drill.OrderView | None:
+async def _order(view: MessageView, shop: ShopView, *, actor: Actor) -> OrderView | None:
     """The order a message speaks of, where there is one and the reader may see it."""
     order_ref = _order_ref(view)
     if not order_ref or not may(actor, Permission.SALES_READ):
         return None
     try:
-        return await drill.order(shop.public_id, order_ref, actor=actor)
+        return await orders.order(shop.public_id, order_ref, actor=actor)
     except LivehubError:
         return None
 

@@ -20,8 +20,8 @@ from livehub.orders import assigning
 from livehub.orders import queries as orders
 from livehub.orders.queries import Named
 from livehub.platforms.contract import Line, RefundSnapshot
-from livehub.reports import drill
-from livehub.reports.drill import Booked, OrderView, Standing
+from livehub.reports import orders as views
+from livehub.reports.orders import Booked, OrderView, Standing
 from livehub.web import doors, reading
 from livehub.web.desk.frame import back, frame, order_path
 from livehub.web.reading import Form
@@ -99,7 +99,7 @@ async def show(request: Request, actor: Actor, shop: str, order_ref: str) -> HTT
 @doors.signed_in(Permission.SALES_ASSIGN)
 async def assign(request: Request, actor: Actor, shop: str, order_ref: str) -> HTTPResponse:
     """Give lines to a broadcast."""
-    view = await drill.order(shop, _named(order_ref), actor=actor)
+    view = await views.order(shop, _named(order_ref), actor=actor)
     try:
         given = reading.form(request, Given)
         await database.unit(
@@ -121,7 +121,7 @@ async def assign(request: Request, actor: Actor, shop: str, order_ref: str) -> H
 @doors.signed_in(Permission.SALES_ASSIGN)
 async def take_back(request: Request, actor: Actor, shop: str, order_ref: str) -> HTTPResponse:
     """Take a clerk's word on lines back."""
-    view = await drill.order(shop, _named(order_ref), actor=actor)
+    view = await views.order(shop, _named(order_ref), actor=actor)
     try:
         taken = reading.form(request, TakenBack)
         await database.unit(
@@ -142,7 +142,7 @@ def _lines_of(view: OrderView, refs: Sequence[str]) -> list[assigning.Named]:
 async def _order(
     request: Request, actor: Actor, shop: str, order_ref: str, *, form: Form, status: int = 200
 ) -> HTTPResponse:
-    view = await drill.order(shop, _named(order_ref), actor=actor)
+    view = await views.order(shop, _named(order_ref), actor=actor)
     shows = await _broadcasts(view, actor=actor)
     may_assign = may(actor, Permission.SALES_ASSIGN)
     return page(
