@@ -22,7 +22,8 @@ STRANGERS_POST = {"login", "hooks/<platform:str>/<endpoint_key:str>"}  # these k
 ADMINS_DOORS = {
     "desk", "desk/shops", "desk/shops/<endpoint_id:int>/secret", "desk/shops/<endpoint_id:int>/end-old-secrets",
     "desk/shops/<shop_id:str>/evidence", "desk/shops/<shop_id:str>/accounts",
-    "desk/shops/<shop_id:str>/accounts/unbind",
+    "desk/shops/<shop_id:str>/accounts/unbind", "api/v1/shops/<shop_id:str>/accounts",
+    "api/v1/shops/<shop_id:str>/accounts/unbind",
     "api/v1/rooms", "api/v1/me", "logout", "logout/everywhere",
 }  # fmt: skip
 _READS = frozenset(each for each in Permission if each.endswith(".read"))
@@ -94,7 +95,7 @@ def test_money_exports_and_secrets_ask_for_a_fresh_password(routes: list[Route])
     fresh = {r.path for r in routes if getattr(r.handler, doors.FRESHLY, False)}
 
     money = {r.path for r in routes if Permission.CAMPAIGN_COUNTERSIGN in (permissions(r) or ())}
-    money |= {"desk/periods/close", "desk/redemptions/<public_id:str>/refund"}
+    money |= {"desk/periods/close", "api/v1/periods/close", "desk/redemptions/<public_id:str>/refund"}
     exports = {r.path for r in routes if r.path.endswith(".csv")}
     secrets = {r.path for r in routes if Permission.SHOP_MANAGE in (permissions(r) or ())}
     assert fresh == money | exports | secrets

@@ -10,6 +10,7 @@ from sanic.response import HTTPResponse
 
 from livehub.web import doors, rendering
 from livehub.web.api import (
+    assigning,
     bookings,
     bridge,
     broadcasts,
@@ -21,12 +22,14 @@ from livehub.web.api import (
     me,
     openapi,
     orders,
+    periods,
     reconciliation,
     redemptions,
     refunds,
     reviews,
     rounds,
     sales,
+    shop_accounts,
     statements,
     wall,
 )
@@ -46,7 +49,10 @@ SECTIONS = (
     sales.calls,
     bridge.calls,
     statements.calls,
+    periods.calls,
     orders.calls,
+    assigning.calls,
+    shop_accounts.calls,
     reconciliation.calls,
     inbox.calls,
     wall.calls,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from datetime import timedelta
+from typing import Any
 
 from livehub import database
 from livehub.accounts.actors import system
@@ -53,6 +54,47 @@ async def what_differs_is_explained(town: Town) -> None:
     assert (await town.manager.post(path, {**said, "reason": "none"})).status == 422
     assert (await town.manager.post(path, said))["status"] == "explained"
     assert (await town.manager.post(path, said)).status == 409
+
+
+async def months_accounts_and_words(town: Town, order: Any, broadcast: str) -> None:
+    """核对与关账, 开播账号 and 人工认定."""
+    today = clock.local_day(clock.now())
+    period = await town.auditor.get("/periods", month=today.year * 100 + today.month)
+    assert (period["closing"], period["adjustments"], period["days"][0]["state"]) == (None, [], "provisional")
+    assert (await town.officer.get("/periods", month=202001)).status == 403
+    span = {"from": "2020-01-01", "to": "2020-01-31"}
+    assert (await town.manager.post("/periods/reconcile", span)).status == 403
+    assert (await town.finance.post("/periods/reconcile", span)).body == {"days": 0}
+    span["to"] = today.isoformat()
+    assert (await town.finance.post("/periods/reconcile", span))["code"] == "DAY_NOT_OVER"
+    machine = await town.finance.post("/periods/close", {"month": 202001})
+    assert (machine.status, machine["code"]) == (403, "SECOND_PERSON_NEEDED")
+
+    path, account = (
+        f"/shops/{town.shop.public_id}/accounts",
+        {"platform": "standard_webhooks", "account_ref": "A-1"},
+    )
+    assert (await town.officer.get(path)).status == 403
+    assert (await town.manager.get(path))["accounts"] == []
+    made = await town.manager.post(path, account)
+    assert made["accounts"] == [{**account, "streamer": made["accounts"][0]["streamer"]}]
+    assert made["judging"] == [{**account, "orders": 0}]
+    assert (await town.manager.post(path, {**account, "account_ref": "nobody's"})).status == 422
+    assert (await town.manager.post(f"{path}/unbind", account))["accounts"] == []
+
+    line = {"shop": order["shop"], "order_ref": order["order_ref"], "line_ref": order["lines"][0]["line_ref"]}
+    given = {"lines": [line], "broadcast": broadcast, "reason": "核对小票"}
+    assert (await town.auditor.post("/line-assignments", given)).status == 403
+    assert (await town.manager.post("/line-assignments", given)).body == {"lines": 1}
+    assert (await town.manager.post("/line-assignments", given)).body == {"lines": 0}
+    assert (await town.manager.post("/line-assignments", {**given, "broadcast": "none"})).status == 422
+    back = {"lines": [line], "reason": "认错了"}
+    assert (await town.manager.post("/line-assignments/take-back", back)).body == {"lines": 1}
+    words = await town.auditor.get(f"/orders/{order['shop']}/{order['order_ref']}/assignments")
+    assert [(each["broadcast"], each["counts"]) for each in words["items"]] == [
+        ("", True),
+        (broadcast, False),
+    ]
 
 
 async def test_every_call_of_the_document_works(town: Town) -> None:
@@ -140,6 +182,8 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     assert (await town.auditor.post(explain, {"reason": "平台扣了"})).status == 403
     assert (await town.finance.post(explain, {"reason": "平台扣了"})).status == 200
     assert (await town.finance.post(explain, {"reason": "平台扣了"}))["code"] == "WRONG_STATE"
+
+    await months_accounts_and_words(town, order, broadcast)
 
     # The inbox: found by its order, replayed once it is stuck.
     found = await town.auditor.get(
