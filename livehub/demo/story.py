@@ -9,7 +9,7 @@ import signal
 import socket
 import tempfile
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import msgspec
 
 from livehub import database, process
 from livehub.database.migrate import migrate
-from livehub.demo import cast, history, reconciling
+from livehub.demo import cast, history, reconciling, statements
 from livehub.demo.browser import Machine, StoryBroken
 from livehub.demo.comparing import Comparison, compare
 from livehub.demo.history import Past
@@ -110,6 +110,7 @@ class Teller:
                 await self._drained(api, sandbox)
                 await reconciling.read()
                 await self._reconciled()
+                await self._settle(world, before=clock.now())
                 return await compare(api, sandbox, world, self.scenes.told(world))
         finally:
             await self._tear_down()
@@ -190,7 +191,14 @@ class Teller:
         self.scenes.rooms |= past.rooms
         await self._processes.start_jobs()
         await self.scenes.push(sandbox, wait_seconds=80)
+        await self._settle(world, before=clock.at_local(clock.local_day(clock.now())))
         self._say(f"  {len(past.rooms)} 场、{past.orders} 单，{time.monotonic() - began:.0f} 秒")
+
+    async def _settle(self, world: Seeded, *, before: datetime) -> None:
+        """The platform's statements of what was sold by then."""
+        shop = world.shops["doudian"].shop_ref
+        lines = await statements.tell(shop, centre_id=world.centre_id, before=before, now=clock.now())
+        self._say(f"  结算单 {lines} 行：/desk/statements · settled")
 
     async def _drained(self, api: Machine, sandbox: Machine) -> None:
         """Wait until nothing waits anywhere."""
