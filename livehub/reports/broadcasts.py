@@ -20,7 +20,7 @@ class Result(Struct, kw_only=True):
     g3_fen: int = 0
     refund_fen: int = 0
     orders: int = 0
-    pending: int = 0
+    pending: int = 0  # orders of its shops and days that nobody has read in full
     claimed: int = 0
     redeemed: int = 0
     claimed_face_fen: int = 0
@@ -36,14 +36,16 @@ async def results(broadcast_ids: Collection[int]) -> dict[int, Result]:
         {"id": "bigint"},
         wanted,
         f"SELECT v.id AS id, sum({G2_SQL}) AS g2_fen, sum(r.refund_done) AS refund_fen,"
-        " sum(r.orders) AS orders, sum(r.pending) AS pending"
+        " sum(r.orders) AS orders"
         " FROM v JOIN rollup_bucket r ON r.broadcast_id = v.id GROUP BY v.id",
     )
     for row in sales:
         each = found[row["id"]]
         each.g2_fen, each.refund_fen = int(row["g2_fen"]), int(row["refund_fen"])
         each.g3_fen = each.g2_fen - each.refund_fen
-        each.orders, each.pending = int(row["orders"]), int(row["pending"])
+        each.orders = int(row["orders"])
+    for number, count in (await pending(numbers)).items():
+        found[number].pending = count
     vouchers = await database.with_rows(
         {"id": "bigint"},
         wanted,
@@ -65,6 +67,35 @@ async def results(broadcast_ids: Collection[int]) -> dict[int, Result]:
     for row in accounts:
         found[row["id"]].platforms.append(row["platform"])
     return found
+
+
+async def pending(broadcast_ids: Collection[int]) -> dict[int, int]:
+    """By row id, orders of a show's shops and days that nobody has read in full: its own or not."""
+    shows = await database.with_rows(
+        {"id": "bigint"},
+        [(each,) for each in sorted(set(broadcast_ids))],
+        "SELECT b.id AS id, b.started_at AS since, b.ended_at AS until FROM v JOIN broadcast b ON b.id = v.id"
+        " WHERE b.started_at IS NOT NULL",
+    )
+    rows = await database.with_rows(
+        {"id": "bigint", "first": "int", "last": "int"},
+        [(row["id"], _day(row["since"]), _day(row["until"] or row["since"] + _LONGEST_MS)) for row in shows],
+        "SELECT v.id AS id, sum(p.pending) AS n FROM v JOIN broadcast b ON b.id = v.id"
+        " JOIN rollup_bucket p ON p.centre_id = b.centre_id AND p.day BETWEEN v.first AND v.last"
+        " AND p.broadcast_id = 0 AND p.pending <> 0 WHERE p.shop_id IN"
+        " (SELECT r.shop_id FROM rollup_bucket r WHERE r.broadcast_id = b.id UNION"
+        " SELECT s.id FROM shop s JOIN broadcast_account a ON a.platform = s.platform"
+        " WHERE a.broadcast_id = b.id AND s.centre_id = b.centre_id AND s.bureau_id = b.bureau_id)"
+        " GROUP BY v.id",
+    )
+    return {row["id"]: int(row["n"]) for row in rows}
+
+
+_LONGEST_MS = 86_400_000  # of a show that has not ended
+
+
+def _day(ms: int) -> int:
+    return clock.day_number(clock.local_day(clock.from_ms(ms)))
 
 
 class Where(Struct, frozen=True):

@@ -44,6 +44,8 @@ class Scope(Struct, frozen=True, kw_only=True):
     axis: Axis = Axis.EVENT
     as_of: datetime | None = None
     booked_after: datetime | None = None  # only what was booked later: what changed since
+    paid_from: datetime | None = None  # only sales paid in the minutes from here
+    paid_until: datetime | None = None  # to here, both included
     broadcast: str = ""
     shop: str = ""
     platform: str = ""
@@ -157,6 +159,10 @@ def question(scope: Scope) -> tuple[str, str, list[Any]]:
         add("r.applied_at <= {}", clock.to_ms(scope.as_of))
     if scope.booked_after is not None:
         add("r.applied_at > {}", clock.to_ms(scope.booked_after))
+    if scope.paid_from is not None:
+        add("r.minute >= {}", clock.to_ms(scope.paid_from) // 60_000)
+    if scope.paid_until is not None:
+        add("r.minute > 0 AND r.minute <= {}", clock.to_ms(scope.paid_until) // 60_000)
     day = scope.axis.sql()
     if scope.day_from is not None:
         add(f"{day} >= {{}}", clock.day_number(scope.day_from))
@@ -169,8 +175,8 @@ def question(scope: Scope) -> tuple[str, str, list[Any]]:
         wanted = getattr(scope, name)
         if wanted:
             add(f"{column} = {{}}", wanted)
-    is_past = scope.as_of is not None or scope.booked_after is not None
-    return source(as_of=is_past), " AND ".join(where), args
+    by_entry = (scope.as_of, scope.booked_after, scope.paid_from, scope.paid_until)
+    return source(as_of=any(each is not None for each in by_entry)), " AND ".join(where), args
 
 
 _FILTERS = {

@@ -12,7 +12,7 @@ import pytest
 from livehub import database
 from livehub.accounts.actors import system
 from livehub.kit import clock
-from livehub.reports import figures, review_changes, reviews
+from livehub.reports import broadcasts, figures, review_changes, reviews
 from livehub.reports.figures import Scope
 from livehub.reports.invariants import reviews as invariant
 from livehub.reports.models import BroadcastReview
@@ -142,6 +142,8 @@ async def test_an_order_that_is_not_read_yet_has_no_amount_and_no_place(db: Sett
     found = (await show.reviewed(after(minutes=13))).frozen[Stage.T0].figures
 
     assert (found.pending, found.g2_fen, found.orders) == (1, 0, 0)
+    listed = (await broadcasts.results([show.broadcast.id]))[show.broadcast.id]
+    assert (listed.pending, listed.g2_fen, listed.orders) == (1, 0, 0)
 
 
 async def test_a_show_that_nobody_ended_is_reviewed_from_the_end_that_was_noted(db: Settings) -> None:

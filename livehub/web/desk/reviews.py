@@ -24,6 +24,8 @@ from livehub.web.rendering import link, page
 from rooms import queries as rooms
 from rooms.queries import BroadcastView
 
+DAY_MINUTES = 24 * 60
+
 bp = Blueprint("desk_reviews", url_prefix="/desk/broadcasts")
 
 
@@ -35,6 +37,7 @@ class Column(Struct, frozen=True, kw_only=True):
     at: datetime  # what the figures know, or when they are due
     figures: Figures | None
     href: Callable[..., str]  # (basis, further conditions) -> the lines of a figure
+    parts: dict[str, str]  # part -> its lines
 
 
 class Minute(Struct, frozen=True, kw_only=True):
@@ -107,13 +110,36 @@ def _columns(found: Reviewed, public_id: str, *, now: datetime) -> list[Column]:
         kept, due_at = found.frozen.get(stage), found.due_at(stage)
         state = "frozen" if kept else "due" if due_at <= now else "not_due"
         figures = kept.figures if kept else None
-        made.append(
-            Column(stage=stage, state=state, at=due_at, figures=figures, href=_lines(public_id, until=due_at))
-        )
-    live = Column(
-        stage=None, state="now", at=found.as_of, figures=found.now, href=_lines(public_id, until=found.as_of)
-    )
+        made.append(_column(found.frame, public_id, stage=stage, state=state, at=due_at, figures=figures))
+    live = _column(found.frame, public_id, stage=None, state="now", at=found.as_of, figures=found.now)
     return [*made, live]
+
+
+def _column(show: Frame, public_id: str, *, at: datetime, **rest: Any) -> Column:
+    href = _lines(public_id, until=at)
+    parts = {name: href("G2", **paid) for name, paid in _paid(show).items()}
+    return Column(at=at, href=href, parts=parts, **rest)
+
+
+def _paid(show: Frame) -> dict[str, dict[str, str]]:
+    """Part of the review -> the minutes in which its sales were paid, as the list of lines wants them."""
+    first, last = show.first_minute, show.last_minute
+    week, month = last + 7 * DAY_MINUTES, last + 30 * DAY_MINUTES
+    spans = {
+        "before": (None, first - 1),
+        "in_live": (first, last),
+        "tail_7": (last + 1, week),
+        "tail_30": (week + 1, month),
+        "later": (month + 1, None),
+    }
+    return {
+        part: {
+            name: _local(clock.from_ms(minute * 60_000))
+            for name, minute in zip(("paid_from", "paid_until"), span, strict=True)
+            if minute is not None
+        }
+        for part, span in spans.items()
+    }
 
 
 def _steps(found: Reviewed, public_id: str) -> list[dict[str, Any]]:

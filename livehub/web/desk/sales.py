@@ -56,6 +56,8 @@ class Query(Struct, rename={"since": "from", "until": "to"}):
     by: Grain = Grain.DAY
     as_of: LocalTime | None = None
     booked_after: LocalTime | None = None
+    paid_from: LocalTime | None = None
+    paid_until: LocalTime | None = None
     broadcast: Ref = ""
     streamer: Ref = ""
     room: Ref = ""
@@ -83,6 +85,8 @@ class Query(Struct, rename={"since": "from", "until": "to"}):
             axis=self.axis,
             as_of=self.as_of,
             booked_after=self.booked_after,
+            paid_from=self.paid_from,
+            paid_until=self.paid_until,
             **{name: getattr(self, name) for name in NARROWING},
         )
 
@@ -189,6 +193,7 @@ async def show_lines(request: Request, actor: Actor) -> HTTPResponse:
         axis=query.axis,
         as_of=query.as_of or now,
         booked_after=query.booked_after,
+        paid=(query.paid_from, query.paid_until),
         from_day=query.since,
         to_day=query.until,
         total_fen=number.amount(query.basis),

@@ -11,7 +11,7 @@ from livehub.accounts.actors import Actor
 from livehub.kit import clock
 from livehub.merchants import queries as merchants
 from livehub.merchants.queries import ProductView
-from livehub.reports import figures
+from livehub.reports import broadcasts, figures
 from livehub.vouchers import queries as vouchers
 from livehub.vouchers.queries import DropRow, LinkRow
 from rooms import queries as rooms
@@ -87,7 +87,7 @@ async def screen(show: BroadcastView | None, *, centre_id: int, now: datetime) -
         current=show,
         figures=Live(
             g3_fen=sold.g3_fen,
-            pending=sold.pending,
+            pending=(await broadcasts.pending([show.id])).get(show.id, 0),
             as_of=now,
             orders=sold.orders,
             refunded_orders=sold.refunds,
