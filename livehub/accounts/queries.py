@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 from tortoise.expressions import Q
 
+from livehub import database
 from livehub.accounts.actors import Actor, Grant
 from livehub.accounts.models import ApiToken, AuditEntry, Bureau, Centre, Membership, User
 from livehub.accounts.permissions import Permission, bureau_scope, require
@@ -75,11 +76,16 @@ async def audit_entries(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Page[AuditEntry]:
-    """The audit trail, newest first: all of the centre, or of the actor's bureaus."""
+    """The audit trail, newest first: all of the centre, or of the actor's bureaus.
+
+    An object's number is found by its index, kind by kind: there are a few dozen kinds.
+    """
     require(actor, Permission.AUDIT_READ)
     number, size, limit, offset = window(number=number, size=size)
     wanted: dict[str, Any] = {"object_id": object_id, "result": result, "at__gte": since, "at__lt": until}
     found = AuditEntry.filter(**{name: value for name, value in wanted.items() if value})
+    if object_id:
+        found = found.filter(object_kind__in=await _kinds())
     if action:
         found = found.filter(action__startswith=action)
     scope = bureau_scope(actor, Permission.AUDIT_READ)
@@ -89,6 +95,16 @@ async def audit_entries(
         found = found.filter(centre_id__in=(actor.centre_id, 0))  # 0: commands of this node, unknown logins
     rows = await found.order_by("-id").limit(limit).offset(offset)
     return Page(rows, number, size, await found.count())
+
+
+async def _kinds() -> list[str]:
+    """Every kind of object that the audit trail speaks of, from one to the next in its index."""
+    rows = await database.fetch(
+        "WITH RECURSIVE k AS (SELECT min(object_kind) AS kind FROM audit_entry UNION ALL"
+        " SELECT (SELECT min(a.object_kind) FROM audit_entry a WHERE a.object_kind > k.kind) FROM k"
+        " WHERE k.kind IS NOT NULL) SELECT kind FROM k WHERE kind IS NOT NULL"
+    )
+    return [row["kind"] for row in rows]
 
 
 async def _grants(user_ids: Sequence[int]) -> defaultdict[int, list[Grant]]:

@@ -252,9 +252,12 @@ async def test_the_trail_is_listed_within_the_readers_scope(db):
     logins = await queries.audit_entries(auditor, action="login.")
     later = await queries.audit_entries(auditor, since=NOW + timedelta(seconds=1))
     elsewhere = await queries.audit_entries(an_actor(Role.AUDITOR, centre_id=2))
+    about = await queries.audit_entries(auditor, object_id=everything.items[-1].object_id)
+    nobody = await queries.audit_entries(auditor, object_id="nothing's")
 
     assert [row.bureau_id for row in own.items] == [7]
     assert [row.bureau_id for row in everything.items] == [0, 8, 7]
+    assert (everything.items[-1] in about.items, nobody.total) == (True, 0)
     assert ([row.action for row in logins.items], later.total, elsewhere.total) == (["login.failed"], 0, 0)
     with pytest.raises(PermissionMissing):
         await queries.audit_entries(an_actor(Role.ADMIN))

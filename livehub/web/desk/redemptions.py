@@ -15,7 +15,7 @@ from livehub.kit import clock, money
 from livehub.kit.errors import Invalid, LivehubError
 from livehub.vouchers import refunds, use_pages
 from livehub.vouchers.errors import VoucherRefused
-from livehub.web import doors, reading
+from livehub.web import doors, reading, refund_numbers
 from livehub.web.desk.frame import back, frame, order_path
 from livehub.web.rendering import page
 
@@ -48,7 +48,7 @@ async def refund(request: Request, actor: Actor, public_id: str) -> HTTPResponse
         await database.unit(
             lambda: refunds.refund(
                 public_id,
-                refund_no=wanted.refund_no or f"D-{wanted.key[:24]}",
+                refund_no=wanted.refund_no or refund_numbers.number("D", wanted.key),
                 refund_fen=wanted.amount,
                 key=wanted.key,
                 source="desk",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -53,6 +54,7 @@ async def test_all_given_back_says_that_the_voucher_came_back(client: Site) -> N
     after, till = visible(await client.text(leads)), visible(await shop.till())
 
     assert "应退顾客 ¥80.00 补贴收回 ¥20.00 · 券退还顾客" in after
+    assert re.search(r"M-[2-9A-Z]{4}-[2-9A-Z]{4}\b", after)  # a number that can be read out
     assert "办理退款" not in after
     assert "未结算合计 ¥0.00" in till
 
