@@ -122,13 +122,17 @@ class Teller:
             async with Machine(sandbox_url) as sandbox:
                 await self._declare(sandbox, world)
                 self._introduce(world)
-                if await history.is_told(world):
+                was_told = await history.is_told(world)
+                if was_told:
                     await reconciling.forget(now=clock.now())
                     await self._processes.start_jobs()
                 else:
                     await reconciling.hold(now=clock.now())
                     await self._fill(sandbox, world, days=days, scale=scale)
                 show = await self.scenes.tell(sandbox, world)
+                if not was_told:
+                    await self._fetched()
+                    await self._settle(world, before=clock.at_local(clock.local_day(clock.now())))
                 await reconciling.read()
                 await self._keep_selling(sandbox, world, show)
         finally:
@@ -191,7 +195,6 @@ class Teller:
         self.scenes.rooms |= past.rooms
         await self._processes.start_jobs()
         await self.scenes.push(sandbox, wait_seconds=80)
-        await self._settle(world, before=clock.at_local(clock.local_day(clock.now())))
         self._say(f"  {len(past.rooms)} 场、{past.orders} 单，{time.monotonic() - began:.0f} 秒")
 
     async def _settle(self, world: Seeded, *, before: datetime) -> None:
@@ -223,6 +226,13 @@ class Teller:
                 return
             await asyncio.sleep(0.2)
         raise StoryBroken(f"the platforms' lists were not read within {DRAIN_SECONDS} s")
+
+    async def _fetched(self) -> None:
+        """Wait a while until no order of the past waits for its amount."""
+        for _ in range(DRAIN_SECONDS * 5):
+            if not await self._fetches_waiting():
+                return
+            await asyncio.sleep(0.2)
 
     async def _fetches_waiting(self) -> int:
         row = await database.fetch_one("SELECT count(*) AS n FROM fetch_job WHERE status = 'waiting'")

@@ -529,7 +529,7 @@ async def test_a_list_without_an_end_is_given_up_and_keeps_no_other_waiting(
 
 
 async def test_a_difference_that_is_found_anew_while_it_is_closed_stays_open(db: Settings) -> None:
-    shop = await a_shop(await a_bureau(), platform="doudian")
+    shop = await a_shop(await a_bureau())
     await a_difference(shop)
     was = await SyncDifference.get()
     await database.execute("UPDATE sync_difference SET kind = 'extra', updated_at = 1")

@@ -12,6 +12,17 @@ TOKEN = " AND lease_token = $5"
 
 GUARDS = (
     Guard(
+        of="the difference that is closed as it was looked at",
+        out=(
+            Cut(
+                "livehub.orders.differences:settle",
+                "AND sync_difference.found_at = v.found_at",
+                "AND v.found_at IS NOT NULL",
+            ),
+        ),
+        race=race(test_pulling.test_a_difference_that_is_found_anew_while_it_is_closed_stays_open),
+    ),
+    Guard(
         of="the order in which lists ask for fetches",
         out=(Cut("livehub.orders.asking:_upsert", " ORDER BY v.shop_id, v.kind, v.ref"),),
         race=race(test_pulling.test_lists_ask_in_one_order),

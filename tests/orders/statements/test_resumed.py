@@ -25,17 +25,17 @@ async def marks() -> dict[str, int]:
 
 async def test_an_import_that_goes_on_after_a_refund_leaves_what_is_marked(world: World) -> None:
     centre = world.centre.id
-    await sell(world, "A", 10_000, 20_000)
-    made = await looked_at(a_file([a_row("A", "100")]), centre_id=centre)
+    await sell(world, "A", 20_000, 10_000)
+    made = await looked_at(a_file([a_row("A", "0.01")]), centre_id=centre)
     await importing.begin(made.public_id, actor=finance(centre), now=clock.now())
     await importing.go_on(made.id, now=clock.now())
     before = await marks()
     await database.execute("UPDATE settlement_statement SET state = 'importing'")  # killed before its end
 
-    await refund(world, "A", 10_000)
+    await refund(world, "A", 20_000)  # by what is left now the fen would be the other line's
     await importing.go_on(made.id, now=clock.now())
 
-    assert (await marks(), await settled()) == (before, 10_000)
+    assert (await marks(), await settled()) == (before, 1)
     assert await invariant.check() == []
 
 
