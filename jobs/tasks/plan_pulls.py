@@ -8,7 +8,7 @@ from jobs.schedule import every
 from livehub.orders import cursors
 
 
-@every(minutes=10)
+@every(minutes=2)  # a window ends two minutes before it may be read: each is opened as soon as it may
 async def plan_pulls(now: datetime) -> int:
     return await cursors.plan(now=now)
 
