@@ -42,6 +42,7 @@ NOT_TAKEN_OUT: dict[str, str] = {
     "broadcast (booking_id)": ONCE,
     "streamer (person_id)": ONCE,
     "statement_piece (statement_id, number)": ONCE,
+    "settled_mark (statement_line_id, line_ref)": "written under the lock of its order, which has a row",
     "crew_assignment (booking_id, person_id, role)": ONCE,
     "broadcast_account (broadcast_id, platform, account_ref)": "written under the broadcast's lock",
     "api_token (token_hash)": RANDOM,

@@ -95,5 +95,6 @@ async def test_a_draft_that_is_begun_while_old_ones_are_forgotten_keeps_its_file
         lambda: drafts.prune(now=later),
     )
 
-    kept = await SettlementStatement.get(id=made.id)
+    kept = await SettlementStatement.get_or_none(id=made.id)
+    assert kept is not None
     assert (kept.state, await drafts.kept(made.id)) == ("importing", raw)
