@@ -12,12 +12,12 @@ from livehub import database
 from livehub.kit import clock
 from livehub.kit.errors import NotFound
 from livehub.kit.paging import Page, window
-from livehub.vouchers import funnel, kinds, ledger, leverage, queries
+from livehub.vouchers import funnel, kinds, ledger, leverage, queries, rollover_plans
 from livehub.vouchers.enrolments import OFFLINE
 from livehub.vouchers.funnel import Funnel
 from livehub.vouchers.kinds import Kind
 from livehub.vouchers.leverage import Leverage
-from livehub.vouchers.models import Account, CampaignStatus
+from livehub.vouchers.models import Account, CampaignStatus, RoundStatus
 from livehub.vouchers.queries import Figures
 
 
@@ -52,6 +52,7 @@ class RoundRow(Struct, frozen=True, kw_only=True):
     allocated_fen: int
     rolled_into: int  # the seq of the round that takes what this one leaves, 0: none
     rolled_fen: int
+    rollover_hindrance: str  # why the planned rollover cannot happen any more, '' while it can or has
     templates: list[Kind]
 
 
@@ -186,7 +187,7 @@ async def campaign(
         balances=balances,
         balanced=ledger.is_conserved(balances),
         worst_case_fen=_worst_case(balances),
-        rounds=await _rounds(row["id"]),
+        rounds=await _rounds(row["id"], now=now),
         figures=await queries.figures(centre_id=centre_id, campaign_id=row["id"]),
         funnel=await funnel.of(row["id"], now=now),
         redemptions=await _redemptions(row["id"]),
@@ -210,10 +211,11 @@ def _worst_case(balances: Mapping[Account, int]) -> int:
     return sum(balances[kind] for kind in kinds)
 
 
-async def _rounds(campaign_id: int) -> list[RoundRow]:
+async def _rounds(campaign_id: int, *, now: datetime) -> list[RoundRow]:
     rows = await database.fetch(
         "SELECT n.id, n.public_id, n.seq, n.mode, n.status, n.claim_from, n.claim_until,"
-        " coalesce(k.seq, 0) AS rolled_into, coalesce(p.amount_fen, 0) AS rolled_fen FROM campaign_round n"
+        " coalesce(k.seq, 0) AS rolled_into, coalesce(p.amount_fen, 0) AS rolled_fen, p.rolled_at,"
+        " k.status AS into_status, k.claim_until AS into_until FROM campaign_round n"
         " LEFT JOIN round_rollover p ON p.source_id = n.id LEFT JOIN campaign_round k ON k.id = p.target_id"
         " WHERE n.campaign_id = $1 ORDER BY n.seq",
         campaign_id,
@@ -233,10 +235,19 @@ async def _rounds(campaign_id: int) -> list[RoundRow]:
             allocated_fen=sum(kind.face_fen * kind.quantity for kind in templates.get(row["id"], [])),
             rolled_into=row["rolled_into"],
             rolled_fen=row["rolled_fen"],
+            rollover_hindrance=_hindrance(row, now=now),
             templates=templates.get(row["id"], []),
         )
         for row in rows
     ]
+
+
+def _hindrance(row: Mapping[str, Any], *, now: datetime) -> str:
+    """Why what a round leaves does not go where it was planned to; what returned to the treasury is over."""
+    if row["into_status"] is None or row["rolled_at"] is not None or row["status"] == RoundStatus.RETURNED:
+        return ""
+    until = clock.from_ms(row["into_until"])
+    return str(rollover_plans.hindrance(RoundStatus(row["into_status"]), until, now=now) or "")
 
 
 async def _late(campaign_id: int, limit: int = 20) -> list[Late]:

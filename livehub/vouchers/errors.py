@@ -191,6 +191,12 @@ class RolloverUnfit(VoucherRefused):
     code, status = "ROLLOVER_UNFIT", 422
 
 
+class RolloverDone(VoucherRefused):
+    """这个轮次的资金已经滚存，不能再改。"""
+
+    code = "ROLLOVER_DONE"
+
+
 class TemplateUnfit(VoucherRefused):
     """券种设置有误：门槛不能低于面额，数量必须大于零，有效期必须完整。"""
 

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
 
 from msgspec import Struct
 
 from livehub import database
 from livehub.kit import money
-from livehub.vouchers.errors import RolloverUnfit
+from livehub.vouchers.errors import RolloverDone, RolloverUnfit
 from livehub.vouchers.models import Round, RoundStatus
 
 LEAVES = (RoundStatus.SCHEDULED, RoundStatus.OPEN, RoundStatus.CLOSED, RoundStatus.FINISHED)
+TAKES = (RoundStatus.SCHEDULED, RoundStatus.OPEN)
+
+
+class Hindrance(StrEnum):
+    """Why a round takes nothing any more."""
+
+    CLOSED = "closed"  # its claims were ended
+    WINDOW_OVER = "window_over"  # its claim window is over, also where nobody has closed it yet
 
 
 class Plan(Struct, frozen=True):
@@ -23,10 +33,18 @@ class Plan(Struct, frozen=True):
     is_done: bool
 
 
-async def plan(source_id: int, *, into: Round) -> None:
-    """Let a round take what an earlier round of its campaign leaves.
+def hindrance(status: RoundStatus, claim_until: datetime, *, now: datetime) -> Hindrance | None:
+    """Why a round cannot take what another leaves; None: it can."""
+    if status not in TAKES:
+        return Hindrance.CLOSED
+    return Hindrance.WINDOW_OVER if now >= claim_until else None
 
-    RolloverUnfit when it is no such round, has left already, or leaves to another one.
+
+async def plan(source_id: int, *, into: Round, now: datetime, anew: bool = False) -> None:
+    """Let a round take what an earlier round of its campaign leaves; both are locked by the caller.
+
+    A plan that was not carried out gives way ``anew``, and where it cannot be carried out any more.
+    RolloverUnfit when it is no such round or is planned to leave to another one, RolloverDone when it left.
     """
     source = await Round.get_or_none(id=source_id)
     fits = source is not None and source.campaign_id == into.campaign_id and source.seq < into.seq
@@ -39,8 +57,18 @@ async def plan(source_id: int, *, into: Round) -> None:
         into.id,
     )
     found = await of_source(source_id)
-    if not made and (found is None or found.target_id != into.id):
-        raise RolloverUnfit("这个轮次已经安排滚存到另一个轮次。")
+    if made or found is None or found.target_id == into.id:
+        return
+    planned = await Round.get(id=found.target_id)
+    if found.is_done:
+        raise RolloverDone(f"第 {source.seq} 轮的资金已经滚存到第 {planned.seq} 轮，不能再改。")
+    if not anew and hindrance(planned.status, planned.claim_until, now=now) is None:
+        raise RolloverUnfit(f"第 {source.seq} 轮已经安排滚存到第 {planned.seq} 轮。")
+    await database.execute(
+        "UPDATE round_rollover SET target_id = $1 WHERE source_id = $2 AND rolled_at IS NULL",
+        into.id,
+        source_id,
+    )
 
 
 async def of_source(source_id: int) -> Plan | None:

@@ -12,10 +12,8 @@ from livehub.accounts.permissions import Permission
 from livehub.kit import clock, states
 from livehub.kit.errors import LivehubError, NotFound
 from livehub.vouchers import latch, ledger, locks, rollover_plans
-from livehub.vouchers.errors import RolloverUnfit
+from livehub.vouchers.errors import RolloverDone, RolloverUnfit
 from livehub.vouchers.models import Account, Campaign, Round, RoundStatus, Template
-
-TAKES = (RoundStatus.SCHEDULED, RoundStatus.OPEN)
 
 
 async def roll_due(*, now: datetime, limit: int = 50) -> int:
@@ -43,32 +41,25 @@ async def roll_due(*, now: datetime, limit: int = 50) -> int:
 async def roll(
     source_id: int, *, into: int | None = None, actor: Actor, now: datetime
 ) -> rollover_plans.Plan:
-    """Move a finished round's released money into the round planned for it, or ``into`` where none was.
+    """Move a finished round's released money into the round planned for it, or ``into`` instead.
 
-    Asked again, it answers with what was done. WrongState unless the one is finished and the other gives.
+    Asked again, it answers with what was done; RolloverDone when it then names another round. WrongState
+    unless the one is finished and the other gives.
     """
-    source = await Round.get_or_none(id=source_id)
-    if source is None:
-        raise NotFound
-    campaign = await Campaign.get(id=source.campaign_id)
-    permissions.require(
-        actor, Permission.CAMPAIGN_DRAFT, bureau_id=campaign.bureau_id, centre_id=campaign.centre_id
-    )
+    campaign = await _campaign(source_id, actor)
     known = await rollover_plans.of_source(source_id)
-    if known is not None and known.is_done:
-        return known
-    target_id = known.target_id if known else into
+    target_id = into or (known.target_id if known else None)
     if target_id is None:
         raise RolloverUnfit
     target = await _hold(source_id, target_id)
     source = await Round.get(id=source_id)
-    if source.status is RoundStatus.ROLLED:
-        return await _done(source_id)
+    known = await rollover_plans.of_source(source_id)
+    if known is not None and known.is_done:
+        return await _same(known, target)
     if source.status is not RoundStatus.FINISHED:
         raise states.WrongState("轮次的券全部到期清算之后才能滚存。", data={"state": str(source.status)})
-    if target.status not in TAKES or now >= target.claim_until:
-        raise states.WrongState("滚入的轮次已经截止领取。", data={"state": str(target.status)})
-    await rollover_plans.plan(source_id, into=target)
+    _require_taking(target, now=now)
+    await rollover_plans.plan(source_id, into=target, now=now, anew=into is not None)
     amount_fen = await _move(source, target, now=now)
     await database.execute(
         "UPDATE round_rollover SET amount_fen = $1, rolled_at = $2"
@@ -79,15 +70,50 @@ async def roll(
     )
     await Round.filter(id=source_id).update(status=RoundStatus.ROLLED)
     latch.clear()
-    await audit.write(
-        "round.rolled",
-        actor=actor,
-        now=now,
-        about=("round", source.public_id),
-        bureau_id=campaign.bureau_id,
-        detail={"into": target.public_id, "amount_fen": amount_fen},
-    )
+    await _record("round.rolled", source, target, campaign, actor=actor, now=now, amount_fen=amount_fen)
     return await _done(source_id)
+
+
+@database.atomic
+async def plan(source_id: int, *, into: int, actor: Actor, now: datetime) -> rollover_plans.Plan:
+    """Plan where a round's rest goes once it is finished, or plan it anew as long as it has not gone.
+
+    WrongState when the other round gives nothing any more, RolloverDone when the money has gone elsewhere.
+    """
+    campaign = await _campaign(source_id, actor)
+    target = await _hold(source_id, into)
+    known = await rollover_plans.of_source(source_id)
+    if known is not None and known.is_done:
+        return await _same(known, target)
+    _require_taking(target, now=now)
+    await rollover_plans.plan(source_id, into=target, now=now, anew=True)
+    if known is None or known.target_id != into:
+        source = await Round.get(id=source_id)
+        await _record("round.rollover_planned", source, target, campaign, actor=actor, now=now)
+    return await _done(source_id)
+
+
+async def _campaign(source_id: int, actor: Actor) -> Campaign:
+    source = await Round.get_or_none(id=source_id)
+    if source is None:
+        raise NotFound
+    campaign = await Campaign.get(id=source.campaign_id)
+    permissions.require(
+        actor, Permission.CAMPAIGN_DRAFT, bureau_id=campaign.bureau_id, centre_id=campaign.centre_id
+    )
+    return campaign
+
+
+def _require_taking(target: Round, *, now: datetime) -> None:
+    if rollover_plans.hindrance(target.status, target.claim_until, now=now) is not None:
+        raise states.WrongState("滚入的轮次已经截止领取。", data={"state": str(target.status)})
+
+
+async def _same(known: rollover_plans.Plan, target: Round) -> rollover_plans.Plan:
+    if known.target_id != target.id:
+        went = await Round.get(id=known.target_id)
+        raise RolloverDone(f"资金已经滚存到第 {went.seq} 轮，不能再改滚入第 {target.seq} 轮。")
+    return known
 
 
 async def _hold(source_id: int, target_id: int) -> Round:
@@ -125,6 +151,26 @@ async def _move(source: Round, target: Round, *, now: datetime) -> int:
         now=now,
     )
     return amount_fen
+
+
+async def _record(
+    verb: str,
+    source: Round,
+    target: Round,
+    campaign: Campaign,
+    *,
+    actor: Actor,
+    now: datetime,
+    **detail: object,
+) -> None:
+    await audit.write(
+        verb,
+        actor=actor,
+        now=now,
+        about=("round", source.public_id),
+        bureau_id=campaign.bureau_id,
+        detail={"into": target.public_id, **detail},
+    )
 
 
 async def _done(source_id: int) -> rollover_plans.Plan:

@@ -50,9 +50,10 @@ async def schedule(
 ) -> Round:
     """Plan a round and set its money aside: face x quantity of all its templates.
 
-    What the rounds of ``rollover_from`` leave comes on top, once each of them is finished. BudgetExhausted
-    when the campaign's available money does not reach.
+    What the rounds of ``rollover_from`` leave comes on top, once each of them is finished; one that was
+    planned for a round that is over is taken over. BudgetExhausted when the available money does not reach.
     """
+    await locks.hold("campaign_round", rollover_from)
     await locks.hold("campaign", [campaign_id])
     campaign = await _campaign(campaign_id, actor)
     if campaign.status not in MAY_SCHEDULE:
@@ -75,7 +76,7 @@ async def schedule(
     allocated_fen = sum(template.face_fen * template.quantity for template in templates)
     await _allocate(planned, allocated_fen, now=now)
     for source_id in rollover_from:
-        await rollover_plans.plan(source_id, into=planned)
+        await rollover_plans.plan(source_id, into=planned, now=now)
     await audit.write(
         "round.scheduled",
         actor=actor,

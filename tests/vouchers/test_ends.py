@@ -13,7 +13,7 @@ from livehub.kit import states
 from livehub.settings import Settings
 from livehub.vouchers import campaign_ends, expiry, ledger, rollovers, round_ends, rounds
 from livehub.vouchers.after_models import LateRedemption, RoundRollover
-from livehub.vouchers.errors import Ended, Expired, RolloverUnfit, SoldOut, TemplateUnfit
+from livehub.vouchers.errors import Ended, Expired, RolloverDone, RolloverUnfit, SoldOut, TemplateUnfit
 from livehub.vouchers.models import (
     Account,
     Campaign,
@@ -256,6 +256,43 @@ async def test_a_round_that_is_closed_while_another_rolls_into_it_keeps_no_uniss
 
         assert kinds(answers) == ["Round", "WrongState"]
         assert await lies(till, Account.UNISSUED, Account.RELEASED) == (0, 20_000)
+        assert await broken() == []
+
+
+async def test_a_plan_whose_round_closed_first_goes_to_another_one_until_the_money_has_gone(
+    db: Settings,
+) -> None:
+    async with a_till(db, a_kind(quantity=10), budget_fen=24_000) as till:
+        world, first = till.world, till.world.round.id
+        plain = a_kind(quantity=1)
+        early = await a_later_round(till, sources=(first,))
+        late, last = [await a_later_round(till, plain) for _ in range(2)]
+        await rounds.close_round(early.id, actor=world.officer, now=NOW)
+        taken_over = await a_later_round(till, sources=(first,))
+        assert (await RoundRollover.get()).target_id == taken_over.id
+        await round_ends.close_due(now=MONTH)
+        await round_ends.finish_due(now=MONTH)
+        with pytest.raises(states.WrongState):
+            await rollovers.plan(first, into=early.id, actor=world.officer, now=MONTH)
+        with pytest.raises(RolloverUnfit):  # earlier
+            await rollovers.plan(late.id, into=first, actor=world.officer, now=NOW)
+
+        answers = await meet(
+            db,
+            "SELECT 1 FROM campaign_round FOR UPDATE",
+            lambda: rollovers.plan(first, into=late.id, actor=world.officer, now=MONTH),
+            lambda: database.unit(
+                lambda: rollovers.roll(first, into=last.id, actor=world.officer, now=MONTH)
+            ),
+        )
+
+        assert [each.target_id for each in answers] == [late.id, last.id]
+        with pytest.raises(RolloverDone, match=r"第 4 轮.*第 3 轮"):
+            await rollovers.roll(first, into=late.id, actor=world.officer, now=MONTH)
+        with pytest.raises(RolloverDone):
+            await rollovers.plan(first, into=late.id, actor=world.officer, now=MONTH)
+        assert (await rollovers.roll(first, into=last.id, actor=world.officer, now=MONTH)).is_done
+        assert (await Template.get(round_id=last.id)).quantity == 11
         assert await broken() == []
 
 

@@ -70,6 +70,12 @@ class Round(Struct, frozen=True, kw_only=True):
     allocated_fen: Fen
     rolled_into: Annotated[int, Meta(description="剩下的资金滚入第几轮，0：没有安排")]
     rolled_fen: Annotated[int, Meta(description="已滚存的资金，单位：分")]
+    rollover_hindrance: Annotated[
+        Literal["", "closed", "window_over"],
+        Meta(
+            description="安排的滚存为什么已经做不到：滚入的轮次已截止（closed）或领取时间已过（window_over）"
+        ),
+    ]
     templates: list[Template]
 
 
@@ -171,6 +177,7 @@ def _round(row: RoundRow) -> Round:
         allocated_fen=row.allocated_fen,
         rolled_into=row.rolled_into,
         rolled_fen=row.rolled_fen,
+        rollover_hindrance=row.rollover_hindrance,  # type: ignore[arg-type]
         templates=[_template(kind) for kind in row.templates],
     )
 

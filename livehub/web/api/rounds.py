@@ -10,7 +10,13 @@ from livehub import database
 from livehub.accounts.permissions import Permission
 from livehub.kit.states import WrongState
 from livehub.vouchers import links, rollovers, rounds
-from livehub.vouchers.errors import BudgetExhausted, InsufficientFunds, RolloverUnfit, TemplateUnfit
+from livehub.vouchers.errors import (
+    BudgetExhausted,
+    InsufficientFunds,
+    RolloverDone,
+    RolloverUnfit,
+    TemplateUnfit,
+)
 from livehub.vouchers.models import Validity
 from livehub.web.api import campaign_answers, named
 from livehub.web.api.calls import as_utc
@@ -72,7 +78,7 @@ class Link(Struct, frozen=True, kw_only=True):
     body=NewRound,
     answer=Round,
     status=201,
-    refusals=(WrongState, TemplateUnfit, BudgetExhausted, InsufficientFunds, RolloverUnfit),
+    refusals=(WrongState, TemplateUnfit, BudgetExhausted, InsufficientFunds, RolloverUnfit, RolloverDone),
 )
 async def schedule(asked: Asked[None, NewRound], campaign_id: str) -> Round:
     """Plan a claim window and set its money aside."""
@@ -124,9 +130,15 @@ async def close_round(asked: Asked[None, Nothing], round_id: str) -> Round:
 
 
 class Rollover(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """滚入哪个轮次；安排时已写明的可省略。"""
+    """滚入哪个轮次；安排时已写明的可省略，写了别的就改滚入它。"""
 
     into: Annotated[str, Meta(max_length=16, description="滚入轮次的公开编号")] = ""
+
+
+class RolloverPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """到期后滚入哪个轮次。"""
+
+    into: Annotated[PublicId, Meta(description="滚入轮次的公开编号")]
 
 
 @calls.post(
@@ -135,13 +147,29 @@ class Rollover(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     needs=(Permission.CAMPAIGN_DRAFT,),
     body=Rollover,
     answer=Round,
-    refusals=(WrongState, RolloverUnfit),
+    refusals=(WrongState, RolloverUnfit, RolloverDone),
 )
 async def roll_over(asked: Asked[None, Rollover], round_id: str) -> Round:
     """Give what it left to a later round."""
     number, campaign = await named.round_of(round_id, actor=asked.actor)
     into = (await named.round_of(asked.body.into, actor=asked.actor))[0] if asked.body.into else None
     await database.unit(lambda: rollovers.roll(number, into=into, actor=asked.actor, now=asked.now))
+    return await campaign_answers.round_of(round_id, campaign, asked.actor, asked.now)
+
+
+@calls.post(
+    "/rounds/{round_id}/rollover-plan",
+    summary="安排或改变剩下的资金滚入哪个轮次；滚存之后不能再改",
+    needs=(Permission.CAMPAIGN_DRAFT,),
+    body=RolloverPlan,
+    answer=Round,
+    refusals=(WrongState, RolloverUnfit, RolloverDone),
+)
+async def plan_rollover(asked: Asked[None, RolloverPlan], round_id: str) -> Round:
+    """Say where its rest will go."""
+    number, campaign = await named.round_of(round_id, actor=asked.actor)
+    into, _ = await named.round_of(asked.body.into, actor=asked.actor)
+    await database.unit(lambda: rollovers.plan(number, into=into, actor=asked.actor, now=asked.now))
     return await campaign_answers.round_of(round_id, campaign, asked.actor, asked.now)
 
 

@@ -14,9 +14,10 @@ from livehub.accounts.permissions import Permission, bureau_scope, may
 from livehub.kit import clock
 from livehub.kit.errors import LivehubError
 from livehub.kit.states import WrongState
-from livehub.vouchers import campaign_ends, campaign_queries, campaigns
+from livehub.vouchers import campaign_ends, campaign_queries, campaigns, rollover_plans, rollovers
 from livehub.vouchers.campaign_queries import CampaignPage
-from livehub.vouchers.models import CampaignStatus
+from livehub.vouchers.errors import RolloverUnfit
+from livehub.vouchers.models import CampaignStatus, RoundStatus
 from livehub.web import doors, reading
 from livehub.web.desk.frame import asked, back, frame, order_path
 from livehub.web.rendering import page
@@ -35,6 +36,13 @@ class Signature(Struct):
     """A campaign as it was read before it was signed."""
 
     version: Annotated[int, Meta(ge=1)]
+
+
+class Into(Struct):
+    """Which round takes what another one leaves, both by their place in the campaign."""
+
+    source: Annotated[int, Meta(ge=1)]
+    into: Annotated[int, Meta(ge=1)]
 
 
 @bp.get("/")
@@ -90,6 +98,26 @@ async def end(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
     return back(f"/desk/campaigns/{public_id}", done="campaign-ended")
 
 
+@bp.post("/<public_id:str>/rollover-plan")
+@doors.signed_in(Permission.CAMPAIGN_DRAFT)
+async def plan_rollover(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
+    """Let another round take what one leaves."""
+    seen = await _read(public_id, actor)
+    rounds = {each.seq: each.row_id for each in seen.rounds}
+    try:
+        wanted = reading.form(request, Into)
+        if not {wanted.source, wanted.into} <= rounds.keys():
+            raise RolloverUnfit
+        await database.unit(
+            lambda: rollovers.plan(
+                rounds[wanted.source], into=rounds[wanted.into], actor=actor, now=clock.now()
+            )
+        )
+    except LivehubError as error:
+        return await _campaign(request, actor, public_id, refusal=doors.shown(request, error))
+    return back(f"/desk/campaigns/{public_id}", done="rollover-planned")
+
+
 async def _read(public_id: str, actor: Actor) -> CampaignPage:
     return await campaign_queries.campaign(
         public_id,
@@ -103,12 +131,19 @@ async def _campaign(
     request: Request, actor: Actor, public_id: str, *, refusal: LivehubError | None = None
 ) -> HTTPResponse:
     seen = await _read(public_id, actor)
+    now = clock.now()
     return page(
         "desk/campaign.html",
         status=refusal.status if refusal else 200,
         shell=await frame(request, actor, "campaigns", refusal=refusal),
-        as_of=clock.now(),
+        as_of=now,
         campaign=seen,
+        taking=[
+            each.seq
+            for each in seen.rounds
+            if rollover_plans.hindrance(RoundStatus(each.state), each.claim_until, now=now) is None
+        ],
+        may_plan=may(actor, Permission.CAMPAIGN_DRAFT, bureau_id=seen.bureau_id),
         balances={kind.name.lower(): fen for kind, fen in seen.balances.items()},
         order_hrefs={
             each.id: order_path(each.shop, each.order_ref) for each in seen.redemptions if each.order_ref

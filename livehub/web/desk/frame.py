@@ -58,6 +58,7 @@ DONE: Mapping[str, str] = {
     "account-unbound": "已解除，靠它归属的订单会重新归属",
     "old-secrets-ended": "旧密钥已停用，几秒内各进程都会拒绝它",
     "countersigned": "已会签，预算已锁定",
+    "rollover-planned": "已安排滚存，轮次的券全部到期清算后滚入",
     "campaign-ended": "活动已结束，轮次已截止",
     "refunded": "已登记退款，账已记好",
     "statement-read": "文件已读完，还没有入账",

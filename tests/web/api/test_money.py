@@ -270,6 +270,8 @@ async def refund_and_end(town: Town, campaign: str, round_id: str, redemption: s
     later["templates"][0]["quantity"] = 0
     planned = await town.officer.post(f"/campaigns/{campaign}/rounds", later)
     early = await town.officer.post(f"/rounds/{round_id}/rollover")
+    again = await town.officer.post(f"/rounds/{round_id}/rollover-plan", {"into": planned["id"]})
+    assert (again["rolled_into"], again["rollover_hindrance"]) == (planned["seq"], "")
     await Round.filter(public_id=round_id).update(status="finished")
     rolled = await town.officer.post(f"/rounds/{round_id}/rollover")
     assert (planned.status, early["code"], rolled["state"]) == (201, "WRONG_STATE", "rolled")

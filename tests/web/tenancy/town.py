@@ -121,6 +121,8 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/desk/inbox/<message_id:int>/replay": {"reason": "重放"},
     "/api/v1/redemptions/<redemption_id:str>/refunds": {"refund_no": "T1", "refund_fen": 1},
     "/api/v1/rounds/<round_id:str>/rollover": {},
+    "/api/v1/rounds/<round_id:str>/rollover-plan": {"into": "round"},
+    "/desk/campaigns/<public_id:str>/rollover-plan": {"source": "1", "into": "2"},
     "/desk/redemptions/<public_id:str>/refund": {"amount": "0.01", "reason": "顾客退货", "key": "k1"},
     "/m/redemptions/<public_id:str>/refund": {"amount": "0.01", "key": "k1"},
     "/api/v1/shops/<shop_id:str>/accounts": {"platform": "standard_webhooks", "account_ref": "erp"},
