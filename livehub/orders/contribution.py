@@ -256,6 +256,7 @@ def _refunded_by_line(state: OrderState, lines: tuple[Line, ...]) -> list[list[_
 
     ``floor(G2_line x cumulative refunded / buyer_paid_line)``, booked by difference: all of G2 when the
     line is fully refunded, and beyond it in the same proportion. Where the buyer paid nothing, by quantity.
+    An after-sale that tells its G2 is booked as it tells.
     """
     shares: list[list[_Share]] = [[] for _ in lines]
     moved = succeeded(state)
@@ -271,7 +272,9 @@ def _refunded_by_line(state: OrderState, lines: tuple[Line, ...]) -> list[list[_
             cash_so_far[i] += cash
             units_so_far[i] += units
             g2 = _g2(line)
-            if line.buyer_paid_fen:
+            if refund.goods_fen is not None:
+                until_now = booked[i] + _goods(refund.goods_fen, i, refund, lines)
+            elif line.buyer_paid_fen:
                 until_now = g2 * cash_so_far[i] // line.buyer_paid_fen
             else:
                 until_now = g2 * min(units_so_far[i], line.quantity) // max(line.quantity, 1)
@@ -282,6 +285,13 @@ def _refunded_by_line(state: OrderState, lines: tuple[Line, ...]) -> list[list[_
             counted = True
             booked[i] = until_now
     return shares
+
+
+def _goods(goods_fen: int, position: int, refund: RefundSnapshot, lines: tuple[Line, ...]) -> int:
+    """The part of one line in the G2 that an after-sale tells."""
+    if any(line.line_ref == refund.line_ref for line in lines):
+        return goods_fen
+    return money.split(goods_fen, [_g2(line) for line in lines])[position]
 
 
 def succeeded(state: OrderState) -> list[RefundSnapshot]:

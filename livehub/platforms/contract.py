@@ -113,7 +113,11 @@ class OrderSnapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class RefundSnapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A whole after-sale as the platform tells it; ``refunded_fen`` is cash, freight apart."""
+    """A whole after-sale as the platform tells it; ``refunded_fen`` is cash, freight apart.
+
+    ``goods_fen`` is what of the order's G2 came back where that is known, as at a till of ours, whose city
+    may give the subsidy back before any cash. Platforms tell cash, and the G2 is reckoned from it.
+    """
 
     refund_ref: str
     line_ref: str = ""  # empty: the whole order
@@ -121,6 +125,7 @@ class RefundSnapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     status: RefundStatus
     applied_fen: int | None = None
     refunded_fen: int | None = None  # known only when succeeded
+    goods_fen: int | None = None
     freight_fen: int = 0
     quantity: int = 0
     applied_at: int | None = None

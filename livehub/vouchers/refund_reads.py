@@ -1,4 +1,8 @@
-"""A redemption with all that its refund depends on, kept from others until the transaction ends."""
+"""A redemption with all that its refund depends on, kept from others until the transaction ends.
+
+Its voucher is locked first, for as long as a refund lasts. What many others wait for is locked late: the
+template, which claims lock too, only where a voucher may come back; round and campaign for reading.
+"""
 
 from __future__ import annotations
 
@@ -85,13 +89,17 @@ class Refundable(Struct, frozen=True, kw_only=True):
             self.preset, self.used, before_fen=self.refunded_fen, refund_fen=refund_fen
         )
 
+    def may_return(self, parted: Split) -> bool:
+        """Whether the voucher may come back by this refund, if time and money allow."""
+        return parted.is_whole and parted.in_one and self.preset.gives_back
+
     def fate(self, parted: Split, *, now: datetime, released_fen: int) -> Fate:
         """What becomes of the voucher; ``released_fen``: what the round has to fill up a face that shrank."""
         if not parted.is_whole:
             return Fate.PART
         if not self.preset.gives_back:
             return Fate.NEVER
-        if not parted.in_one:
+        if not self.may_return(parted):
             return Fate.PARTS
         if now >= self.valid_until or self.round not in _WITH_TIME:
             return Fate.LATE
@@ -99,20 +107,30 @@ class Refundable(Struct, frozen=True, kw_only=True):
 
 
 async def hold(public_id: str) -> Refundable | None:
-    """Lock its voucher, then what a refund counts on: no other refund, use or sweep of it is under way."""
+    """Lock its voucher: no other refund, use, sweep or settlement of it is under way.
+
+    Round and campaign may still change; ``decide`` reads them under their locks.
+    """
     lock = " FOR NO KEY UPDATE" if database.dialect() == "postgres" else ""
     await database.fetch(
         "SELECT id FROM voucher"
         f" WHERE id = (SELECT r.voucher_id FROM redemption r WHERE r.public_id = $1){lock}",
         public_id,
     )
-    locks = " FOR NO KEY UPDATE OF t FOR SHARE OF n, c" if database.dialect() == "postgres" else ""
-    row = await database.fetch_one(f"{_ONE} WHERE r.public_id = $1{locks}", public_id)
-    return None if row is None else _of_row(row)
+    return await look(public_id)
+
+
+async def decide(held: Refundable, parted: Split) -> Refundable:
+    """The same with round and campaign as they stay until the transaction ends, and the template's lock."""
+    template = " FOR NO KEY UPDATE OF t" if held.may_return(parted) else ""
+    locks = f"{template} FOR SHARE OF n, c" if database.dialect() == "postgres" else ""
+    row = await database.fetch_one(f"{_ONE} WHERE r.id = $1{locks}", held.id)
+    assert row is not None  # noqa: S101 -- a redemption is never deleted
+    return _of_row(row)
 
 
 async def look(public_id: str) -> Refundable | None:
-    """The same for a page, which locks nothing."""
+    """One as it is now; locks nothing."""
     row = await database.fetch_one(f"{_ONE} WHERE r.public_id = $1", public_id)
     return None if row is None else _of_row(row)
 

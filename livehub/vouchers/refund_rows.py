@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from livehub import database
 from livehub.kit import clock
-from livehub.vouchers import ledger
+from livehub.vouchers import hot, ledger
 from livehub.vouchers.models import Account, CampaignStatus, RedemptionState, RoundStatus, VoucherState
 from livehub.vouchers.refund_policy import Split
 from livehub.vouchers.refund_reads import Fate, Refundable
@@ -34,46 +33,71 @@ async def write(
     now: datetime,
 ) -> None:
     """All of it, in the current transaction, in which ``held`` was locked."""
-    at = clock.to_ms(now)
-    await database.execute(
-        "INSERT INTO redemption_refund (redemption_id, refund_no, voucher_id, campaign_id, refund_fen,"
-        " cash_fen, clawback_fen, restored, fate, source, reason, at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        held.id,
-        refund_no,
-        held.voucher_id,
-        held.campaign_id,
-        parted.refund_fen,
-        parted.cash_fen,
-        parted.clawback_fen,
-        fate is Fate.RETURNED,
-        str(fate),
-        source,
-        reason,
-        at,
-    )
     state = RedemptionState.REFUNDED if parted.is_whole else RedemptionState.PARTIALLY_REFUNDED
-    await database.execute(
-        f"UPDATE redemption SET state = '{state}', refunded_fen = refunded_fen + $1,"
-        " recovered_fen = recovered_fen + $2 WHERE id = $3",
-        parted.refund_fen,
-        parted.clawback_fen,
-        held.id,
-    )
-    if parted.is_whole:
-        await _end_use(held, fate)
+    voucher = VoucherState.ISSUED if fate is Fate.RETURNED else VoucherState.REFUNDED
+    row = {
+        "redemption_id": held.id,
+        "refund_no": refund_no,
+        "voucher_id": held.voucher_id,
+        "campaign_id": held.campaign_id,
+        "template_id": held.template_id,
+        "refund_fen": parted.refund_fen,
+        "cash_fen": parted.cash_fen,
+        "clawback_fen": parted.clawback_fen,
+        "restored": fate is Fate.RETURNED,
+        "fate": str(fate),
+        "source": source,
+        "reason": reason,
+        "at": clock.to_ms(now),
+        "state": str(state),
+        "voucher_state": str(voucher),
+    }
+    steps = [_REFUND, _REDEMPTION]
+    steps += [_VOUCHER] if parted.is_whole else []
+    steps += [_TEMPLATE] if fate is Fate.RETURNED else []
+    await hot.run(_COLUMNS, [row], steps)
     await ledger.post(_postings(held, parted, fate), now=now)
 
 
-async def _end_use(held: Refundable, fate: Fate) -> None:
-    state = VoucherState.ISSUED if fate is Fate.RETURNED else VoucherState.REFUNDED
-    await database.execute(
-        f"UPDATE voucher SET state = '{state}', version = version + 1 WHERE id = $1", held.voucher_id
-    )
-    if fate is Fate.RETURNED:
-        await database.execute(
-            "UPDATE voucher_template SET redeemed = redeemed - 1 WHERE id = $1", held.template_id
-        )
+_COLUMNS = {
+    "redemption_id": "bigint",
+    "refund_no": "text",
+    "voucher_id": "bigint",
+    "campaign_id": "bigint",
+    "template_id": "bigint",
+    "refund_fen": "bigint",
+    "cash_fen": "bigint",
+    "clawback_fen": "bigint",
+    "restored": "boolean",
+    "fate": "text",
+    "source": "text",
+    "reason": "text",
+    "at": "bigint",
+    "state": "text",
+    "voucher_state": "text",
+}
+_NOT_OF_IT = {"template_id", "state", "voucher_state"}
+_REFUND = hot.insert(
+    "refund", "redemption_refund", {name: name for name in _COLUMNS if name not in _NOT_OF_IT}
+)
+_REDEMPTION = hot.Step(
+    "redemption_sums",
+    ("redemption_id", "state", "refund_fen", "clawback_fen"),
+    "UPDATE redemption SET state = v.state, refunded_fen = redemption.refunded_fen + v.refund_fen,"
+    " recovered_fen = redemption.recovered_fen + v.clawback_fen FROM v WHERE redemption.id = v.redemption_id",
+)
+_VOUCHER = hot.Step(
+    "voucher_fate",
+    ("voucher_id", "voucher_state"),
+    "UPDATE voucher SET state = v.voucher_state, version = voucher.version + 1 FROM v"
+    " WHERE voucher.id = v.voucher_id",
+)
+_TEMPLATE = hot.Step(
+    "template_redeemed",
+    ("template_id",),
+    "UPDATE voucher_template SET redeemed = voucher_template.redeemed - 1 FROM v"
+    " WHERE voucher_template.id = v.template_id",
+)
 
 
 def _postings(held: Refundable, parted: Split, fate: Fate) -> list[ledger.Posting]:

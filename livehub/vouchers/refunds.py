@@ -27,6 +27,7 @@ from livehub.vouchers.errors import (
     RefundTooMuch,
 )
 from livehub.vouchers.models import RedemptionState
+from livehub.vouchers.refund_policy import Split
 from livehub.vouchers.refund_reads import Fate, Refundable
 
 FACT = "redemption.refunded"
@@ -85,12 +86,17 @@ async def refund(
     if known is not None:
         return msgspec.structs.replace(known, hit=True)
     refund_fen = _allowed(held, refund_fen, actor=actor, now=now)
-    made = await book(
-        held, refund_fen, refund_no=refund_no, source=source, reason=reason, actor=actor, now=now
+    await recording.record_own(_order_fact(held, held.parted(refund_fen), refund_no, now=now), now=now)
+    return await book(
+        held,
+        refund_fen,
+        refund_no=refund_no,
+        source=source,
+        reason=reason,
+        asked=(named, body),
+        actor=actor,
+        now=now,
     )
-    await recording.record_own(_order_fact(held, made), now=now)
-    await _remember(named, body, made)
-    return made
 
 
 async def book(
@@ -100,11 +106,16 @@ async def book(
     refund_no: str,
     source: str,
     reason: str = "",
+    asked: tuple[str, bytes] | None = None,
     actor: Actor,
     now: datetime,
 ) -> Refunded:
-    """Part, decide and write a refund of a redemption that this transaction holds."""
+    """Part, decide and write a refund of a redemption that this transaction holds.
+
+    ``asked``: the key and the content by which the same answer is given again.
+    """
     parted = held.parted(refund_fen)
+    held = await refund_reads.decide(held, parted)
     fate = await refund_rows.fate_of(held, parted, now=now)
     await audit.write(
         "redemption.refunded",
@@ -122,8 +133,7 @@ async def book(
             "reason": reason,
         },
     )
-    await refund_rows.write(held, parted, fate, refund_no=refund_no, source=source, reason=reason, now=now)
-    return Refunded(
+    made = Refunded(
         redemption=held.public_id,
         refund_no=refund_no,
         refund_fen=parted.refund_fen,
@@ -134,6 +144,10 @@ async def book(
         fate=fate,
         at=now,
     )
+    if asked is not None:
+        await _remember(*asked, made)
+    await refund_rows.write(held, parted, fate, refund_no=refund_no, source=source, reason=reason, now=now)
+    return made
 
 
 def _allowed(held: Refundable, refund_fen: int | None, *, actor: Actor, now: datetime) -> int:
@@ -216,17 +230,18 @@ async def _remember(key: str, body: bytes, made: Refunded) -> None:
         raise hot.JustTaken
 
 
-def _order_fact(held: Refundable, made: Refunded) -> recording.OwnFact:
+def _order_fact(held: Refundable, parted: Split, refund_no: str, *, now: datetime) -> recording.OwnFact:
     """The after-sale behind it, so that sales and leverage agree."""
-    at = clock.to_ms(made.at)
-    ref = f"{held.public_id}:{made.refund_no}"
+    at = clock.to_ms(now)
+    ref = f"{held.public_id}:{refund_no}"
     after_sale = RefundSnapshot(
         refund_ref=ref,
         line_ref="1",
         kind=RefundKind.REFUND_ONLY,
         status=RefundStatus.SUCCEEDED,
-        applied_fen=made.cash_fen,
-        refunded_fen=made.cash_fen,
+        applied_fen=parted.cash_fen,
+        refunded_fen=parted.cash_fen,
+        goods_fen=parted.refund_fen,
         applied_at=at,
         succeeded_at=at,
         updated_at=at,

@@ -21,7 +21,7 @@ from livehub.platforms.contract import (
 )
 from livehub.settings import Settings
 from livehub.vouchers import campaign_ends, expiry, round_ends, rounds
-from livehub.vouchers.models import Account, Redemption, Voucher, VoucherState
+from livehub.vouchers.models import Account, Campaign, Redemption, Voucher, VoucherState
 from livehub.vouchers.refund_reads import Fate
 from tests.factories.vouchers import NOW, a_claimant, a_kind
 from tests.vouchers.test_matching import PAID, the_shop
@@ -64,6 +64,23 @@ async def test_what_comes_back_to_a_finished_round_is_not_held_for_ever(db: Sett
         assert made.fate is Fate.LATE
         assert await lies(till, Account.HELD, Account.RELEASED) == (0, 0)
         assert await broken() == []
+
+
+async def test_sales_follow_a_till_whose_city_takes_the_subsidy_back_first(db: Settings) -> None:
+    async with a_till(db) as till:
+        await Campaign.all().update(refund_preset="luohu")
+        _, redemption = await used(till)
+        seen = []
+        for number, fen in enumerate((1_500, 3_000, None)):
+            made = await asked(
+                till, redemption, fen, refund_no=f"T{number}", now=NOW + timedelta(minutes=number)
+            )
+            await applied(NOW + timedelta(minutes=number))
+            (sold,) = await database.fetch("SELECT g2_fen, refund_fen FROM sales_order")
+            seen.append((made.cash_fen, sold["refund_fen"]))
+            assert sold["refund_fen"] == (await Redemption.get()).refunded_fen
+
+    assert seen == [(0, 1_500), (2_500, 4_500), (5_500, 10_000)]
 
 
 @pytest.mark.parametrize(("units", "left_fen"), [(1, 2_000), (2, 0)])

@@ -6,28 +6,24 @@ from tests.faults.guarding import Guard, race
 from tests.faults.removing import Cut, CutText, Unique
 from tests.vouchers import test_ends, test_refund_matching, test_refund_races
 
-REFUND_LOCKS = Cut(
-    "livehub.vouchers.refund_reads:hold",
-    '" FOR NO KEY UPDATE" if',
-    '"" if',
-    also=(('" FOR NO KEY UPDATE OF t FOR SHARE OF n, c" if', '"" if'),),
-)
+REFUND_LOCK = Cut("livehub.vouchers.refund_reads:hold", '" FOR NO KEY UPDATE" if', '"" if')
+FATE_LOCKS = Cut("livehub.vouchers.refund_reads:decide", 'f"{template} FOR SHARE OF n, c" if', '"" if')
 STILL_OPEN = CutText("livehub.vouchers.expiry:_EXPIRE", r" AND state IN \('issued', 'locked'\)")
 
 GUARDS = (
     Guard(
         of="the voucher's lock, for two full refunds",
-        out=(REFUND_LOCKS,),
+        out=(REFUND_LOCK, FATE_LOCKS),
         race=race(test_refund_races.test_two_full_refunds_at_once_are_one),
     ),
     Guard(
         of="the voucher's lock, for parts of one order",
-        out=(REFUND_LOCKS,),
+        out=(REFUND_LOCK, FATE_LOCKS),
         race=race(test_refund_races.test_two_parts_at_once_take_no_more_than_there_is),
     ),
     Guard(
         of="the number of a refund",
-        out=(REFUND_LOCKS, Unique("redemption_refund", "redemption_id, refund_no")),
+        out=(REFUND_LOCK, FATE_LOCKS, Unique("redemption_refund", "redemption_id, refund_no")),
         race=race(test_refund_races.test_one_number_told_twice_at_once_is_one_refund, keys=("k1", "k2")),
     ),
     Guard(
@@ -36,7 +32,7 @@ GUARDS = (
             Unique("idempotency_record", "kind, key"),
             Cut("livehub.vouchers.refunds:_remember", " ON CONFLICT (kind, key) DO NOTHING"),
         ),
-        behind=(REFUND_LOCKS,),  # the template's makes them come one after the other
+        behind=(REFUND_LOCK, FATE_LOCKS),  # the template's makes them come one after the other
         race=race(test_refund_races.test_one_key_for_two_redemptions_at_once_counts_for_one),
     ),
     Guard(
