@@ -37,6 +37,10 @@ class Permission(StrEnum):
     REDEMPTION_READ = "redemption.read"
     REDEMPTION_REFUND = "redemption.refund"
     LEDGER_READ = "ledger.read"
+    SETTLEMENT_READ = "settlement.read"
+    SETTLEMENT_RUN = "settlement.run"
+    SETTLEMENT_CONFIRM = "settlement.confirm"
+    SETTLEMENT_PAY = "settlement.pay"
     SALES_READ = "sales.read"
     SALES_ASSIGN = "sales.assign"
     STATEMENT_READ = "statement.read"
@@ -73,6 +77,7 @@ _OFFICER = frozenset(
         P.CAMPAIGN_DRAFT,
         P.REDEMPTION_READ,
         P.LEDGER_READ,
+        P.SETTLEMENT_READ,
         P.SALES_READ,
         P.WALL_READ,
         P.AUDIT_READ,
@@ -109,6 +114,8 @@ _MANAGER = _STAFF | {
     P.CAMPAIGN_DRAFT,
     P.REDEMPTION_REFUND,
     P.LEDGER_READ,
+    P.SETTLEMENT_READ,
+    P.SETTLEMENT_PAY,
     P.STATEMENT_READ,
     P.PERSONAL_DATA_OPEN,
     P.SHOP_MANAGE,
@@ -126,6 +133,10 @@ _FINANCE = frozenset(
         P.REDEMPTION_READ,
         P.REDEMPTION_REFUND,
         P.LEDGER_READ,
+        P.SETTLEMENT_READ,
+        P.SETTLEMENT_RUN,
+        P.SETTLEMENT_CONFIRM,
+        P.SETTLEMENT_PAY,
         P.SALES_READ,
         P.STATEMENT_READ,
         P.STATEMENT_IMPORT,
@@ -142,7 +153,15 @@ RIGHTS: Mapping[Role, frozenset[Permission]] = {
     Role.FINANCE: _FINANCE,
     # Reads everything; opening sealed things asks for a reason and leaves an entry.
     Role.AUDITOR: _READS | {P.EVIDENCE_OPEN, P.PERSONAL_DATA_OPEN},
-    Role.MERCHANT: frozenset({P.VOUCHER_REDEEM, P.REDEMPTION_READ, P.REDEMPTION_REFUND}),
+    Role.MERCHANT: frozenset(
+        {
+            P.VOUCHER_REDEEM,
+            P.REDEMPTION_READ,
+            P.REDEMPTION_REFUND,
+            P.SETTLEMENT_READ,
+            P.SETTLEMENT_CONFIRM,
+        }
+    ),
     # Keeps the system running: no personal data, no money, and not the trail of its own deeds.
     Role.ADMIN: frozenset(
         {

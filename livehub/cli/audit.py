@@ -18,6 +18,7 @@ PACKAGES = (
     "livehub.inbox",
     "livehub.orders",
     "livehub.vouchers",
+    "livehub.settlement",
     "livehub.reports",
 )
 

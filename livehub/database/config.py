@@ -29,6 +29,7 @@ MODEL_MODULES = (
     "livehub.orders.pull_models",
     "livehub.vouchers.models",
     "livehub.vouchers.after_models",
+    "livehub.settlement.models",
     "livehub.reports.models",
     "jobs.models",
 )

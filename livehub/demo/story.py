@@ -17,7 +17,7 @@ import msgspec
 
 from livehub import database, process
 from livehub.database.migrate import migrate
-from livehub.demo import cast, history, reconciling, statements
+from livehub.demo import cast, history, reconciling, settling, statements
 from livehub.demo.browser import Machine, StoryBroken
 from livehub.demo.comparing import Comparison, compare
 from livehub.demo.history import Past
@@ -193,6 +193,7 @@ class Teller:
         self.scenes.claims += past.claims
         self.scenes.redemptions += past.redemptions
         self.scenes.rooms |= past.rooms
+        await settling.tell(world, days=days, today=clock.local_day(clock.now()))
         await self._processes.start_jobs()
         await self.scenes.push(sandbox, wait_seconds=80)
         self._say(f"  {len(past.rooms)} 场、{past.orders} 单，{time.monotonic() - began:.0f} 秒")

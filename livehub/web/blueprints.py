@@ -9,6 +9,7 @@ from livehub.web.api import blueprint as api
 from livehub.web.bureau import pages as bureau
 from livehub.web.claim import pages as claim
 from livehub.web.merchant import pages as merchant
+from livehub.web.merchant import settlements as merchant_settlements
 from livehub.web.merchant import uses as merchant_uses
 from livehub.web.streamer import pages as streamer
 from livehub.web.streamer import review as streamer_review
@@ -23,6 +24,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     claim.bp,
     merchant.bp,
     merchant_uses.bp,
+    merchant_settlements.bp,
     streamer.bp,
     streamer_review.bp,
     api.bp,

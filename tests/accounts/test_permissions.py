@@ -33,6 +33,10 @@ voucher.redeem      . . . . . h .
 redemption.read     b s m f a h .
 redemption.refund   . . m f . h .
 ledger.read         b . m f a . .
+settlement.read     b . m f a h .
+settlement.run      . . . f . . .
+settlement.confirm  . . . f . h .
+settlement.pay      . . m f . . .
 sales.read          b s m f a . .
 sales.assign        . s m . . . .
 statement.read      . . m f a . .

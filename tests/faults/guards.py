@@ -24,6 +24,8 @@ TARGET = "the target of an upsert that adds up: without it the statement itself 
 ONCE = "made once, in the transaction of the row it belongs to"
 RANDOM = "random, 80 bits and more: it never meets another"
 
+CENTRE = "written under the lock of the centre's row, which has a row of its own"
+
 NOT_TAKEN_OUT: dict[str, str] = {
     "tortoise_migrations (app, name)": "migrations run one process at a time, under an advisory lock",
     "duplicate_count (endpoint_id, hour)": TARGET,
@@ -39,6 +41,7 @@ NOT_TAKEN_OUT: dict[str, str] = {
     "product_map (shop_id, product_ref)": TARGET,
     "loop_beat (name)": TARGET,
     "expiry_sweep (template_id)": TARGET,
+    "settlement_file (batch_id, version)": CENTRE,
     "broadcast (booking_id)": ONCE,
     "streamer (person_id)": ONCE,
     "statement_piece (statement_id, number)": ONCE,
@@ -81,6 +84,9 @@ LOCKS_NOT_TAKEN_OUT: dict[str, str] = {
     "livehub.vouchers.claim_commit:_postgres": "cut out of what it makes, _STATEMENT",
     "livehub.vouchers.expiry:_remember": UPSERT,
     "livehub.vouchers.expiry:_expire": "an order of locks; what decides is a clause of _EXPIRE, which has a row",
+    "livehub.settlement.batches:submit": "keeps machines out; the second person is asked for by pay, which has a row",
+    "livehub.settlement.holds:place": CENTRE,
+    "livehub.settlement.holds:lift": "a second person, and no race",
     "livehub.accounts.users:_give": "its unique columns are its guard, and have a row",
     "livehub.vouchers.enrolments:enrol": "its unique columns are its guard, and have a row",
     "livehub.database.migrate:_migrate_postgres": "a matter of two processes, each of which migrates",

@@ -143,6 +143,7 @@ async def _campaign(
             for each in seen.rounds
             if rollover_plans.hindrance(RoundStatus(each.state), each.claim_until, now=now) is None
         ],
+        may_see_settlement=may(actor, Permission.SETTLEMENT_READ, bureau_id=seen.bureau_id),
         may_plan=may(actor, Permission.CAMPAIGN_DRAFT, bureau_id=seen.bureau_id),
         balances={kind.name.lower(): fen for kind, fen in seen.balances.items()},
         order_hrefs={

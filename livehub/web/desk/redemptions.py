@@ -13,6 +13,7 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, bureau_scope, may, merchant_scope, require
 from livehub.kit import clock, money
 from livehub.kit.errors import Invalid, LivehubError
+from livehub.settlement import queries as settlement
 from livehub.vouchers import refunds, use_pages
 from livehub.vouchers.errors import VoucherRefused
 from livehub.web import doors, reading, refund_numbers
@@ -80,6 +81,9 @@ async def _use(
         use=use,
         form=form,
         key=reading.next_key(request, refusal),
+        batch=await settlement.batch_of_redemption(public_id),
+        may_see_batch=may(actor, Permission.SETTLEMENT_READ, bureau_id=use.bureau_id),
+        may_hold=may(actor, Permission.SETTLEMENT_RUN),
         order_href=order_path(use.shop, use.order_ref) if use.shop else "",
         may_see_campaign=may(actor, Permission.CAMPAIGN_READ, bureau_id=use.bureau_id),
         may_refund=use.is_till

@@ -27,6 +27,7 @@ from tests.web.api.town import (
     a_live_broadcast,
     a_redemption,
     a_running_campaign,
+    a_settlement,
     a_spare_wish,
     a_town,
     push,
@@ -53,8 +54,10 @@ async def existing(town: Town) -> dict[str, list[str]]:
     statement = (await looked_at(a_file([a_row("ERP-1", "1")]), centre_id=centre, shop=shop)).public_id
     difference = (await SettlementDifference.get(statement_id=taken.seen.id)).id
     await a_difference(await Shop.get(id=town.shop.id))
+    redemption = await a_redemption(town, campaign, round_id)
     found = {
-        "redemption_id": await a_redemption(town, campaign, round_id),
+        **await a_settlement(town),
+        "redemption_id": redemption,
         "found_id": (await SyncDifference.get()).public_id,
         "statement_id": statement, "difference_id": str(difference), "shop": shop, "source": "generic",
         "booking_id": spare["id"], "broadcast_id": broadcast, "campaign_id": campaign, "round_id": round_id,

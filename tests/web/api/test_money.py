@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 from livehub import database
@@ -22,7 +23,7 @@ from livehub.vouchers.models import Campaign, Round
 from tests.factories.accounts import a_bureau
 from tests.factories.differences import a_difference
 from tests.factories.statements import a_file, a_row
-from tests.web.api.callers import Caller, a_caller, document
+from tests.web.api.callers import Caller, a_caller, a_person, document
 from tests.web.api.town import (
     PHONE,
     Town,
@@ -222,11 +223,18 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     assert (await town.officer.get("/campaigns"))["items"][0]["leverage"]["leverage_gross"][
         "denominator"
     ] == 2000
+    await settle(town, redeemed["id"])
     await refund_and_end(town, campaign, round_id, redeemed["id"])
     me = await town.cashier.get("/me")
     assert (me["rights"][0]["merchant"]["name"], me["permissions"]) == (
         town.merchant.name,
-        ["redemption.read", "redemption.refund", "voucher.redeem"],
+        [
+            "redemption.read",
+            "redemption.refund",
+            "settlement.confirm",
+            "settlement.read",
+            "voucher.redeem",
+        ],
     )
     spare = await a_spare_wish(town)
     for verb, more in (("reject", {"reason": "改期"}), ("cancel", {})):
@@ -239,6 +247,47 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
 
     every = {each["operationId"] for path in document()["paths"].values() for each in path.values()}
     assert every - Caller.called == set()
+
+
+async def settle(town: Town, redemption: str) -> None:
+    """A day settled: run by hand, disputed and answered, confirmed, and paid by another person."""
+    await database.execute("UPDATE redemption SET at = at - 86400000")
+    yesterday = str(clock.local_day(clock.now()) - timedelta(days=1))
+    other = await a_person(town.site, Role.FINANCE, centre=town.house.centre)
+    early = await town.finance.post("/settlements/run", {"date": str(clock.local_day(clock.now()))})
+    ran = [await town.finance.post("/settlements/run", {"date": yesterday}) for _ in range(2)]
+    (batch,) = (await town.officer.get("/settlements", state="draft", day=yesterday))["items"]
+    path = f"/settlements/{batch['id']}"
+    about = {"redemption": redemption, "reason": "核对小票"}
+    hold = await town.finance.post("/settlement-holds", about)
+    refused = [await town.finance.post(f"/settlement-holds/{hold['id']}/lift")]
+    refused.append(await town.finance.post("/settlement-holds", about))
+    refused.append(await town.finance.post(f"{path}/submit"))
+    assert (await town.finance.get(path))["items"][0]["is_held"]
+    assert len((await other.get("/settlement-holds"))["items"]) == 1
+    assert (await other.post(f"/settlement-holds/{hold['id']}/lift"))["items"] == []
+    hidden = await town.cashier.get("/settlements")
+    sent = await town.finance.post(f"{path}/submit")
+    disputed = await town.cashier.post(f"{path}/dispute", {"reason": "少了一笔"})
+    again = await town.finance.post(f"{path}/reopen", {"reason": "那一笔在明天的批次"})
+    await town.finance.post(f"{path}/submit")
+    assert (await town.cashier.post(f"{path}/confirm"))["state"] == "confirmed"
+    refused.append(await town.finance.post(f"{path}/pay", {"reference": "P-1"}))
+    paid = await other.post(f"{path}/pay", {"reference": "P-1"})
+    file = await town.finance.get(f"{path}/file")
+
+    assert (early.status, early["code"]) == (422, "SETTLEMENT_TOO_EARLY")
+    assert [(each["batches"], each["lines"]) for each in ran] == [(1, 1), (0, 0)]
+    assert (batch["pay_fen"], batch["total_fen"], batch["payee"]) == (2_000, 2_000, town.merchant.name)
+    codes_of = [each["code"] for each in refused]
+    assert codes_of == ["SECOND_PERSON_NEEDED", "ALREADY_HELD", "NOTHING_TO_SETTLE", "SECOND_PERSON_NEEDED"]
+    assert (hidden["total"], sent["state"], disputed["state"], again["state"]) == (
+        0, "submitted", "disputed", "draft",
+    )  # fmt: skip
+    assert (paid["state"], paid["version"], paid["payment_ref"]) == ("paid", 2, "P-1")
+    body = base64.b64decode(file["content_base64"])
+    assert sha256(body).hexdigest() == file["sha256"] == paid["sha256"]
+    assert (await town.officer.get(path))["items"][0]["redemption"] == redemption
 
 
 async def refund_and_end(town: Town, campaign: str, round_id: str, redemption: str) -> None:

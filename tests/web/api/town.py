@@ -16,8 +16,11 @@ from livehub.kit import clock, outbox
 from livehub.merchants.models import Merchant, Store
 from livehub.orders import intake
 from livehub.platforms.models import Endpoint, Shop
+from livehub.settlement import collecting, holds
+from livehub.settlement.models import SettlementBatch
 from livehub.vouchers import codes, enrolments, identity
 from livehub.vouchers.models import Campaign, Voucher
+from tests.factories.accounts import an_actor
 from tests.factories.merchants import a_merchant, a_store
 from tests.factories.platforms import STANDARD_SECRET, a_shop, an_endpoint
 from tests.factories.rooms import House, a_house
@@ -153,6 +156,15 @@ async def a_redemption(town: Town, campaign: str, round_id: str) -> str:
     _, code = await a_voucher(town, link["slug"])
     till = {"code": code, "order_fen": 32_600, "phone_tail": PHONE[-4:], "receipt_no": "A-17"}
     return str((await town.cashier.post("/redemptions", till, Idempotency_Key="tap-1"))["id"])
+
+
+async def a_settlement(town: Town) -> dict[str, str]:
+    """The batch of the town's merchant as the morning makes it, and a hold, by the names of paths."""
+    day, now = clock.local_day(clock.now()), clock.now() + timedelta(days=1)
+    clerk = an_actor(Role.FINANCE, centre_id=town.house.centre.id)
+    await collecting.run(day, actor=clerk, now=now)
+    hold = await holds.place(merchant=town.merchant.public_id, reason="正在调查", actor=clerk, now=now)
+    return {"settlement_id": (await SettlementBatch.get()).public_id, "hold_id": hold.public_id}
 
 
 async def push(town: Town, order_ref: str, *, room_ref: str = "", paid_fen: int = 25_000) -> int:

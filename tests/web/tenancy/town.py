@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import time_machine
@@ -15,6 +16,8 @@ from livehub.inbox.models import InboxDelivery, InboxMessage
 from livehub.kit import clock, ids
 from livehub.orders.pull_models import SyncCursor, SyncDifference
 from livehub.orders.statements.models import SettlementDifference, SettlementStatement
+from livehub.settlement import batches, collecting, holds
+from livehub.settlement.models import SettlementBatch
 from livehub.vouchers import codes, drops, enrolments, identity
 from livehub.vouchers import links as claim_links
 from livehub.vouchers.models import Campaign, Round, Voucher
@@ -93,7 +96,7 @@ class Town(Struct, kw_only=True):
 WITHOUT_BODY = (
     "/again",
     "/start", "/end", "/submit", "/countersign", "/pause", "/resume", "/open", "/close", "/cancel", "/approve",
-    "/streamer-link", "/revoke", "/end-old-secrets", "/import",
+    "/lift", "/streamer-link", "/revoke", "/end-old-secrets", "/import",
 )  # fmt: skip
 _ROOM = {"platform": "standard_webhooks", "account_ref": "erp", "room_ref": "room-next"}
 BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands for ours
@@ -121,8 +124,18 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/desk/inbox/<message_id:int>/replay": {"reason": "重放"},
     "/api/v1/redemptions/<redemption_id:str>/refunds": {"refund_no": "T1", "refund_fen": 1},
     "/api/v1/rounds/<round_id:str>/rollover": {},
-    "/api/v1/rounds/<round_id:str>/rollover-plan": {"into": "round"},
+    "/api/v1/rounds/<round_id:str>/rollover-plan": {"into": "round_id"},
     "/desk/campaigns/<public_id:str>/rollover-plan": {"source": "1", "into": "2"},
+    "/desk/settlement/<public_id:str>/confirm": {"reason": "电话确认"},
+    "/desk/settlement/<public_id:str>/dispute": {"reason": "金额不对"},
+    "/desk/settlement/<public_id:str>/reopen": {"reason": "已核对"},
+    "/desk/settlement/<public_id:str>/pay": {"reference": "P1"},
+    "/m/settlements/<public_id:str>/confirm": {},
+    "/m/settlements/<public_id:str>/dispute": {"reason": "金额不对"},
+    "/api/v1/settlements/<settlement_id:str>/confirm": {"reason": "电话确认"},
+    "/api/v1/settlements/<settlement_id:str>/dispute": {"reason": "金额不对"},
+    "/api/v1/settlements/<settlement_id:str>/reopen": {"reason": "已核对"},
+    "/api/v1/settlements/<settlement_id:str>/pay": {"reference": "P1"},
     "/desk/redemptions/<public_id:str>/refund": {"amount": "0.01", "reason": "顾客退货", "key": "k1"},
     "/m/redemptions/<public_id:str>/refund": {"amount": "0.01", "key": "k1"},
     "/api/v1/shops/<shop_id:str>/accounts": {"platform": "standard_webhooks", "account_ref": "erp"},
@@ -200,6 +213,7 @@ async def _ours(office: Office) -> dict[str, str]:
     await enrolments.enrol(campaign.id, merchant_id=merchant.id, actor=house.officers[0], now=now)
     used, kept = [await _voucher(office, claim_link.slug, phone) for phone in (PHONE, f"{PHONE[:-1]}9")]
     redeemed = await _redeemed(office, used, merchant_id=merchant.id, store_id=store.id)
+    settlement, hold = await _settled(office, merchant.public_id)
     statement, difference = await _disputed(office)
     window, found = await _compared(office)
     booking = await Booking.get(id=office.broadcast.booking_id)
@@ -241,11 +255,30 @@ async def _ours(office: Office) -> dict[str, str]:
         "redemption_id": redeemed,
         "redemption": redeemed,
         "voucher": kept.public_id,
+        "settlement": settlement,
+        "settlements": settlement,
+        "settlement_id": settlement,
+        "hold_id": hold,
         "statements": statement.public_id,
         "statement_id": statement.public_id,
         "difference_id": str(difference.id),
         "code": codes.shown(bytes(kept.code_sealed), voucher=kept.public_id),
     }
+
+
+async def _settled(office: Office, merchant: str) -> tuple[str, str]:
+    """A batch that was sent to the merchant, who is then held back."""
+    from tests.factories.accounts import an_actor  # noqa: PLC0415 -- one clerk
+
+    clerk, tomorrow = (
+        an_actor(Role.FINANCE, centre_id=office.house.centre.id),
+        clock.now() + timedelta(days=1),
+    )
+    await collecting.run(clock.local_day(clock.now()), actor=clerk, now=tomorrow)
+    batch = await SettlementBatch.get()
+    await batches.submit(batch.public_id, actor=clerk, now=tomorrow)
+    hold = await holds.place(merchant=merchant, reason="没有理由", actor=clerk, now=tomorrow)
+    return batch.public_id, hold.public_id
 
 
 async def _disputed(office: Office) -> tuple[SettlementStatement, SettlementDifference]:

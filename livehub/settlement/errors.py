@@ -1,0 +1,29 @@
+"""What settlement refuses."""
+
+from __future__ import annotations
+
+from livehub.kit.errors import Conflict, Invalid
+
+
+class TooEarly(Invalid):
+    """这一天还没有结束，不能结算。"""
+
+    code = "SETTLEMENT_TOO_EARLY"
+
+
+class SettlementHeld(Conflict):
+    """这个商户正在暂缓结算，先解除暂缓。"""
+
+    code = "SETTLEMENT_HELD"
+
+
+class NothingToSettle(Conflict):
+    """批次里的明细都在暂缓结算，没有可提交的。"""
+
+    code = "NOTHING_TO_SETTLE"
+
+
+class AlreadyHeld(Conflict):
+    """已经在暂缓结算了。"""
+
+    code = "ALREADY_HELD"

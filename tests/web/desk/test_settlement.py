@@ -1,0 +1,72 @@
+"""Settlement on the pages: finance runs and submits, the merchant answers on her phone, another one pays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from livehub import database
+from livehub.accounts import logins
+from livehub.accounts.actors import Grant
+from livehub.accounts.models import Role
+from livehub.kit import clock
+from livehub.settlement.models import SettlementBatch, SettlementHold
+from livehub.vouchers.models import Campaign
+from tests.factories.accounts import PASSWORD, a_user
+from tests.web.desk.office import Office, Visitor
+from tests.web.desk.test_redemptions import a_use
+from tests.web.phones import hidden, visible
+
+
+async def a_merchants_phone(office: Office, merchant_id: int) -> Visitor:
+    user = await a_user(
+        Grant(Role.MERCHANT, merchant_id=merchant_id), centre=office.house.centre, name="阿珍"
+    )
+    session = office.site.browser()
+    token, _ = await logins.log_in(user.login, PASSWORD, ip="198.51.100.7", agent="tests", now=clock.now())
+    session.cookie_jar.update_cookies({"__Host-session": token}, office.site.url)
+    office.visitors[Role.MERCHANT] = Visitor(office.site, session, user.name)
+    return office.visitors[Role.MERCHANT]
+
+
+async def test_a_batch_from_the_morning_to_its_payment(office: Office) -> None:
+    used = await a_use(office)
+    await database.execute("UPDATE redemption SET at = at - 86400000")
+    yesterday = clock.local_day(clock.now()) - timedelta(days=1)
+    finance, payer = await office.visitor(Role.FINANCE), await office.visitor(Role.MANAGER)
+    phone = await a_merchants_phone(office, used.merchant_id)
+    waiting = visible(await phone.page("/m/settlements/"))
+
+    ran = await finance.post("/desk/settlement/run", day=yesterday)
+    again = await finance.post("/desk/settlement/run", day=yesterday)
+    early = await finance.post("/desk/settlement/run", day=yesterday + timedelta(days=1))
+    batch = await SettlementBatch.get()
+    path, mine = f"/desk/settlement/{batch.public_id}", f"/m/settlements/{batch.public_id}"
+    unseen = await phone.get(mine)
+    held = await finance.post("/desk/settlement/holds", redemption=used.public_id, reason="核对小票")
+    refused = await finance.post(f"{path}/submit")
+    lifted = await payer.post(f"/desk/settlement/holds/{(await SettlementHold.get()).public_id}/lift")
+    sent = await finance.post(f"{path}/submit")
+    csrf = hidden(await phone.page(mine), "csrf")
+    disputed = await phone.post(f"{mine}/dispute", csrf=csrf, reason="=少了一笔")
+    reopened = await finance.post(f"{path}/reopen", reason="那一笔在明天")
+    await finance.post(f"{path}/submit")
+    confirmed = await phone.post(f"{mine}/confirm", csrf=csrf)
+    alone = await finance.post(f"{path}/pay", reference="P-1")
+    paid = await payer.post(f"{path}/pay", reference="P-1")
+
+    assert "¥20.00" in waiting
+    assert [each[2].rpartition("=")[2] for each in (ran, again)] == ["settlement-run", "settlement-nothing"]
+    assert (early[0], "还没有结束" in visible(early[1])) == (422, True)
+    assert unseen[0] == 404  # finance has not sent it
+    assert (held[0], refused[0], lifted[0], sent[0]) == (303, 409, 303, 303)
+    assert (disputed[0], reopened[0], confirmed[0], alone[0], paid[0]) == (303, 303, 303, 403, 303)
+    done = visible(await finance.page(path))
+    assert "已付款" in done
+    assert "P-1" in done
+    status, file, _ = await finance.get(f"{path}/file.csv")
+    assert (status, used.public_id in file) == (200, True)
+    assert f"#{batch.number}" in visible(await finance.page("/desk/settlement/?state=paid"))
+    assert f"批次 #{batch.number}" in visible(await payer.page(f"/desk/redemptions/{used.public_id}"))
+    assert "凭证 P-1" in visible(await phone.page(mine))
+    campaign = await payer.page(f"/desk/campaigns/{(await Campaign.get()).public_id}")
+    assert "/desk/settlement?campaign=" in campaign
