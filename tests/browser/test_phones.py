@@ -201,7 +201,7 @@ async def test_a_merchant_redeems_and_reads_a_refusal(client: Site, scripts: boo
         await picture(page, "merchant-result")
 
         await page.get_by_role("link", name="下一单").click()
-        await expect(page.get_by_text("未结算合计 ¥30.00")).to_be_visible()
+        await expect(page.get_by_text("未付合计 ¥30.00")).to_be_visible()
         await picture(page, "merchant")
 
     assert await Redemption.all().count() == 1

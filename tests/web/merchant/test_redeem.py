@@ -92,7 +92,7 @@ async def test_a_scanned_voucher_comes_off_the_bill(client: Site) -> None:
     assert "消费金额 326.00" in result
     assert "−20.00" in result
     assert "A-1029" in result
-    assert "核销 1 笔 订单 ¥326.00 应收补贴 ¥20.00 未结算合计 ¥20.00" in till
+    assert "核销 1 笔 订单 ¥326.00 应收补贴 ¥20.00 未付合计 ¥20.00" in till
     assert "¥326.00，顾客付 ¥306.00" in till
 
 

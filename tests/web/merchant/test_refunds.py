@@ -42,7 +42,7 @@ async def test_a_part_given_back_is_shared_and_less_is_payable(client: Site) -> 
     assert "已登记退款 应退顾客 ¥40.00 补贴收回 ¥10.00 · 订单没有退完，券不退还" in after
     assert "本店应收补贴 已收回 10.00 10.00" in after
     assert "TH-7" in after
-    assert "核销 1 笔 订单 ¥50.00 应收补贴 ¥10.00 未结算合计 ¥10.00" in till
+    assert "核销 1 笔 订单 ¥50.00 应收补贴 ¥10.00 未付合计 ¥10.00" in till
     assert "部分退款" in till
 
 
@@ -56,7 +56,7 @@ async def test_all_given_back_says_that_the_voucher_came_back(client: Site) -> N
     assert "应退顾客 ¥80.00 补贴收回 ¥20.00 · 券退还顾客" in after
     assert re.search(r"M-[2-9A-Z]{4}-[2-9A-Z]{4}\b", after)  # a number that can be read out
     assert "办理退款" not in after
-    assert "未结算合计 ¥0.00" in till
+    assert "未付合计 ¥0.00" in till
 
 
 async def test_two_taps_are_one_refund(client: Site) -> None:
