@@ -9,6 +9,7 @@ from msgspec import Struct
 from livehub.inbox import layout, reopening
 from livehub.kit.outbox import Listener
 from livehub.kit.resealing import Column
+from livehub.merchants import qualifications
 from livehub.merchants.facts import ProductMapped
 from livehub.notices import sending
 from livehub.orders import reattribution
@@ -52,4 +53,5 @@ SEALED: Sequence[Column] = (
     *identity.SEALED,
     *codes.SEALED,
     *drafts.SEALED,
+    *qualifications.SEALED,
 )

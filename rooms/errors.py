@@ -72,6 +72,84 @@ class CueRefused(Invalid):
     code = "CUE_REFUSED"
 
 
+class NotFitForAir(Invalid):
+    """这一场还不能开播：有商品、资质或人员不符合规定。"""
+
+    code = "NOT_FIT_FOR_AIR"
+
+
+class ChecklistIncomplete(Invalid):
+    """开播前检查还没有做完，请逐项确认。"""
+
+    code = "CHECKLIST_INCOMPLETE"
+
+
+class PreAirCheckMissing(Conflict):
+    """还没有完成开播前检查，不能开播。"""
+
+    code = "PRE_AIR_CHECK_MISSING"
+
+
+class CheckOutdated(Conflict):
+    """检查之后情况有变，不符合规定，不能开播。"""
+
+    code = "CHECK_OUTDATED"
+
+
+class SignerNeeded(Forbidden):
+    """开播前检查要由主播或登录的工作人员本人签字，接口令牌不能代替。"""
+
+    code = "SIGNER_NEEDED"
+
+
+class RecordRefused(Invalid):
+    """填写的内容有误，请按提示修改。"""
+
+    code = "RECORD_REFUSED"
+
+
+class RecordingKnown(Conflict):
+    """这个回放已经登记过了。"""
+
+    code = "RECORDING_KNOWN"
+
+
+class Retained(Conflict):
+    """保存期没有到，或正在依法留存，不能删除。"""
+
+    code = "RETAINED"
+
+
+class AlreadyCorrected(Conflict):
+    """这条差错已经更正过了。"""
+
+    code = "ALREADY_CORRECTED"
+
+
+class NothingToPublish(Conflict):
+    """和已发布的排期一样，没有可发布的变化。"""
+
+    code = "NOTHING_TO_PUBLISH"
+
+
+class WeekUnknown(Invalid):
+    """没有这一周，请按“2026-W10”的格式填写。"""
+
+    code = "WEEK_UNKNOWN"
+
+
+class TooManyFeeds(Conflict):
+    """日历订阅已有 20 个，请先停用不再用的。"""
+
+    code = "TOO_MANY_FEEDS"
+
+
+class SeriesRefused(Invalid):
+    """重复规则有误，请按提示修改。"""
+
+    code = "SERIES_REFUSED"
+
+
 class RoomCodeTaken(Conflict):
     """这个直播间编号已被使用。"""
 

@@ -205,6 +205,9 @@ class Broadcast(Model):
     ended_at: datetime | None = InstantField(null=True)  # of the last run
     heartbeat_at: datetime | None = InstantField(null=True)
     flags = fields.CharField(max_length=60, default="")  # such as abandoned
+    ai_host = fields.BooleanField(default=False)  # a made-up person streams, labelled as one all the time
+    legal_hold = fields.BooleanField(default=False)  # nothing of it may be deleted, whatever its age
+    retain_until: datetime | None = InstantField(null=True)  # until then nothing of it may be deleted
 
     class Meta:
         table = "broadcast"

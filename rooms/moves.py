@@ -20,8 +20,8 @@ BOOKING: Mapping[B, frozenset[B]] = {
 }
 
 BROADCAST: Mapping[C, frozenset[C]] = {
-    C.PLANNED: frozenset({C.CHECKED, C.LIVE, C.ABORTED}),  # straight to LIVE until pre-air checks are kept
-    C.CHECKED: frozenset({C.LIVE, C.ABORTED}),
+    C.PLANNED: frozenset({C.CHECKED, C.ABORTED}),
+    C.CHECKED: frozenset({C.LIVE, C.PLANNED, C.ABORTED}),  # what is changed is checked again
     C.LIVE: frozenset({C.ENDED}),
     C.ENDED: frozenset({C.LIVE, C.REVIEWED}),
 }

@@ -15,7 +15,7 @@ from livehub.accounts.permissions import Permission, require
 from livehub.kit import clock, outbox, states
 from livehub.kit.errors import Detail, Invalid, NotFound
 from livehub.platforms import registry
-from rooms import locks, moves
+from rooms import gate, locks, moves, retention
 from rooms.errors import AccountElsewhere, NotApproved, NotItsTime, NotOnAir
 from rooms.facts import AccountBound, BroadcastEnded, BroadcastStarted
 from rooms.models import (
@@ -34,12 +34,17 @@ REF_LENGTH = 64
 
 @database.atomic
 async def start(public_id: str, *, actor: Actor, now: datetime) -> Broadcast:
-    """Go on air, or on again after an end; NotApproved, NotItsTime or WrongState when it may not."""
+    """Go on air, or on again after an end.
+
+    NotApproved, NotItsTime, WrongState, PreAirCheckMissing or CheckOutdated when it may not.
+    """
     broadcast, booking = await _held(public_id, actor=actor)
-    states.require_move(moves.BROADCAST, current=broadcast.state, target=BroadcastState.LIVE)
+    if broadcast.state is not BroadcastState.PLANNED:
+        states.require_move(moves.BROADCAST, current=broadcast.state, target=BroadcastState.LIVE)
     if booking.state not in (BookingState.APPROVED, BookingState.CHECKED_IN):
         raise NotApproved(data={"state": str(booking.state)})
     _require_its_time(booking, now=now)
+    await gate.require_open(broadcast)
     if booking.state is BookingState.APPROVED:
         booking.state = BookingState.CHECKED_IN
         booking.version += 1
@@ -166,6 +171,7 @@ async def _held(public_id: str, *, actor: Actor) -> tuple[Broadcast, Booking]:
 async def _end(broadcast: Broadcast, *, at: datetime, now: datetime, abandoned: bool) -> None:
     await BroadcastRun.filter(broadcast_id=broadcast.id, ended_at__isnull=True).update(ended_at=at)
     broadcast.state, broadcast.ended_at = BroadcastState.ENDED, at
+    broadcast.retain_until = retention.until(at)
     await broadcast.save()
     fact = BroadcastEnded(
         broadcast_id=broadcast.id,

@@ -95,12 +95,14 @@ class BroadcastView(Struct, frozen=True, kw_only=True):
     booking: str  # public id
     title: str
     room: str
+    room_id: int
     theme: str
     bureau: str
     bureau_id: int
     streamer: str
     streamer_id: int
     state: str
+    ai_host: bool
     business_day: date
     planned_start_at: datetime
     planned_end_at: datetime
@@ -139,9 +141,9 @@ _BOOKING_FROM = """
     LEFT JOIN user_account a ON a.id = b.created_by_id
 """
 _BROADCAST = """
-    SELECT x.id, x.public_id, b.public_id AS booking, x.title, r.name AS room, r.theme, u.name AS bureau,
-           x.bureau_id, s.stage_name AS streamer, x.streamer_id, x.state, x.business_day,
-           x.planned_start_at, x.planned_end_at, x.started_at, x.ended_at, x.flags
+    SELECT x.id, x.public_id, b.public_id AS booking, x.title, r.name AS room, x.room_id, r.theme,
+           u.name AS bureau, x.bureau_id, x.ai_host, s.stage_name AS streamer, x.streamer_id, x.state,
+           x.business_day, x.planned_start_at, x.planned_end_at, x.started_at, x.ended_at, x.flags
 """
 _BROADCAST_FROM = """
     FROM broadcast x JOIN booking b ON b.id = x.booking_id JOIN room r ON r.id = x.room_id
@@ -158,6 +160,12 @@ async def rooms_of(centre_id: int) -> list[RoomView]:
         centre_id,
     )
     return [RoomView(**row) for row in rows]
+
+
+async def room_sells(room_id: int) -> bool:
+    """Whether products may be shown in a room."""
+    row = await database.fetch_one("SELECT commerce_allowed FROM room WHERE id = $1", room_id)
+    return bool(row and row["commerce_allowed"])
 
 
 async def timeline(centre_id: int, *, since: datetime, until: datetime, actor: Actor) -> list[Occupancy]:
@@ -385,4 +393,7 @@ def _booking(row: Mapping[str, Any]) -> BookingRow:
 def _broadcast(row: Mapping[str, Any]) -> BroadcastView:
     names = ("planned_start_at", "planned_end_at", "started_at", "ended_at")
     instants: dict[str, Any] = {name: clock.from_ms_or_none(row[name]) for name in names}
-    return BroadcastView(**{**row, **instants, "business_day": clock.day_of_number(row["business_day"])})
+    flags = {"ai_host": bool(row["ai_host"])}  # SQLite tells numbers
+    return BroadcastView(
+        **{**row, **instants, **flags, "business_day": clock.day_of_number(row["business_day"])}
+    )

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from livehub import database
 from livehub.accounts import audit
@@ -17,10 +17,12 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, require
 from livehub.kit import clock, ids, outbox, states
 from livehub.kit.errors import Detail, NotFound
+from livehub.merchants import standing
 from livehub.merchants.models import Product
-from rooms import locks, onair
+from rooms import gate, locks, onair
 from rooms.errors import CueRefused, NotOnAir
 from rooms.facts import CueFired
+from rooms.gate import Fault
 from rooms.models import Broadcast, BroadcastAccount, BroadcastState, Cue, Room
 
 WINDOW_LIMIT_S = {"doudian": 1200}  # the platform drops one batch for at most 20 minutes
@@ -62,6 +64,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     window_limit_s: int
     commerce_allowed: bool
     products: dict[str, int]  # public id -> id, of those named
+    lacks: dict[str, Sequence[Fault]] = {}  # public id -> what its papers lack on the day
 
 
 @database.atomic
@@ -71,7 +74,8 @@ async def plan(public_id: str, *, cues: Sequence[Planned], actor: Actor, now: da
     if await Cue.filter(broadcast_id=broadcast.id).exclude(state="planned").exists():
         raise states.WrongState(data={"state": "fired", "wanted": "planned"})
     setting = await _setting(broadcast, products={each.product for each in cues if each.product})
-    _require(list(faults(cues, setting=setting)))
+    _require(list(faults(cues, setting=setting)), overrun_s=overrun_s(cues, setting=setting))
+    await gate.reopen(broadcast)
     await Cue.filter(broadcast_id=broadcast.id).delete()
     await Cue.bulk_create(
         _cue(broadcast, each, position=position, setting=setting)
@@ -89,6 +93,8 @@ async def add(public_id: str, *, cue: Planned, actor: Actor, now: datetime) -> C
         raise states.WrongState(data={"state": str(broadcast.state)})
     setting = await _setting(broadcast, products={cue.product} if cue.product else set())
     _require(list(_of_one(cue, setting=setting)))
+    if cue.product:
+        await gate.reopen(broadcast)
     last = await Cue.filter(broadcast_id=broadcast.id).order_by("-position").first()
     added = _cue(broadcast, cue, position=last.position + 1 if last is not None else 1, setting=setting)
     await added.save()
@@ -133,45 +139,64 @@ async def skip(cue_ref: str, *, actor: Actor, now: datetime) -> Cue:
     return cue
 
 
-def faults(cues: Sequence[Planned], *, setting: Setting) -> Iterator[Detail]:
+def in_a_row(cues: Sequence[Planned]) -> list[Planned]:
+    """The same cues, each where the one before ends."""
+    end = 0
+    placed = []
+    for cue in cues:
+        placed.append(structs.replace(cue, offset_s=end))
+        end += cue.length_s
+    return placed
+
+
+def faults(cues: Sequence[Planned], *, setting: Setting) -> Iterator[Fault]:
     """Everything that is wrong with a rundown, cue by cue."""
     end = 0
     for number, cue in enumerate(cues):
-        for detail in _of_one(cue, setting=setting):
-            yield Detail(f"cues[{number}].{detail.field}", detail.reason, detail.expected)
+        for fault in _of_one(cue, setting=setting):
+            detail = fault.detail
+            yield Fault(fault.rule, Detail(f"cues[{number}].{detail.field}", detail.reason, detail.expected))
         if cue.offset_s < end:
-            yield Detail(f"cues[{number}].offset_s", "与上一个环节重叠", f"{end} 秒以后")
+            yield Fault("overlap", Detail(f"cues[{number}].offset_s", "与上一个环节重叠", f"{end} 秒以后"))
         end = max(end, cue.offset_s + cue.length_s)
     if end > setting.length_s:
         over = end - setting.length_s
-        yield Detail("cues", f"环节总长超出场次 {over} 秒", f"不超过 {setting.length_s} 秒")
+        yield Fault("overrun", Detail("cues", f"环节总长超出场次 {over} 秒", f"不超过 {setting.length_s} 秒"))
 
 
-def _of_one(cue: Planned, *, setting: Setting) -> Iterator[Detail]:
+def overrun_s(cues: Sequence[Planned], *, setting: Setting) -> int:
+    """By how many seconds the last cue ends after the show."""
+    return max(0, max((each.offset_s + each.length_s for each in cues), default=0) - setting.length_s)
+
+
+def _of_one(cue: Planned, *, setting: Setting) -> Iterator[Fault]:
     if not 0 < len(cue.title.strip()) <= TITLE_LENGTH:
-        yield Detail("title", "请填写环节名称", f"1 到 {TITLE_LENGTH} 个字")
+        yield Fault("title", Detail("title", "请填写环节名称", f"1 到 {TITLE_LENGTH} 个字"))
     if cue.offset_s < 0 or cue.length_s < 0:
-        yield Detail("offset_s", "时间不能是负数", "0 或以上")
+        yield Fault("negative", Detail("offset_s", "时间不能是负数", "0 或以上"))
     if cue.product and cue.product not in setting.products:
-        yield Detail("product", "没有这个商品")
+        yield Fault("product", Detail("product", "没有这个商品"))
     if (cue.product or cue.kind is Kind.PRODUCT) and not setting.commerce_allowed:
-        yield Detail("product", "这个直播间不带货")
+        yield Fault("commerce_not_allowed", Detail("product", "这个直播间不带货"))
+    yield from setting.lacks.get(cue.product, ())
     if cue.kind is Kind.VOUCHER:
         yield from _of_voucher(cue, setting=setting)
 
 
-def _of_voucher(cue: Planned, *, setting: Setting) -> Iterator[Detail]:
+def _of_voucher(cue: Planned, *, setting: Setting) -> Iterator[Fault]:
     if not cue.template_ref:
-        yield Detail("template_ref", "请选择券种")
+        yield Fault("template", Detail("template_ref", "请选择券种"))
     if cue.quantity < 1:
-        yield Detail("quantity", "请填写投放数量", "1 或以上")
+        yield Fault("quantity", Detail("quantity", "请填写投放数量", "1 或以上"))
     if not 1 <= cue.window_s <= setting.window_limit_s:
-        yield Detail("window_s", "投放时长不合平台规定", f"1 到 {setting.window_limit_s} 秒")
+        expected = f"1 到 {setting.window_limit_s} 秒"
+        yield Fault("window_limit", Detail("window_s", "投放时长不合平台规定", expected))
 
 
-def _require(details: list[Detail]) -> None:
-    if details:
-        raise CueRefused(details=details)
+def _require(found: list[Fault], **data: object) -> None:
+    if found:
+        told = {"rules": gate.rules(found), **{name: value for name, value in data.items() if value}}
+        raise CueRefused(details=[each.detail for each in found], data=told)
 
 
 def _require_planned(cue: Cue) -> None:
@@ -185,11 +210,22 @@ async def _setting(broadcast: Broadcast, *, products: Collection[str]) -> Settin
     limits = [WINDOW_LIMIT_S[each.platform] for each in accounts if each.platform in WINDOW_LIMIT_S]
     room = await Room.get(id=broadcast.room_id)
     found = await Product.filter(public_id__in=list(products), centre_id=broadcast.centre_id)
+    day = broadcast.business_day
+    stand = await standing.of_products([each.id for each in found], day=day)
+    on_air = broadcast.state is BroadcastState.LIVE  # no check comes after this one
+    lacks: dict[str, Sequence[Fault]] = {
+        each.public_id: [
+            gate.of_lack(stand[each.id], lack, day=day)
+            for lack in (stand[each.id].lacks if on_air else stand[each.id].papers)
+        ]
+        for each in found
+    }
     return Setting(
         length_s=length_s,
         window_limit_s=min([length_s, *limits]),
         commerce_allowed=room.commerce_allowed,
         products={each.public_id: each.id for each in found},
+        lacks=lacks,
     )
 
 

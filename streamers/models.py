@@ -35,6 +35,7 @@ class Person(Model):
     phone_sealed: bytes | None = fields.BinaryField(null=True)
     phone_index: bytes | None = DigestField(null=True, unique=True)
     town = fields.CharField(max_length=40, default="")
+    born_sealed: bytes | None = fields.BinaryField(null=True)  # the day of birth, as 2010-03-20
     created_at = InstantField()
 
     class Meta:

@@ -79,6 +79,17 @@ async def names(numbers: Collection[int]) -> dict[int, str]:
     return {row["id"]: row["stage_name"] for row in rows}
 
 
+async def person_ids(numbers: Collection[int]) -> dict[int, tuple[int, str]]:
+    """(row id, public id) of the people behind streamers, by the streamers' row ids."""
+    rows = await database.with_rows(
+        {"wanted": "bigint"},
+        [(number,) for number in sorted(set(numbers))],
+        "SELECT s.id, p.id AS person_id, p.public_id FROM v JOIN streamer s ON s.id = v.wanted"
+        " JOIN person p ON p.id = s.person_id",
+    )
+    return {row["id"]: (row["person_id"], row["public_id"]) for row in rows}
+
+
 async def links(streamer_id: int) -> list[LinkView]:
     """A streamer's links, newest first; tokens are known to nobody."""
     rows = await database.fetch(

@@ -14,11 +14,12 @@ from livehub.accounts.permissions import Permission, require
 from livehub.kit import ids, sealing
 from livehub.kit.errors import Detail, NotFound
 from livehub.kit.resealing import Column
+from streamers import ages
 from streamers.errors import AccountKnown, PersonKnown, StreamerRefused
 from streamers.models import Person, Streamer, StreamerAccount, StreamerStatus
 
 PHONE_PLACE = "person.phone"
-SEALED = (Column("person", "phone_sealed", PHONE_PLACE),)
+SEALED = (Column("person", "phone_sealed", PHONE_PLACE), Column("person", "born_sealed", ages.PLACE))
 PHONE_PURPOSE = "person.phone"
 NAME_LENGTH = 40
 REF_LENGTH = 64

@@ -25,6 +25,9 @@ class Permission(StrEnum):
     BOOKING_APPROVE = "booking.approve"
     BROADCAST_READ = "broadcast.read"
     BROADCAST_RUN = "broadcast.run"
+    RECORD_RELEASE = "record.release"
+    CALENDAR_SUBSCRIBE = "calendar.subscribe"
+    PLAN_PUBLISH = "plan.publish"
     STREAMER_READ = "streamer.read"
     STREAMER_MANAGE = "streamer.manage"
     MERCHANT_READ = "merchant.read"
@@ -71,6 +74,7 @@ _OFFICER = frozenset(
         P.BOOKING_READ,
         P.BOOKING_REQUEST,
         P.BROADCAST_READ,
+        P.CALENDAR_SUBSCRIBE,
         P.STREAMER_READ,
         P.MERCHANT_READ,
         P.CAMPAIGN_READ,
@@ -91,6 +95,8 @@ _STAFF = frozenset(
         P.BOOKING_APPROVE,
         P.BROADCAST_READ,
         P.BROADCAST_RUN,
+        P.CALENDAR_SUBSCRIBE,
+        P.PLAN_PUBLISH,
         P.STREAMER_READ,
         P.STREAMER_MANAGE,
         P.MERCHANT_READ,
@@ -111,6 +117,7 @@ _STAFF = frozenset(
 )
 _MANAGER = _STAFF | {
     P.ROOM_MANAGE,
+    P.RECORD_RELEASE,
     P.CAMPAIGN_DRAFT,
     P.REDEMPTION_REFUND,
     P.LEDGER_READ,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -17,13 +17,15 @@ from livehub.kit import clock, ids, outbox, sealing
 from livehub.vouchers import campaigns, claim_rows, codes, hot, identity, ledger, rounds
 from livehub.vouchers.campaigns import NewCampaign
 from livehub.vouchers.models import Account, Template, Validity
-from rooms import booking, onair, registry, shop_accounts
+from rooms import booking, onair, prechecks, registry, shop_accounts
 from rooms.models import Broadcast, Theme
 from rooms.wishes import Wish
+from streamers import ages
 from streamers import registry as streamers
 
 ROOMS = 4
 MINUTES = 120
+BORN = date(1988, 8, 8)
 FACE_FEN, THRESHOLD_FEN = 5000, 18_000
 ALWAYS = 2880  # minutes after midnight: open around the clock
 AT_ONCE = 2000
@@ -83,6 +85,7 @@ async def stage(*, centre_id: int, bureau_id: int, platform: str, now: datetime)
         await streamers.add_account(
             streamer.public_id, platform=platform, account_ref=_author(n), actor=clerk, now=now
         )
+        await ages.note(streamer.public_id, born_on=BORN, actor=clerk, now=now)
         known.append(streamer.public_id)
     return Stage(
         centre_id=centre_id,
@@ -139,6 +142,10 @@ async def _hold(
     booked = await booking.request(wish, actor=on.clerk, now=asked_at)
     await booking.approve(booked.public_id, actor=on.clerk, now=asked_at)
     show = await Broadcast.get(booking_id=booked.id)
+    wanted = await prechecks.standing(show.id)
+    await prechecks.sign(
+        show.public_id, ticked=wanted.items, role="anchor", actor=on.clerk, now=since or starts_at
+    )
     await onair.start(show.public_id, actor=on.clerk, now=since or starts_at)
     await onair.bind_room(
         show.public_id,

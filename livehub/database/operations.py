@@ -105,6 +105,24 @@ class AddNumber(AddField):
         )
 
 
+class AddFlag(AddField):
+    """A column that is false in the rows that are there; Tortoise would copy the whole table on SQLite."""
+
+    def __init__(self, model_name: str, name: str, field: Field[Any], *, table: str) -> None:
+        super().__init__(model_name, name, field)
+        self._table = table
+
+    async def database_forward(
+        self, app_label: str, old_state: Any, new_state: Any, state_editor: Any = None
+    ) -> None:
+        """Add it with its default."""
+        statement = f'ALTER TABLE "{self._table}" ADD COLUMN "{self.name}"'
+        await PerDialect(
+            postgres=[f"{statement} BOOL NOT NULL DEFAULT FALSE"],
+            sqlite=[f"{statement} INT NOT NULL DEFAULT 0"],
+        ).database_forward(app_label, old_state, new_state, state_editor)
+
+
 class SameColumn(AlterField):
     """A field may hold more than before; its column is as it was, and Tortoise would copy the table."""
 

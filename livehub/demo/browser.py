@@ -53,7 +53,9 @@ class Browser:
         if not found:
             raise StoryBroken(f"{page} has no form for {action}: {[target for target, _ in forms.found]}")
         target, hidden = found[0]
-        data = hidden | {name: str(value) for name, value in fields.items()}
+        data = [*((name, value) for name, value in hidden.items() if name not in fields)]
+        for name, value in fields.items():  # a list is one field that is sent several times
+            data += [(name, str(each)) for each in (value if isinstance(value, list | tuple) else [value])]
         headers = {"origin": str(self._url).rstrip("/")}
         async with self._session.post(target, data=data, headers=headers, allow_redirects=False) as answer:
             return Answer(answer.status, await answer.text(), answer.headers.get("location", ""))

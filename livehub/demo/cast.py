@@ -59,6 +59,7 @@ STREAMERS = (
     ("鱿鱼码头阿珍", "冯珍", "鱿鱼码头"),
 )
 
+ENDING = {"墨鱼干 250g": 6, "烤海鸭蛋 12枚": 21}  # product -> days its inspection report still holds
 MERCHANTS = (
     ("老侨港海味店", "侨港镇", ("侨港总店", "银滩分店")),
     ("涠洲岛渔家小院", "涠洲岛", ("岛上小院",)),

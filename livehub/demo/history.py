@@ -30,7 +30,7 @@ from livehub.vouchers import queries as vouchers
 from livehub.vouchers.claims import ClaimDesk
 from livehub.vouchers.models import Template
 from livehub.vouchers.redemptions import RedeemDesk
-from rooms import booking, onair
+from rooms import booking, onair, prechecks
 from rooms.models import Broadcast
 from rooms.wishes import Wish
 
@@ -93,6 +93,7 @@ class Historian:
         stage_name = cast.STREAMERS[self._rng.randrange(len(cast.STREAMERS))][0]
         broadcast = await self._broadcast(room, stage_name, start, minutes)
         end = start + timedelta(minutes=minutes)
+        await self._check(broadcast, stage_name, start - timedelta(minutes=20))
         await onair.start(broadcast.public_id, actor=self._clerk, now=start)
         room_ref = str(7_300_000_000_000_000_000 + secrets.randbelow(10**15))
         author = self._world.authors[stage_name]
@@ -116,6 +117,14 @@ class Historian:
             author_name=stage_name,
         )
         return list(msgspec.to_builtins(planned))
+
+    async def _check(self, broadcast: Broadcast, stage_name: str, at: datetime) -> None:
+        """She ticks her list, as every streamer does."""
+        herself = Actor(
+            kind="streamer", id=broadcast.streamer_id, name=stage_name, centre_id=self._world.centre_id
+        )
+        wanted = await prechecks.standing(broadcast.id)
+        await prechecks.sign(broadcast.public_id, ticked=wanted.items, role="anchor", actor=herself, now=at)
 
     async def _broadcast(self, room: str, stage_name: str, start: datetime, minutes: int) -> Broadcast:
         wish = Wish(

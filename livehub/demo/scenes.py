@@ -22,7 +22,9 @@ from livehub.demo.browser import Browser, Machine, StoryBroken
 from livehub.demo.comparing import Redeemed, Told
 from livehub.demo.seeding import Seeded
 from livehub.kit import clock
+from livehub.merchants.models import Product
 from livehub.sandbox import catalogue
+from rooms import prechecks
 from rooms.models import Booking, Broadcast, Room
 from streamers.models import Streamer
 
@@ -33,6 +35,7 @@ DROP = 200
 LIVE_ORDERS = 40
 ROOMS = ("R2", "R4", "R1")  # where the story may play: the first that is free
 MINUTES = 120
+SHOWN = ("沙田沙虫干 100g", "墨鱼干 250g", "烤海鸭蛋 12枚")
 
 
 class Show(Struct, frozen=True, kw_only=True):
@@ -94,6 +97,7 @@ class Scenes:
             self._say("中心批准，计划投券，发主播链接")
             await streamer.open(path)
             await streamer.must("/s/device", "/s/device/first")
+            await self._check(officer, staff, streamer, broadcast)
             await streamer.must("/s/", "/s/start", broadcast=broadcast.public_id)
             room_ref = str(7_300_000_000_000_000_000 + secrets.randbelow(10**15))
             await staff.must(
@@ -117,6 +121,19 @@ class Scenes:
             slug=slug,
             streamer_path=path,
         )
+
+    async def _check(self, officer: Browser, staff: Browser, streamer: Browser, broadcast: Broadcast) -> None:
+        """Food is shown: the streamer ticks her list, and somebody at the centre signs too."""
+        script = f"/bureau/broadcasts/{broadcast.public_id}"
+        await officer.must(script, "/cues", kind="opening", title="开场", minutes=5)
+        for name in SHOWN:
+            product = await Product.get(name=name, centre_id=broadcast.centre_id)
+            await officer.must(script, "/cues", kind="product", minutes=15, product=product.public_id)
+        wanted = (await prechecks.standing(broadcast.id)).items
+        await streamer.must("/s/", "/s/check", broadcast=broadcast.public_id, ticked=wanted)
+        console = f"/desk/broadcasts/{broadcast.public_id}"
+        await staff.must(console, "/precheck", role="centre", ticked=wanted)
+        self._say("脚本排好，主播和中心在开播前检查上签字")
 
     async def _link(self, streamer: Browser) -> str:
         """Her claim link, which appears as soon as the approval has been handed on."""

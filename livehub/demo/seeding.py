@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from base64 import b64encode
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 from msgspec import Struct
@@ -14,8 +14,12 @@ from livehub.accounts import tokens, users
 from livehub.accounts.actors import Actor, Grant, system
 from livehub.accounts.models import Bureau, Centre, Role
 from livehub.demo import cast
+from livehub.kit import clock
+from livehub.merchants import qualifications, selection
 from livehub.merchants import registry as merchants
-from livehub.merchants.models import MerchantStatus
+from livehub.merchants.models import MerchantStatus, Product
+from livehub.merchants.qualifications import Noted
+from livehub.merchants.requirements import REQUIRED
 from livehub.platforms import shops
 from livehub.sandbox import catalogue
 from livehub.sandbox.spec import Platform
@@ -25,6 +29,7 @@ from livehub.vouchers.models import Validity
 from livehub.vouchers.rounds import NewTemplate
 from rooms import registry as rooms
 from rooms.registry import Plan
+from streamers import ages
 from streamers import registry as streamers
 from streamers.models import Streamer
 
@@ -138,6 +143,8 @@ async def _streamers(centre: Centre, clerk: Actor, now: datetime) -> tuple[dict[
         await streamers.add_account(
             streamer.public_id, platform="doudian", account_ref=author, name=stage_name, actor=clerk, now=now
         )
+        born = date(1975 + secrets.randbelow(30), 1 + secrets.randbelow(12), 1 + secrets.randbelow(28))
+        await ages.note(streamer.public_id, born_on=born, actor=clerk, now=now)
         people[stage_name] = streamer.public_id
         authors[stage_name] = author
     return people, authors
@@ -251,7 +258,35 @@ async def _product(centre: Centre, item: catalogue.Item, clerk: Actor, now: date
         item.title, centre_id=centre.id, category=category, price_fen=item.price_fen, town=item.town,
         actor=clerk, now=now,
     )  # fmt: skip
+    await _papers(product, clerk, now)
     return product.public_id
+
+
+async def _papers(product: Product, clerk: Actor, now: datetime) -> None:
+    """What the product needs to be shown; of two of them something ends within days."""
+    today = clock.local_day(clock.now())  # the world is older than its visitors
+    lasting = {"prepackaged": 900, "edible_agri": 300}.get(product.category, 600)
+    for required in REQUIRED[product.category]:
+        await qualifications.add(
+            Noted(
+                owner_kind="product", owner=product.public_id, type=required.type,
+                number=f"SC1{secrets.randbelow(10**13):013d}" if required.type == "sc_licence" else "",
+                issued_on=today - timedelta(days=200), valid_to=today + timedelta(days=lasting),
+            ),
+            actor=clerk, now=now,
+        )  # fmt: skip
+    left = cast.ENDING.get(product.name)
+    if left is not None:
+        report = Noted(
+            owner_kind="product", owner=product.public_id, type="inspection_report",
+            number=f"BH-{secrets.randbelow(10**6):06d}",
+            issued_on=today - timedelta(days=180), valid_to=today + timedelta(days=left),
+        )  # fmt: skip
+        await qualifications.add(report, actor=clerk, now=now)
+    await selection.review(
+        product.public_id, meeting_on=today - timedelta(days=40), decision="approved",
+        actor=clerk, now=now,
+    )  # fmt: skip
 
 
 async def _campaign(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from sanic import Blueprint
 
-from livehub.web import desk, hooks, login, operations, wall
+from livehub.web import desk, feeds, hooks, login, operations, wall
 from livehub.web.api import blueprint as api
 from livehub.web.bureau import pages as bureau
+from livehub.web.bureau import rundown as bureau_rundown
+from livehub.web.bureau import series as bureau_series
 from livehub.web.claim import pages as claim
 from livehub.web.merchant import pages as merchant
 from livehub.web.merchant import settlements as merchant_settlements
@@ -19,8 +21,11 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     hooks.bp,
     login.bp,
     wall.bp,
+    feeds.bp,
     *desk.BLUEPRINTS,
     bureau.bp,
+    bureau_rundown.bp,
+    bureau_series.bp,
     claim.bp,
     merchant.bp,
     merchant_uses.bp,

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from sanic.response import HTTPResponse
 
+from livehub.merchants import requirements
 from livehub.web import assets, show
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -42,6 +43,7 @@ def environment() -> Environment:
     )
     made.filters.update(show.FILTERS)
     made.filters["qr"] = qr
+    made.filters["paper"] = lambda code: requirements.NAMES.get(code, code)
     made.globals.update(
         asset=assets.url, link=link, percent=show.percent, ratio=show.ratio, share=show.share, none=show.NONE
     )

@@ -21,6 +21,9 @@ booking.request     b s m . . . .
 booking.approve     . s m . . . .
 broadcast.read      b s m f a . .
 broadcast.run       . s m . . . .
+record.release      . . m . . . .
+calendar.subscribe  b s m . . . .
+plan.publish        . s m . . . .
 streamer.read       b s m . a . .
 streamer.manage     . s m . . . .
 merchant.read       b s m f a . .

@@ -21,7 +21,7 @@ from streamers.models import Streamer
 from tests.browser.desktop import desktop
 from tests.browser.phone import CHROMIUM, fits, picture
 from tests.factories.accounts import PASSWORD, a_user
-from tests.factories.rooms import House, a_house, a_room, local
+from tests.factories.rooms import House, a_house, a_room, checked, local
 from tests.factories.streamers import a_streamer
 from tests.site import Site
 
@@ -99,6 +99,7 @@ async def week(client: Site) -> Week:
     week = Week(house, rooms, [await a_streamer(house.centre, stage_name=name) for name in names])
     await week.book(0, 0, 0, local(2, 19), 150, "开海第一网·沙虫专场")
     show = (await Broadcast.get()).public_id
+    await checked(await Broadcast.get(public_id=show))
     await database.unit(lambda: onair.start(show, actor=house.manager, now=local(2, 19)))
     await week.book(0, 1, 1, local(2, 10), 120, "合浦大蚝上新")
     await week.book(1, 1, 2, local(2, 14, 30), 180, "商务局的专场")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec import Struct
 
 from livehub import database
-from livehub.accounts.actors import Actor
+from livehub.accounts.actors import Actor, system
 from livehub.accounts.models import Bureau, Centre, Role
 from livehub.kit import clock
-from rooms import booking, registry
+from rooms import booking, prechecks, registry
 from rooms.models import Booking, Broadcast, Room, Theme
 from rooms.wishes import Wish
 from streamers.models import Streamer
@@ -86,10 +87,28 @@ async def an_approved(house: House, starts_at: datetime, *, now: datetime = NOW,
     return await database.unit(lambda: booking.approve(booked.public_id, actor=house.manager, now=now))
 
 
-async def a_broadcast(house: House, starts_at: datetime, *, now: datetime = NOW, **changes) -> Broadcast:
-    """The planned broadcast of an approved booking."""
+async def a_broadcast(
+    house: House, starts_at: datetime, *, now: datetime = NOW, check: bool = True, **changes
+) -> Broadcast:
+    """The broadcast of an approved booking, checked so that it may go on air, unless told otherwise."""
     approved = await an_approved(house, starts_at, now=now, **changes)
-    return await Broadcast.get(booking_id=approved.id)
+    broadcast = await Broadcast.get(booking_id=approved.id)
+    if check:
+        await checked(broadcast, now=now)
+    return await Broadcast.get(id=broadcast.id)
+
+
+async def checked(broadcast: Broadcast, *, now: datetime = NOW) -> None:
+    """Every item ticked, signed by the streamer and for the centre where it must be."""
+    herself = Actor(kind="streamer", id=broadcast.streamer_id, name="主播", centre_id=broadcast.centre_id)
+    centre = system("tests", centre_id=broadcast.centre_id)
+    wanted = await prechecks.standing(broadcast.id)
+    for role, actor in (("anchor", herself), ("centre", centre)):
+        await database.unit(
+            partial(prechecks.sign, broadcast.public_id, ticked=wanted.items, role=role, actor=actor, now=now)
+        )
+        if not wanted.needs_centre:
+            return
 
 
 def local(day: int, hour: int, minute: int = 0) -> datetime:

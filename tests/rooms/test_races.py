@@ -8,10 +8,12 @@ from livehub import database
 from livehub.accounts.actors import system
 from livehub.accounts.models import AuditEntry
 from livehub.settings import Settings
-from rooms import booking, onair, registry, rundown
+from rooms import booking, onair, plans, registry, rundown, shifting
 from rooms.invariants import holding, no_overlap
 from rooms.models import Booking, BookingState, Broadcast, BroadcastRun, BroadcastState, Cue, Room, Theme
+from rooms.plan_models import PlanVersion
 from rooms.rundown import Kind, Planned
+from rooms.shifting import Place
 from tests.contention import kinds, meet
 from tests.factories.rooms import (
     NOW,
@@ -53,6 +55,38 @@ async def test_two_who_approve_at_once_decide_once(db: Settings) -> None:
     assert kinds(answers) == ["AlreadyDecided", "Booking"]
     assert await AuditEntry.filter(action="booking.approved").count() == 1
     assert (await Booking.get()).version == 2
+
+
+async def test_two_who_move_a_booking_at_once_leave_it_in_one_place(db: Settings) -> None:
+    house = await a_house()
+    booked = await an_approved(house, local(3, 20))
+    places = [Place(starts_at=local(day, 20), minutes=60) for day in (4, 5)]
+
+    answers = await meet(
+        db,
+        BOOKING,
+        *(
+            lambda to=to: shifting.shift(booked.public_id, to=to, version=1 + 1, actor=house.manager, now=NOW)
+            for to in places
+        ),
+    )
+
+    assert kinds(answers) == ["Booking", "StaleVersion"]
+    assert await _sound()
+
+
+async def test_two_who_publish_at_once_make_one_version(db: Settings) -> None:
+    house = await a_house()
+    await an_approved(house, local(3, 20))
+    week = plans.named("2026-W10")
+
+    async def publish() -> PlanVersion:
+        return await plans.publish(week, centre_id=house.centre.id, actor=house.manager, now=NOW)
+
+    answers = await meet(db, "LOCK TABLE plan_version IN SHARE ROW EXCLUSIVE MODE", publish, publish)
+
+    assert kinds(answers) == ["NothingToPublish", "PlanVersion"]
+    assert [each.number for each in await PlanVersion.all()] == [1]
 
 
 async def test_a_booking_approved_as_its_hold_runs_out_stays(db: Settings) -> None:

@@ -16,7 +16,14 @@ from livehub.web.api import named
 from livehub.web.api.declared import Asked, Section
 from livehub.web.api.shapes import Instant, Listed, Nothing, Paging, listed
 from rooms import onair, queries
-from rooms.errors import AccountElsewhere, NotApproved, NotItsTime, NotOnAir
+from rooms.errors import (
+    AccountElsewhere,
+    CheckOutdated,
+    NotApproved,
+    NotItsTime,
+    NotOnAir,
+    PreAirCheckMissing,
+)
 from rooms.models import BroadcastState
 from rooms.queries import BroadcastView
 
@@ -155,7 +162,7 @@ async def one(asked: Asked[Nothing, None], broadcast_id: str) -> BroadcastPage:
     needs=(Permission.BROADCAST_RUN,),
     body=Nothing,
     answer=Broadcast,
-    refusals=(WrongState, NotApproved, NotItsTime),
+    refusals=(WrongState, NotApproved, NotItsTime, PreAirCheckMissing, CheckOutdated),
 )
 async def start(asked: Asked[None, Nothing], broadcast_id: str) -> Broadcast:
     """Go on air."""

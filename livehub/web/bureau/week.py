@@ -40,6 +40,7 @@ class Row(Struct, frozen=True, kw_only=True):
     state: str
     refusal: str
     version: int
+    broadcast: str  # public id, empty when it is no live one
     may_cancel: bool
 
 
@@ -109,6 +110,7 @@ def row(each: BookingRow, *, now: datetime) -> Row:
         state=each.state,
         refusal=each.reason,
         version=each.version,
+        broadcast=each.broadcast_id,
         may_cancel=cancellable and now < each.starts_at,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Annotated
 
@@ -24,7 +25,7 @@ from livehub.web import doors, reading
 from livehub.web.desk.frame import asked, back, frame
 from livehub.web.reading import Form
 from livehub.web.rendering import page
-from rooms import onair
+from rooms import onair, prechecks
 from rooms import queries as rooms
 from rooms.models import BroadcastState
 from rooms.queries import BroadcastView
@@ -33,6 +34,7 @@ from streamers import queries as streamers
 
 bp = Blueprint("desk_broadcasts", url_prefix="/desk/broadcasts")
 
+CHECKABLE = (BroadcastState.PLANNED, BroadcastState.CHECKED)
 MAX_MINUTES = drops.MAX_WINDOW_S // 60
 
 
@@ -91,7 +93,7 @@ async def show(request: Request, actor: Actor) -> HTTPResponse:
 @doors.signed_in(Permission.BROADCAST_READ)
 async def show_one(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
     """The console."""
-    return await _console(request, actor, public_id)
+    return await console(request, actor, public_id)
 
 
 @bp.post("/<public_id:str>/start")
@@ -101,7 +103,7 @@ async def start(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
     try:
         await database.unit(lambda: onair.start(public_id, actor=actor, now=clock.now()))
     except LivehubError as error:
-        return await _console(request, actor, public_id, refusal=doors.shown(request, error))
+        return await console(request, actor, public_id, refusal=doors.shown(request, error))
     return back(f"/desk/broadcasts/{public_id}", done="started")
 
 
@@ -112,7 +114,7 @@ async def end(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
     try:
         await database.unit(lambda: onair.end(public_id, actor=actor, now=clock.now()))
     except LivehubError as error:
-        return await _console(request, actor, public_id, refusal=doors.shown(request, error))
+        return await console(request, actor, public_id, refusal=doors.shown(request, error))
     return back(f"/desk/broadcasts/{public_id}", done="ended")
 
 
@@ -133,7 +135,7 @@ async def bind_room(request: Request, actor: Actor, public_id: str) -> HTTPRespo
             )
         )
     except LivehubError as error:
-        return await _console(request, actor, public_id, refusal=doors.shown(request, error))
+        return await console(request, actor, public_id, refusal=doors.shown(request, error))
     return back(f"/desk/broadcasts/{public_id}", done="bound")
 
 
@@ -149,7 +151,7 @@ async def new_drop(request: Request, actor: Actor, public_id: str) -> HTTPRespon
             lambda: _drop(seen.id, template_id=template_id, given=given, actor=actor, now=clock.now())
         )
     except LivehubError as error:
-        return await _console(
+        return await console(
             request,
             actor,
             public_id,
@@ -167,7 +169,7 @@ async def open_drop(request: Request, actor: Actor, public_id: str, drop: str) -
     try:
         await database.unit(lambda: drops.open_drop(row_id, actor=actor, now=clock.now()))
     except LivehubError as error:
-        return await _console(request, actor, public_id, refusal=doors.shown(request, error))
+        return await console(request, actor, public_id, refusal=doors.shown(request, error))
     return back(f"/desk/broadcasts/{public_id}", done="opened")
 
 
@@ -179,7 +181,7 @@ async def close_drop(request: Request, actor: Actor, public_id: str, drop: str) 
     try:
         await database.unit(lambda: drops.close_drop(row_id, actor=actor, now=clock.now()))
     except LivehubError as error:
-        return await _console(request, actor, public_id, refusal=doors.shown(request, error))
+        return await console(request, actor, public_id, refusal=doors.shown(request, error))
     return back(f"/desk/broadcasts/{public_id}", done="closed")
 
 
@@ -192,7 +194,7 @@ async def new_streamer_link(request: Request, actor: Actor, public_id: str) -> H
     if streamer is None:
         raise NotFound
     issued = await database.unit(lambda: links.issue(streamer.public_id, actor=actor, now=clock.now()))
-    return await _console(
+    return await console(
         request, actor, public_id, streamer_url=f"{request.app.ctx.settings.url}/s/{issued.token}"
     )
 
@@ -236,16 +238,18 @@ async def _drop_id(public_id: str, drop: str, actor: Actor) -> int:
     raise NotFound
 
 
-async def _console(
+async def console(
     request: Request,
     actor: Actor,
     public_id: str,
     *,
+    ticked: Collection[str] = (),
     form: Form | None = None,
     streamer_url: str = "",
     refusal: LivehubError | None = None,
     status: int = 200,
 ) -> HTTPResponse:
+    """The console's page, also when something was refused."""
     now = clock.now()
     seen = await rooms.broadcast(public_id, actor=actor)
     may_drop = may(actor, Permission.DROP_RUN, bureau_id=seen.bureau_id)
@@ -270,6 +274,8 @@ async def _console(
         streamer_links=_open_links(await streamers.links(seen.streamer_id), now=now) if may_link else [],
         may_run=may(actor, Permission.BROADCAST_RUN, bureau_id=seen.bureau_id),
         may_start=_may_start(seen, now=now),
+        check=await prechecks.standing(seen.id) if seen.state in CHECKABLE else None,
+        ticked=ticked,
         may_drop=may_drop,
         may_link=may_link,
         may_see_sales=may(actor, Permission.SALES_READ),
@@ -277,7 +283,7 @@ async def _console(
 
 
 def _may_start(seen: BroadcastView, *, now: datetime) -> bool:
-    waits = seen.state in (BroadcastState.PLANNED, BroadcastState.CHECKED, BroadcastState.ENDED)
+    waits = seen.state in (BroadcastState.CHECKED, BroadcastState.ENDED)
     return waits and now < seen.planned_end_at
 
 

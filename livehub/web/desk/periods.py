@@ -1,4 +1,4 @@
-"""/desk/periods 核对与关账: which days are still moving, a month's snapshot, and what came after it."""
+"""/desk/periods 核对与关账: which days are still shifting, a month's snapshot, and what came after it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,9 @@ from livehub.merchants.queries import ProductView
 from livehub.reports import broadcasts, figures
 from livehub.vouchers import queries as vouchers
 from livehub.vouchers.queries import DropRow, LinkRow
+from rooms import prechecks
 from rooms import queries as rooms
+from rooms.prechecks import Standing
 from rooms.queries import BroadcastView, CueView
 
 AFTER_MIDNIGHT = timedelta(hours=6)  # a night's show still belongs to the day
@@ -98,6 +100,13 @@ async def screen(show: BroadcastView | None, *, centre_id: int, now: datetime) -
         open_drop=open_drop,
         planned=[each for each in drops if each.state == "planned"],
     )
+
+
+async def check(show: BroadcastView | None) -> Standing | None:
+    """Her checklist while it is not her turn to go on air yet."""
+    if show is None or show.state not in ("planned", "checked"):
+        return None
+    return await prechecks.standing(show.id)
 
 
 async def links(show: BroadcastView | None) -> list[LinkRow]:

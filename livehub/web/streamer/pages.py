@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from sanic.response import HTTPResponse, empty, redirect
 from livehub import database
 from livehub.accounts.actors import Actor
 from livehub.kit import clock
-from livehub.kit.errors import Conflict, Invalid, LivehubError, NotFound, TooMany
+from livehub.kit.errors import Conflict, Forbidden, Invalid, LivehubError, NotFound, TooMany
 from livehub.vouchers import drops, identity
 from livehub.vouchers.errors import CodeWrong, VoucherRefused
 from livehub.web import doors, reading, show
@@ -26,7 +26,7 @@ from livehub.web.shielding import live_stream
 from livehub.web.sse import Event, Shared, stream
 from livehub.web.streamer import day, door
 from livehub.web.streamer.day import Screen
-from rooms import onair, rundown
+from rooms import onair, prechecks, rundown
 from rooms.queries import BroadcastView
 from streamers import links
 from streamers import queries as streamers
@@ -38,13 +38,26 @@ bp = Blueprint("streamer", url_prefix="/s")
 EVERY_SECONDS = 1.0
 PULSE_SECONDS = 60.0  # well below the silence after which a broadcast counts as abandoned
 STREAM_SECONDS = 600.0  # then the browser comes again, and is asked again whose device it is
-_DONE = {"started": "已开播", "ended": "已下播", "dropped": "已投放，观众现在可以领券", "fired": "环节已开始"}
+_DONE = {
+    "checked": "已签字",
+    "started": "已开播",
+    "ended": "已下播",
+    "dropped": "已投放，观众现在可以领券",
+    "fired": "环节已开始",
+}
 
 
 class OnAir(Struct):
     """Which broadcast is started or ended."""
 
     broadcast: Annotated[str, Meta(max_length=16)]
+
+
+class Checked(Struct):
+    """What she ticked before a broadcast."""
+
+    broadcast: Annotated[str, Meta(max_length=16)]
+    ticked: Annotated[list[str], Meta(max_length=20)] = []
 
 
 class PutOut(Struct):
@@ -94,6 +107,24 @@ async def live(request: Request, actor: Actor) -> HTTPResponse | None:
     events = _events(request.app.ctx.streamer_screens, actor, showing)
     await stream(request, events, may_stay=door.still_hers(request))
     return None
+
+
+@bp.post("/check")
+@door.streamer
+async def check(request: Request, actor: Actor) -> HTTPResponse:
+    """Sign the checklist of her own broadcast."""
+    ticked: list[str] = []
+    try:
+        given = reading.form(request, Checked)
+        ticked = given.ticked
+        await database.unit(
+            lambda: prechecks.sign(
+                given.broadcast, ticked=given.ticked, role="anchor", actor=actor, now=clock.now()
+            )
+        )
+    except (Invalid, Conflict, Forbidden) as refusal:
+        return await _home(request, actor, refusal=refusal, ticked=ticked)
+    return redirect("/s/?done=checked", status=303)
 
 
 @bp.post("/start")
@@ -226,6 +257,7 @@ async def move(request: Request, token: str) -> HTTPResponse:
 
 @bp.get("/device/code", name="back_from_device_code")
 @bp.get("/device/first", name="back_from_device_first")
+@bp.get("/check", name="back_from_check")
 @bp.get("/start", name="back_from_start")
 @bp.get("/end", name="back_from_end")
 @bp.get("/drops", name="back_from_drops")
@@ -254,7 +286,12 @@ async def open_link(request: Request, token: str) -> HTTPResponse:
 
 
 async def _home(
-    request: Request, actor: Actor, *, refusal: LivehubError | None = None, form: Form | None = None
+    request: Request,
+    actor: Actor,
+    *,
+    refusal: LivehubError | None = None,
+    form: Form | None = None,
+    ticked: Sequence[str] = (),
 ) -> HTTPResponse:
     now = clock.now()
     shows = await day.today(actor, now=now)
@@ -274,6 +311,8 @@ async def _home(
         reviewed=await day.reviewed(actor, now=now),
         links=[{"url": f"{base}/c/{each.slug}", "row": each} for each in await day.links(showing)],
         rundown=await day.rundown(showing),
+        check=await day.check(showing),
+        ticked=ticked,
         left_in_plan=sum(each.quantity for each in screen.planned),
         form=form or blank,
         message=_DONE.get(str(request.args.get("done", "")), ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Cut, Dropped, Unique
-from tests.rooms import test_booking, test_onair, test_races
+from tests.rooms import test_booking, test_gate, test_onair, test_races
 
 BOTH_LOCKS_OF_A_SHOW = Cut(
     "rooms.onair:_held",
@@ -108,6 +108,27 @@ GUARDS = (
             of="the one broadcast in a platform's room",
             out=(Dropped("broadcast_account_one_room"),),
             race=race(test_onair.test_a_platform_room_is_in_one_broadcast_only),
+        )
+    ),
+    Guard(
+        of="the lock of a booking that is moved",
+        out=(Cut("rooms.shifting:shift", 'await locks.hold("booking", {seen.id})', "pass"),),
+        race=race(test_races.test_two_who_move_a_booking_at_once_leave_it_in_one_place),
+    ),
+    Guard(
+        of="the one version of a week that is published, and its number",
+        out=(
+            Dropped("plan_version_one_published"),
+            Unique("plan_version", "centre_id, week, number"),
+            Unique("plan_event", "booking"),
+        ),
+        race=race(test_races.test_two_who_publish_at_once_make_one_version),
+    ),
+    *on_both(
+        Guard(
+            of="the check before a show goes on air",
+            out=(Dropped("broadcast_on_air_checked"),),
+            race=race(test_gate.test_the_database_lets_nothing_unchecked_on_air),
         )
     ),
     Guard(

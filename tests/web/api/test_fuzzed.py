@@ -13,12 +13,14 @@ import pytest
 
 from livehub.accounts.models import Role
 from livehub.inbox.models import InboxMessage
+from livehub.merchants.models import Qualification
 from livehub.orders.pull_models import SyncDifference
 from livehub.orders.statements.models import SettlementDifference
 from livehub.platforms.models import Shop
 from livehub.settings import Settings
 from livehub.web.api.declared import ROOT
 from tests.factories.differences import a_difference
+from tests.factories.merchants import a_product
 from tests.factories.statements import a_file, a_row, imported, looked_at
 from tests.site import running
 from tests.web.api.callers import a_token, document
@@ -54,9 +56,18 @@ async def existing(town: Town) -> dict[str, list[str]]:
     statement = (await looked_at(a_file([a_row("ERP-1", "1")]), centre_id=centre, shop=shop)).public_id
     difference = (await SettlementDifference.get(statement_id=taken.seen.id)).id
     await a_difference(await Shop.get(id=town.shop.id))
+    product = await a_product(town.house.centre)
+    kept = f"/broadcasts/{broadcast}"
+    incident = await town.manager.post(f"{kept}/incidents", {"category": "price", "text": "说错"})
+    recording = await town.manager.post(f"{kept}/recordings", {"ref": "r-1", "seconds": 60})
+    again = await town.officer.post("/series", {**await a_spare_wish(town), "rrule": "FREQ=WEEKLY;COUNT=2"})
     redemption = await a_redemption(town, campaign, round_id)
     found = {
         **await a_settlement(town),
+        "product_id": product.public_id, "qualification_id": (await Qualification.get()).public_id,
+        "week": "2026-W10", "number": "1", "feed_id": "nosuchfeed", "series_id": again["id"],
+        "incident_id": incident["id"], "recording_id": recording["id"],
+        "owner": product.public_id, "product": product.public_id,
         "redemption_id": redemption,
         "found_id": (await SyncDifference.get()).public_id,
         "statement_id": statement, "difference_id": str(difference), "shop": shop, "source": "generic",

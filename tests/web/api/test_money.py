@@ -23,6 +23,7 @@ from livehub.vouchers.models import Campaign, Round
 from tests.factories.accounts import a_bureau
 from tests.factories.differences import a_difference
 from tests.factories.statements import a_file, a_row
+from tests.web.api import before_air
 from tests.web.api.callers import Caller, a_caller, a_person, document
 from tests.web.api.town import (
     PHONE,
@@ -244,6 +245,9 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
         await town.officer.get(f"/bookings/{asked['id']}")
 
     await what_differs_is_explained(town)
+    await before_air.a_show_is_planned_and_checked(town)
+    await before_air.what_was_wrong_is_corrected_and_the_video_stays(town, f"/broadcasts/{broadcast}")
+    await before_air.weeks_series_and_feeds(town)
 
     every = {each["operationId"] for path in document()["paths"].values() for each in path.values()}
     assert every - Caller.called == set()

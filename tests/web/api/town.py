@@ -20,10 +20,11 @@ from livehub.settlement import collecting, holds
 from livehub.settlement.models import SettlementBatch
 from livehub.vouchers import codes, enrolments, identity
 from livehub.vouchers.models import Campaign, Voucher
+from rooms.models import Broadcast
 from tests.factories.accounts import an_actor
 from tests.factories.merchants import a_merchant, a_store
 from tests.factories.platforms import STANDARD_SECRET, a_shop, an_endpoint
-from tests.factories.rooms import House, a_house
+from tests.factories.rooms import House, a_house, checked
 from tests.platforms.doors import compact
 from tests.site import Site
 from tests.web.api.callers import Caller, Reply, a_caller, a_person
@@ -124,6 +125,7 @@ async def a_live_broadcast(town: Town) -> str:
     assert (await town.officer.post("/bookings/check", wish))["is_free"]
     asked = await town.officer.post("/bookings", wish)
     await town.manager.post(f"/bookings/{asked['id']}/approve")
+    await checked(await Broadcast.get(public_id=asked["broadcast"]), now=clock.now())
     started = await town.manager.post(f"/broadcasts/{asked['broadcast']}/start")
     assert started["state"] == "live"
     await hand_out()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ from livehub.vouchers import links as claim_links
 from livehub.vouchers.models import ClaimLink, Drop
 from rooms.facts import BookingApproved
 from rooms.models import Broadcast, BroadcastState, Cue
-from streamers import links
+from streamers import ages, links
 from streamers.models import Person, Streamer
 from streamers.registry import PHONE_PLACE
 from tests.factories.accounts import an_actor
@@ -66,6 +66,8 @@ async def a_room(site: Site, state: BroadcastState = BroadcastState.LIVE) -> Roo
     )
     await claim_links.on_booking_approved(fact, NOW)
     manager = an_actor(Role.MANAGER, centre_id=world.bureau.centre_id)
+    if state is BroadcastState.PLANNED:
+        await ages.note(streamer.public_id, born_on=date(1990, 5, 1), actor=manager, now=NOW)
     drop = await drops.plan(
         broadcast.id, template_id=world.template.id, quantity=500, window_s=600, actor=manager, now=NOW
     )
@@ -215,6 +217,14 @@ async def test_codes_for_a_device_are_limited(client: Site) -> None:
 async def test_she_goes_on_air_and_off(client: Site) -> None:
     room = await a_room(client, BroadcastState.PLANNED)
     await open_on(room)
+    unchecked = await room.home()
+    ref = {"broadcast": room.broadcast.public_id}
+    early = await tap(client, "/s/start", page=unchecked, **ref)
+    half = await tap(client, "/s/check", page=unchecked, **ref, ticked="prices")
+    ticks = [("ticked", each) for each in ("identity", "prices", "papers", "rules")]
+    sent = [("csrf", hidden(unchecked, "csrf")), *ref.items(), *ticks]
+    async with client.session.post("/s/check", data=sent, allow_redirects=False) as signed:
+        assert (signed.status, signed.headers["Location"]) == (303, "/s/?done=checked")
     page = await room.home()
 
     started = await tap(client, "/s/start", page=page, broadcast=room.broadcast.public_id)
@@ -222,7 +232,11 @@ async def test_she_goes_on_air_and_off(client: Site) -> None:
     again = await tap(client, "/s/start", page=page, broadcast=room.broadcast.public_id)
     ended = await tap(client, "/s/end", page=page, broadcast=room.broadcast.public_id)
 
-    assert "开播" in visible(page)
+    assert "开播前检查" in visible(unchecked)
+    assert 'action="/s/start"' not in unchecked
+    assert (early[0], "还没有完成开播前检查" in visible(early[1])) == (409, True)
+    assert (half[0], 'value="prices" checked' in half[1]) == (422, True)
+    assert 'action="/s/start"' in page
     assert started[2] == "/s/?done=started"
     assert "直播中" in on_air
     assert again[0] == 409

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from http.cookies import SimpleCookie
@@ -47,16 +48,14 @@ class Form(Struct, frozen=True):
 
 def filled(town: Town, path: str) -> str:
     """Any route's address with something in it."""
-    if path.startswith(("/c", "/s", "/hooks", "/static")):
+    if path.startswith(("/c", "/s", "/hooks", "/static", "/feeds")):
         known = {
             **FILLED,
             "slug": town.ours["slug"],
             "token": "nothing",
             "broadcast": town.ours["broadcasts"],
         }
-        parts = [
-            part.strip("<>").partition(":")[0] if part.startswith("<") else "" for part in path.split("/")
-        ]
+        parts = [re.match(r"\w+", part[1:])[0] if part.startswith("<") else "" for part in path.split("/")]
         return "/".join(
             known[name] if name else part for name, part in zip(parts, path.split("/"), strict=True)
         )

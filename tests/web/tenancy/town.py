@@ -14,6 +14,8 @@ from livehub import database
 from livehub.accounts.models import Role
 from livehub.inbox.models import InboxDelivery, InboxMessage
 from livehub.kit import clock, ids
+from livehub.merchants import qualifications
+from livehub.merchants.qualifications import File, Noted
 from livehub.orders.pull_models import SyncCursor, SyncDifference
 from livehub.orders.statements.models import SettlementDifference, SettlementStatement
 from livehub.settlement import batches, collecting, holds
@@ -21,11 +23,12 @@ from livehub.settlement.models import SettlementBatch
 from livehub.vouchers import codes, drops, enrolments, identity
 from livehub.vouchers import links as claim_links
 from livehub.vouchers.models import Campaign, Round, Voucher
-from rooms import rundown
+from rooms import incidents, records, recurrence, rundown, series
 from rooms.models import Booking, Broadcast
+from rooms.recurrence import Rule
 from streamers import links as streamer_links
 from tests.factories.differences import a_difference, a_found
-from tests.factories.merchants import a_merchant, a_store
+from tests.factories.merchants import a_merchant, a_product, a_store
 from tests.factories.platforms import STANDARD_SECRET
 from tests.factories.rooms import House, a_broadcast, a_house, local
 from tests.factories.statements import a_file, a_row, imported, looked_at
@@ -42,7 +45,7 @@ PHONES = ("/c", "/s")
 STANDING = {  # neither a login's nor anybody's own
     "/", "/login", "/logout", "/logout/everywhere", "/healthz", "/readyz", "/metrics", "/favicon.ico",
     "/static/<version:str>/<name:path>", "/hooks/<platform:str>/<endpoint_key:str>",
-    "/api/v1/docs", "/api/v1/openapi.json", "/m/redeem",
+    "/api/v1/docs", "/api/v1/openapi.json", "/m/redeem", "/feeds/<token=str:ext=ics>",
 }  # fmt: skip
 
 
@@ -67,7 +70,11 @@ class Town(Struct, kw_only=True):
 
     def addresses(self, method: str) -> list[str]:
         """Those that name an object."""
-        return [path for path in self.routes(method) if "<" in path]
+        return [
+            path
+            for path in self.routes(method)
+            if "<" in path and not any(each in path for each in NO_OBJECTS)
+        ]
 
     def named(self, path: str, *, unknown: bool = False) -> str:
         """The address with our names in it, or with such as nothing has."""
@@ -93,8 +100,9 @@ class Town(Struct, kw_only=True):
         return next(each for each in self.strangers if each.name == name)
 
 
+NO_OBJECTS = ("<week:str>", "<feed_id:str>")  # everybody's own centre's week; a feed is one person's
 WITHOUT_BODY = (
-    "/again",
+    "/again", "/rotate",
     "/start", "/end", "/submit", "/countersign", "/pause", "/resume", "/open", "/close", "/cancel", "/approve",
     "/lift", "/streamer-link", "/revoke", "/end-old-secrets", "/import",
 )  # fmt: skip
@@ -107,6 +115,27 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/api/v1/drops/<drop_id:str>/open": {"quantity": 1},
     "/api/v1/inbox/messages/<message_id:str>/replay": {"why": "重放"},
     "/api/v1/rounds/<round_id:str>/links": {"platform": "doudian"},
+    "/api/v1/broadcasts/<broadcast_id:str>/incidents": {"category": "price", "text": SECRET},
+    "/api/v1/broadcasts/<broadcast_id:str>/recordings": {"ref": "r-2", "seconds": 60},
+    "/api/v1/broadcasts/<broadcast_id:str>/hold": {"held": True, "reason": "没有理由"},
+    "/api/v1/incidents/<incident_id:str>/correct": {"correction": "更正"},
+    "/api/v1/recordings/<recording_id:str>/delete": {"reason": "没有理由"},
+    "/api/v1/plans/<week:str>/publish": {},
+    "/bureau/series/<series_id:str>/edit": {"booking": "in_series", "scope": "this", "at": "10:00"},
+    "/desk/broadcasts/<public_id:str>/hold": {"held": "true", "reason": "没有理由"},
+    "/desk/broadcasts/<public_id:str>/incidents": {"category": "price", "text": "说错"},
+    "/desk/broadcasts/<public_id:str>/incidents/<incident_id:str>/correct": {"correction": "更正"},
+    "/desk/broadcasts/<public_id:str>/recordings": {"ref": "r-3", "minutes": "60"},
+    "/desk/broadcasts/<public_id:str>/recordings/<recording_id:str>/delete": {"reason": "没有理由"},
+    "/api/v1/broadcasts/<broadcast_id:str>/rundown": {"cues": []},
+    "/api/v1/broadcasts/<broadcast_id:str>/precheck": {"role": "console", "ticked": []},
+    "/api/v1/qualifications/<qualification_id:str>/withdraw": {"reason": "没有理由"},
+    "/api/v1/products/<product_id:str>/reviews": {"meeting_on": "2026-03-01", "decision": "approved"},
+    "/bureau/broadcasts/<broadcast_id:str>/cues": {"kind": "opening", "title": "开场", "minutes": "5"},
+    "/bureau/broadcasts/<broadcast_id:str>/cues/remove": {"position": "1"},
+    "/bureau/broadcasts/<broadcast_id:str>/ai": {"ai_host": "true"},
+    "/desk/broadcasts/<public_id:str>/precheck": {"role": "console"},
+    "/desk/papers/<paper_id:str>/withdraw": {"reason": "没有理由"},
     "/bureau/bookings/<booking_id:str>/cancel": {"version": "1"},
     "/desk/bookings/<public_id:str>/approve": {"version": "1"},
     "/desk/bookings/<public_id:str>/reject": {"version": "1", "reason": "没有理由"},
@@ -216,6 +245,22 @@ async def _ours(office: Office) -> dict[str, str]:
     settlement, hold = await _settled(office, merchant.public_id)
     statement, difference = await _disputed(office)
     window, found = await _compared(office)
+    product = await a_product(house.centre)
+    by = {"actor": house.manager, "now": now}
+    paper = await qualifications.add(
+        Noted(owner_kind="product", owner=product.public_id, type="organic"),
+        file=File(name="证.pdf", body=b"%PDF-1.7"),
+        **by,
+    )
+    incident = await incidents.report(office.broadcast.public_id, category="price", text=SECRET, **by)
+    recording = await records.add(office.broadcast.public_id, ref=SECRET, seconds=60, **by)
+    again = await series.create(
+        house.wish(local(20, 10), title=SECRET),
+        rule=Rule(start=recurrence.named("2026-03-20T10:00"), rrule="FREQ=WEEKLY;COUNT=2"),
+        actor=house.officers[0],
+        now=now,
+    )
+    _, in_series = (await series.seen(again.public_id, actor=house.manager)).bookings[0]
     booking = await Booking.get(id=office.broadcast.booking_id)
     delivery = await InboxDelivery.all().order_by("id").first()
     message = await InboxMessage.all().order_by("id").first()
@@ -246,6 +291,16 @@ async def _ours(office: Office) -> dict[str, str]:
         "endpoint_id": str(office.endpoint.id),
         "found_id": found,
         "window_id": window,
+        "product_id": product.public_id,
+        "paper_id": paper.public_id,
+        "qualification_id": paper.public_id,
+        "incident_id": incident.public_id,
+        "recording_id": recording.public_id,
+        "series_id": again.public_id,
+        "in_series": in_series.public_id,
+        "week": "2026-W10",
+        "number": "1",
+        "feed_id": "nosuchfeed",
         "delivery_id": str(delivery.id),
         "message_id": str(message.id),
         "link_id": str(link.link_id),
