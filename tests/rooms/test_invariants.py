@@ -23,7 +23,11 @@ JOB = system("tests")
 
 
 def test_both_are_discovered() -> None:
-    assert [each.name for each in invariants.discover(["rooms"])] == ["rooms.holding", "rooms.no_overlap"]
+    assert [each.name for each in invariants.discover(["rooms"])] == [
+        "rooms.holding",
+        "rooms.no_overlap",
+        "rooms.published",
+    ]
 
 
 @pytest.mark.parametrize("seed", [1, 2])

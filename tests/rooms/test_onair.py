@@ -22,7 +22,7 @@ from rooms.models import Booking, BookingState, Broadcast, BroadcastRun, Broadca
 from rooms.rundown import Kind, Planned
 from streamers.models import StreamerAccount
 from tests.factories.merchants import a_product
-from tests.factories.rooms import House, a_booking, a_broadcast, a_house, local
+from tests.factories.rooms import House, a_booking, a_broadcast, a_house, checked, local
 from tests.factories.streamers import a_streamer
 
 JOB = system("rooms.end_abandoned")
@@ -249,6 +249,7 @@ async def test_a_voucher_cue_is_planned_and_fired(db: Settings) -> None:
 
     with pytest.raises(NotOnAir):
         await rundown.fire(voucher, actor=me, now=local(3, 20))
+    await checked(planned, now=local(3, 19))
     await onair.start(planned.public_id, actor=me, now=local(3, 20))
     await rundown.fire(cues[0].public_id, actor=me, now=local(3, 20, 1))
     await rundown.fire(voucher, actor=me, now=local(3, 20, 10))
@@ -326,7 +327,7 @@ async def test_a_streamer_sees_her_own_broadcasts(db: Settings) -> None:
     ).streamer == house.streamer.stage_name
     with pytest.raises(Exception, match="NOT_FOUND"):
         await queries.broadcast(hers.public_id, actor=_herself(house))
-    page = await queries.latest_broadcasts(actor=house.manager, state="planned", size=1)
+    page = await queries.latest_broadcasts(actor=house.manager, state="checked", size=1)
     assert ([each.public_id for each in page.items], page.total, page.pages) == ([hers.public_id], 2, 2)
     named = await queries.broadcasts_by_id([planned.id, planned.id])
     assert named[planned.id].business_day.isoformat() == "2026-03-03"

@@ -39,7 +39,7 @@ async def counted(of: Series) -> bool:
 
 
 async def test_what_cannot_be_had_is_kept_with_its_reason(db: Settings) -> None:
-    house = await a_house(max_advance_d=30)
+    house = await a_house(max_advance_d=31)
     other = await a_streamer(house.centre)
     await a_booking(house, local(10, 21), by=1, streamer=other.public_id)
     rule = Rule(start=FIRST, rrule="FREQ=WEEKLY;COUNT=6", exdates=(recurrence.named("2026-03-17T20:00"),))
@@ -53,7 +53,7 @@ async def test_what_cannot_be_had_is_kept_with_its_reason(db: Settings) -> None:
     assert [name for name, _ in seen.bookings] == ["2026-03-03T20:00", "2026-03-24T20:00", "2026-03-31T20:00"]
     assert [(each.recurrence_id, each.code, each.detail) for each in seen.rejected] == [
         ("2026-03-10T20:00", "slot_taken", "商务局已占用"),
-        ("2026-04-07T20:00", "too_far", "太早了，还不能预约（最多提前 30 天）"),
+        ("2026-04-07T20:00", "too_far", "太早了，还不能预约（最多提前 31 天）"),
     ]
     assert [(each.name, each.code) for each in told if each.code] == [
         (each.recurrence_id, each.code) for each in seen.rejected
