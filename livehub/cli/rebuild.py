@@ -54,6 +54,7 @@ def _from_facts(*, apply: bool) -> None:
     for count, what in (
         (found.missing, "orders were not kept at all"),
         (found.orphans, "orders were gone, and only their entries left"),
+        (found.words, "orders had another number, and what clerks said under it"),
         (found.states, "states were not the fold of their messages"),
         (found.contributions, "orders were booked otherwise than their states say"),
         (found.entries, "orders had entries that do not add up"),

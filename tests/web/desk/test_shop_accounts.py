@@ -62,6 +62,7 @@ async def test_staff_see_the_accounts_and_change_none(office: Office) -> None:
     path = f"/desk/shops/{office.shop.public_id}/accounts"
     manager, staff = await office.visitor(Role.MANAGER), await office.visitor(Role.STAFF)
     await manager.post(path, account=ERP)
+    assert "正在重新归属以前的订单，已算完 0 单" in visible(await manager.page(path))
 
     page = await staff.page("/desk/shops")
 
