@@ -23,6 +23,7 @@ ADMINS_DOORS = {
     "desk", "desk/shops", "desk/shops/<endpoint_id:int>/secret", "desk/shops/<endpoint_id:int>/end-old-secrets",
     "desk/shops/<shop_id:str>/evidence", "desk/shops/<shop_id:str>/accounts",
     "desk/shops/<shop_id:str>/accounts/unbind", "api/v1/shops/<shop_id:str>/accounts",
+    "api/v1/shops/<shop_id:str>/accounts/bind",
     "api/v1/shops/<shop_id:str>/accounts/unbind",
     "api/v1/rooms", "api/v1/me", "logout", "logout/everywhere",
 }  # fmt: skip

@@ -67,7 +67,7 @@ async def listing(asked: Asked[Nothing, None], shop_id: str) -> ShopAccounts:
 
 
 @calls.post(
-    "/shops/{shop_id}/accounts",
+    "/shops/{shop_id}/accounts/bind",
     summary="登记一个开播账号；以前的订单随后重新归属",
     needs=(Permission.SHOP_MANAGE,),
     body=ShopAccountBinding,

@@ -80,10 +80,10 @@ async def months_accounts_and_words(town: Town, order: Any, broadcast: str) -> N
     )
     assert (await town.officer.get(path)).status == 403
     assert (await town.manager.get(path))["accounts"] == []
-    made = await town.manager.post(path, account)
+    made = await town.manager.post(f"{path}/bind", account)
     assert made["accounts"] == [{**account, "streamer": made["accounts"][0]["streamer"]}]
     assert made["judging"] == [{**account, "orders": 0}]
-    assert (await town.manager.post(path, {**account, "account_ref": "nobody's"})).status == 422
+    assert (await town.manager.post(f"{path}/bind", {**account, "account_ref": "nobody's"})).status == 422
     assert (await town.manager.post(f"{path}/unbind", account))["accounts"] == []
 
     line = {"shop": order["shop"], "order_ref": order["order_ref"], "line_ref": order["lines"][0]["line_ref"]}

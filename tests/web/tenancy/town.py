@@ -167,7 +167,7 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/api/v1/settlements/<settlement_id:str>/pay": {"reference": "P1"},
     "/desk/redemptions/<public_id:str>/refund": {"amount": "0.01", "reason": "顾客退货", "key": "k1"},
     "/m/redemptions/<public_id:str>/refund": {"amount": "0.01", "key": "k1"},
-    "/api/v1/shops/<shop_id:str>/accounts": {"platform": "standard_webhooks", "account_ref": "erp"},
+    "/api/v1/shops/<shop_id:str>/accounts/bind": {"platform": "standard_webhooks", "account_ref": "erp"},
     "/api/v1/shops/<shop_id:str>/accounts/unbind": {"platform": "standard_webhooks", "account_ref": "erp"},
     "/desk/shops/<shop_id:str>/accounts": {"account": "standard_webhooks erp"},
     "/desk/shops/<shop_id:str>/accounts/unbind": {"account": "standard_webhooks erp"},
