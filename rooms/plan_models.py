@@ -29,7 +29,7 @@ class PlanVersion(Model):
     centre_id: int
     week = fields.IntField()  # 202610 is the tenth ISO week of 2026
     number = fields.IntField()
-    state = fields.CharEnumField(PlanState, max_length=12)
+    state = fields.CharField(max_length=12)  # see PlanState
     published_at = InstantField()
     published_by = fields.CharField(max_length=80)
     note = fields.CharField(max_length=200, default="")
