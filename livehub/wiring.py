@@ -28,7 +28,9 @@ from rooms.facts import (
     CueFired,
     ShopAccountChanged,
 )
+from streamers import people
 from streamers import registry as streamers
+from streamers.training import certificates, importing
 
 LISTENERS: Mapping[type[Struct], Mapping[str, Listener]] = {
     BookingSubmitted: {},
@@ -49,6 +51,9 @@ SEALED: Sequence[Column] = (
     *shops.SEALED,
     *sending.SEALED,
     *streamers.SEALED,
+    *people.SEALED,
+    *importing.SEALED,
+    *certificates.SEALED,
     *layout.SEALED,
     *identity.SEALED,
     *codes.SEALED,

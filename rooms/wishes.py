@@ -17,7 +17,7 @@ from rooms.models import BookingKind, Room
 from streamers.models import Person, Streamer, StreamerStatus
 
 TITLE_LENGTH = 60
-ROLES = ("anchor", "co_anchor", "floor", "console", "ops", "ads", "selection", "support")
+ROLES = ("anchor", "co_anchor", "floor", "console", "ops", "ads", "selection", "support", "instructor")
 
 
 class Crew(Struct, frozen=True):

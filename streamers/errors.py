@@ -33,3 +33,21 @@ class StreamerRefused(Invalid):
     """主播资料有误，请按提示修改。"""
 
     code = "STREAMER_REFUSED"
+
+
+class PersonRefused(Invalid):
+    """人员资料有误，请按提示修改。"""
+
+    code = "PERSON_REFUSED"
+
+
+class IdentityKnown(Conflict):
+    """这个身份证号已登记为中心人员。"""
+
+    code = "IDENTITY_KNOWN"
+
+
+class RevealReasonMissing(Invalid):
+    """查看证件号码和手机号要写明原因，原因会记入审计。"""
+
+    code = "REVEAL_REASON_MISSING"

@@ -41,7 +41,7 @@ async def create(
 ) -> Streamer:
     """Register a person as a streamer; PersonKnown when the phone number is somebody's already."""
     require(actor, Permission.STREAMER_MANAGE, centre_id=centre_id)
-    number = _phone(phone)
+    number = plain_phone(phone)
     details = [
         Detail(field, "请填写", f"1 到 {NAME_LENGTH} 个字")
         for field, text in (("stage_name", stage_name), ("name", name))
@@ -114,7 +114,7 @@ async def _streamer(public_id: str, *, actor: Actor) -> Streamer:
     return streamer
 
 
-def _phone(text: str) -> str | None:
+def plain_phone(text: str) -> str | None:
     """Eleven digits, '' for none given, None when it is no mainland mobile number."""
     number = re.sub(r"[\s-]", "", text).removeprefix("+86")
     if not number or _PHONE.fullmatch(number):

@@ -30,6 +30,10 @@ class Permission(StrEnum):
     PLAN_PUBLISH = "plan.publish"
     STREAMER_READ = "streamer.read"
     STREAMER_MANAGE = "streamer.manage"
+    TRAINING_READ = "training.read"
+    TRAINING_MANAGE = "training.manage"
+    TRAINING_APPROVE = "training.approve"
+    TRAINING_CERTIFY = "training.certify"
     MERCHANT_READ = "merchant.read"
     MERCHANT_MANAGE = "merchant.manage"
     CAMPAIGN_READ = "campaign.read"
@@ -76,6 +80,8 @@ _OFFICER = frozenset(
         P.BROADCAST_READ,
         P.CALENDAR_SUBSCRIBE,
         P.STREAMER_READ,
+        P.TRAINING_READ,
+        P.TRAINING_APPROVE,
         P.MERCHANT_READ,
         P.CAMPAIGN_READ,
         P.CAMPAIGN_DRAFT,
@@ -99,6 +105,8 @@ _STAFF = frozenset(
         P.PLAN_PUBLISH,
         P.STREAMER_READ,
         P.STREAMER_MANAGE,
+        P.TRAINING_READ,
+        P.TRAINING_MANAGE,
         P.MERCHANT_READ,
         P.MERCHANT_MANAGE,
         P.CAMPAIGN_READ,
@@ -118,6 +126,8 @@ _STAFF = frozenset(
 _MANAGER = _STAFF | {
     P.ROOM_MANAGE,
     P.RECORD_RELEASE,
+    P.TRAINING_APPROVE,
+    P.TRAINING_CERTIFY,
     P.CAMPAIGN_DRAFT,
     P.REDEMPTION_REFUND,
     P.LEDGER_READ,

@@ -22,6 +22,8 @@ MODEL_MODULES = (
     "livehub.platforms.models",
     "livehub.notices.models",
     "streamers.models",
+    "streamers.training.models",
+    "streamers.training.course_models",
     "rooms.models",
     "rooms.air_models",
     "rooms.plan_models",

@@ -21,9 +21,11 @@ from livehub.accounts.permissions import Permission, require
 from livehub.kit import clock, ids, money, sealing
 from livehub.kit.errors import NotFound
 from livehub.kit.resealing import Column
-from livehub.orders.statements import decoding, reading, registry
+from livehub.kit.tables import decoding
+from livehub.kit.tables.errors import unreadable
+from livehub.orders.statements import reading, registry
 from livehub.orders.statements.contract import Source
-from livehub.orders.statements.errors import AlreadyImported, WrongShop, unreadable
+from livehub.orders.statements.errors import AlreadyImported, WrongShop
 from livehub.orders.statements.models import SettlementStatement, StatementPiece, StatementState
 from livehub.orders.statements.reading import Row, Skipped, Wrong
 from livehub.platforms.models import Shop

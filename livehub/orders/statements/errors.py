@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from livehub.kit.errors import Conflict, Detail, Invalid, NotFound
+from livehub.kit.errors import Conflict, Invalid, NotFound
 
 
 class UnknownSource(NotFound):
     """没有这种结算单格式。"""
 
     code = "UNKNOWN_SOURCE"
-
-
-class Unreadable(Invalid):
-    """这个文件读不出结算单。"""
-
-    code = "STATEMENT_UNREADABLE"
-
-
-def unreadable(reason: str, expected: str) -> Unreadable:
-    """The refusal of a whole file."""
-    return Unreadable(details=[Detail(field="file", reason=reason, expected=expected)])
 
 
 class AlreadyImported(Conflict):

@@ -13,8 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from livehub.orders.statements.contract import Amount, Source, plain
-from livehub.orders.statements.decoding import Table
-from livehub.orders.statements.errors import unreadable
+from livehub.kit.tables.decoding import Table
+from livehub.kit.tables.errors import unreadable
 
 T = TypeVar("T")
 Reader = Callable[[str], T]

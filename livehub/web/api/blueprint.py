@@ -38,6 +38,10 @@ from livehub.web.api import (
     settlements,
     shop_accounts,
     statements,
+    training,
+    training_course,
+    training_end,
+    training_people,
     wall,
 )
 from livehub.web.api.calls import entrance
@@ -52,6 +56,10 @@ SECTIONS = (
     prechecks.calls,
     records.calls,
     papers.calls,
+    training.calls,
+    training_people.calls,
+    training_course.calls,
+    training_end.calls,
     reviews.calls,
     campaigns.calls,
     campaign_money.calls,

@@ -11,8 +11,9 @@ from msgspec import Meta, Struct
 from livehub.accounts.permissions import Permission
 from livehub.kit.errors import Detail, Invalid
 from livehub.kit.states import WrongState
+from livehub.kit.tables.errors import Unreadable
 from livehub.orders.statements import differences, drafts, importing, queries
-from livehub.orders.statements.errors import AlreadyImported, RowsWrong, UnknownSource, Unreadable, WrongShop
+from livehub.orders.statements.errors import AlreadyImported, RowsWrong, UnknownSource, WrongShop
 from livehub.orders.statements.models import StatementState
 from livehub.orders.statements.queries import Difference, Seen, Whole
 from livehub.web import importing as patience

@@ -42,5 +42,10 @@ def difference(code: str) -> str:
     return str(_names().difference(code))
 
 
+def category(code: str) -> str:
+    """What a category of persons is called."""
+    return str(_names().category(code))
+
+
 def _names() -> Any:
     return environment().get_template("parts/chips.html").module

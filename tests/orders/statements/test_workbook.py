@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livehub.orders.statements import decoding, reading, registry, workbook
-from livehub.orders.statements.errors import Unreadable
+from livehub.kit.tables import decoding, workbook
+from livehub.kit.tables.errors import Unreadable
+from livehub.orders.statements import reading, registry
 from livehub.orders.statements.reading import Row, Skipped, Wrong
 from tests.factories.statements import GENERIC
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from decimal import Context, Decimal, InvalidOperation
 from typing import IO
 
-from livehub.orders.statements.errors import unreadable
-from livehub.orders.statements.xml import Parser
+from livehub.kit.tables.errors import unreadable
+from livehub.kit.tables.xml import Parser
 
 ROWS = 100_000  # above it a CSV: a sheet takes ten times as long
 SHEET_BYTES = 256 * 1024 * 1024  # unpacked
@@ -36,13 +36,19 @@ _PLACE = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 _SHEET = re.compile(r"xl/worksheets/sheet(\d+)\.xml")
 
 
+class Number(str):
+    """The text of a cell that holds a number: a reference that stands so may have lost its end."""
+
+    __slots__ = ()
+
+
 def rows(raw: bytes) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of the first sheet; Unreadable for what is no workbook, or one that unpacks to too much.
 
-    A number is told as Excel shows it, a formula with its equals sign.
+    A number is told as Excel shows it, a formula with its equals sign; a number is a ``Number``.
     """
     if raw.count(b"PK\x01\x02") > PARTS:
-        raise unreadable("Excel 文件里的内容太多", "平台导出的 .xlsx，或 CSV")
+        raise unreadable("Excel 文件里的内容太多", "能正常打开的 .xlsx，或 CSV")
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as book:
             strings = _strings(book)
@@ -50,7 +56,7 @@ def rows(raw: bytes) -> Iterator[tuple[int, list[str]]]:
                 (int(found[1]), name) for name in book.namelist() if (found := _SHEET.fullmatch(name))
             )
             if not sheets:
-                raise unreadable("压缩文件里没有工作表", "平台导出的 .xlsx 或 CSV")
+                raise unreadable("压缩文件里没有工作表", ".xlsx 或 CSV")
             with book.open(sheets[0][1]) as sheet:
                 yield from _sheet(sheet, strings)
     except _BROKEN:
@@ -135,7 +141,7 @@ class _Reader(Parser):
             place = _PLACE.fullmatch(given.get("r", ""))
             self._column = _number(place[1]) if place else self._column + 1
             if self._column > COLUMNS:
-                raise unreadable(f"第 {self._line} 行太长，不是结算单", "平台导出的原件")
+                raise unreadable(f"第 {self._line} 行太长", "导出的原件")
             self._kind, self._has_formula = given.get("t", "n"), False
             self._value, self._formula = [], []
         elif name in {"v", "t", "f"}:
@@ -160,7 +166,7 @@ class _Reader(Parser):
         elif self._into:
             self._value.append(data)
             if sum(map(len, self._value)) > CELL:
-                raise unreadable(f"第 {self._line} 行太长，不是结算单", "平台导出的原件")
+                raise unreadable(f"第 {self._line} 行太长", "导出的原件")
 
     def _cell(self) -> str:
         if self._has_formula:
@@ -169,7 +175,7 @@ class _Reader(Parser):
         if self._kind == "s":
             place = int(value) if value.isascii() and value.isdigit() else -1
             return self._strings[place] if 0 <= place < len(self._strings) else ""
-        return _as_shown(value) if self._kind == "n" and value else value
+        return Number(_as_shown(value)) if self._kind == "n" and value else value
 
 
 def _as_shown(value: str) -> str:

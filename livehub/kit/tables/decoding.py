@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from livehub.orders.statements import workbook
-from livehub.orders.statements.errors import unreadable
+from livehub.kit.tables import workbook
+from livehub.kit.tables.errors import unreadable
 
 CELL = 2000  # letters of one cell
 COLUMNS = 300
@@ -28,7 +28,7 @@ class Table(Struct, frozen=True, kw_only=True):
 def read(raw: bytes) -> Table:
     """The rows of a file, read as they are asked for; Unreadable says what is wrong with it."""
     if not raw.strip():
-        raise unreadable("文件是空的", "平台导出的结算单")
+        raise unreadable("文件是空的", "有列名和数据的 .xlsx 或 CSV")
     if raw.startswith(_OLD_EXCEL):
         raise unreadable("这是旧版（.xls）或加了密的 Excel 文件", "另存为 .xlsx 或 CSV 后再上传")
     if raw.startswith(_ZIP):
@@ -42,7 +42,7 @@ def _decoded(raw: bytes) -> tuple[str, str]:
         if raw.startswith(mark):
             return _as(raw, encoding), encoding
     if b"\x00" in raw:
-        raise unreadable("文件里有空字符（NUL），不是文本", "平台导出的 CSV 原件")
+        raise unreadable("文件里有空字符（NUL），不是文本", "导出的 CSV 原件")
     try:
         return raw.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
@@ -55,7 +55,7 @@ def _as(raw: bytes, encoding: str) -> str:
     except UnicodeDecodeError:
         raise unreadable("文字编码认不出来", "UTF-8 或 GBK 编码的 CSV") from None
     if "\x00" in text:
-        raise unreadable("文件里有空字符（NUL），不是文本", "平台导出的 CSV 原件")
+        raise unreadable("文件里有空字符（NUL），不是文本", "导出的 CSV 原件")
     return text
 
 
@@ -68,14 +68,14 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            reason = "太长，不是结算单" if "larger" in str(error) else "起的引号没有配对"
-            raise unreadable(f"第 {begins} 行{reason}", "平台导出的 CSV 原件，不要用记事本改") from None
+            reason = "太长" if "larger" in str(error) else "起的引号没有配对"
+            raise unreadable(f"第 {begins} 行{reason}", "导出的 CSV 原件，不要用记事本改") from None
         if row is None:
             return
         count += 1
         if count > ROWS:
             raise unreadable(f"超过 {ROWS:,} 行", "按月或按旬拆成几个文件")
         if len(row) > COLUMNS or any(len(cell) > CELL for cell in row):
-            raise unreadable(f"第 {begins} 行太长，不是结算单", "平台导出的 CSV 原件")
+            raise unreadable(f"第 {begins} 行太长", "导出的 CSV 原件")
         yield begins, row
         begins = reader.line_num + 1

@@ -1,0 +1,1 @@
+"""What cities ask of training: a file each, with a ``PRESET``."""
