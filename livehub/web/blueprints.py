@@ -5,6 +5,7 @@ from __future__ import annotations
 from sanic import Blueprint
 
 from livehub.web import desk, feeds, hooks, login, operations, wall
+from livehub.web import desk, hooks, login, operations, verify, wall
 from livehub.web.api import blueprint as api
 from livehub.web.bureau import pages as bureau
 from livehub.web.bureau import rundown as bureau_rundown
@@ -15,6 +16,7 @@ from livehub.web.merchant import settlements as merchant_settlements
 from livehub.web.merchant import uses as merchant_uses
 from livehub.web.streamer import pages as streamer
 from livehub.web.streamer import review as streamer_review
+from livehub.web.streamer import training as streamer_training
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     operations.bp,
@@ -22,6 +24,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     login.bp,
     wall.bp,
     feeds.bp,
+    verify.bp,
     *desk.BLUEPRINTS,
     bureau.bp,
     bureau_rundown.bp,
@@ -30,6 +33,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     merchant.bp,
     merchant_uses.bp,
     merchant_settlements.bp,
+    streamer_training.bp,
     streamer.bp,
     streamer_review.bp,
     api.bp,

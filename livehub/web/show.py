@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 
 from livehub.kit import clock, money
 
@@ -168,6 +169,22 @@ def size(number: int | None) -> str:
     return f"{number:,} B" if number < 1024 else f"{_rounded(number, 1024, 1):,} KB"
 
 
+def hours(tenths: int | Fraction | None) -> str:
+    """Tenths of an hour of training as hours: 45 is 4.5, and no more than one decimal."""
+    if tenths is None:
+        return NONE
+    whole, part = divmod(int(tenths), 10)
+    return f"{whole}.{part}" if part else f"{whole}"
+
+
+def floored(rate: Fraction | None) -> str:
+    """A rate in percent, cut and never rounded up: what is below 80 % never reads 80 %."""
+    if rate is None:
+        return NONE
+    permille = int(rate * 1000)
+    return f"{permille // 10}.{permille % 10} %"
+
+
 def _day(at: datetime | date) -> date:
     return clock.local_day(at) if isinstance(at, datetime) else at
 
@@ -177,6 +194,21 @@ def _rounded(numerator: int, denominator: int, places: int) -> Decimal:
     return exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
 
 
-_ALL = (yuan, yuan_sign, yuan_short, wan, count, percent, ratio, share, lasting, phone, grouped, size)
+_ALL = (
+    yuan,
+    yuan_sign,
+    yuan_short,
+    wan,
+    count,
+    percent,
+    ratio,
+    share,
+    lasting,
+    phone,
+    grouped,
+    size,
+    hours,
+    floored,
+)
 _TIMES = (hm, hm_end, hms, md, md_week, md_hm, until, instant, iso, since)
 FILTERS = {each.__name__: each for each in (*_ALL, *_TIMES)}

@@ -43,6 +43,11 @@ class Standing(Struct, frozen=True, kw_only=True):
     verdict: Verdict
 
     @property
+    def attended(self) -> Fraction:
+        """Tenths of hours that count as attended, exactly."""
+        return Fraction(self.given.attended)
+
+    @property
     def rate(self) -> Fraction | None:
         """Attended of held hours, exactly; None while nothing was held."""
         return Fraction(self.given.attended) / self.given.held if self.given.held else None

@@ -12,9 +12,9 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from livehub.orders.statements.contract import Amount, Source, plain
 from livehub.kit.tables.decoding import Table
 from livehub.kit.tables.errors import unreadable
+from livehub.orders.statements.contract import Amount, Source, plain
 
 T = TypeVar("T")
 Reader = Callable[[str], T]

@@ -25,6 +25,10 @@ from livehub.web.desk import (
     shops,
     statements,
     today,
+    training,
+    training_end,
+    training_lessons,
+    training_roster,
     unattributed,
 )
 
@@ -36,6 +40,10 @@ BLUEPRINTS = (
     broadcasts.bp,
     prechecks.bp,
     records.bp,
+    training_roster.bp,
+    training_lessons.bp,
+    training_end.bp,
+    training.bp,
     unattributed.bp,
     reviews.bp,
     papers.bp,

@@ -91,7 +91,8 @@ async def show(request: Request, actor: Actor) -> HTTPResponse:
         shell=await frame(request, actor, "training"),
         page=found,
         query=asked(request, Query),
-        programmes=await queries.programmes_of(actor),
+        programmes=(offered := await queries.programmes_of(actor)),
+        choices=[(each.row.public_id, each.row.name) for each in offered],
         today=clock.local_day(clock.now()),
         may_manage=may(actor, Permission.TRAINING_MANAGE),
     )
@@ -262,7 +263,9 @@ async def cohort_page(
         latest=_latest(whole),
         next_day=queries.next_day(whole.lessons, now=now),
         taught=sum(
-            each.tenths for each in whole.lessons if each.cancelled_at is None and each.ends_at <= now and each.required
+            each.tenths
+            for each in whole.lessons
+            if each.cancelled_at is None and each.ends_at <= now and each.required
         ),
         waiting=waiting[0] if waiting else None,
         may_manage=may(actor, Permission.TRAINING_MANAGE),
@@ -335,6 +338,5 @@ async def _new(
 async def _bureau(public_id: str, actor: Actor) -> int:
     for each in await accounts.bureaus(actor.centre_id):
         if each.public_id == public_id:
-            return each.id
+            return int(each.id)
     raise Invalid(details=[Detail("bureau", "没有这个主管部门")])
-

@@ -223,7 +223,9 @@ async def _roster(
     return page(
         "desk/training_roster.html",
         status=refusal.status if refusal else 200,
-        shell=await frame(request, actor, "training", refusal=refusal if form is None and adding is None else None),
+        shell=await frame(
+            request, actor, "training", refusal=refusal if form is None and adding is None else None
+        ),
         whole=whole,
         form=form or reading.blank(mode=str(Mode.DRY_RUN)),
         adding=adding or reading.blank(),

@@ -32,6 +32,7 @@ from streamers import links
 from streamers import queries as streamers
 from streamers.errors import DeviceCodeNeeded
 from streamers.models import Streamer
+from streamers.training import queries as training
 
 bp = Blueprint("streamer", url_prefix="/s")
 
@@ -309,6 +310,7 @@ async def _home(
         stream="/s/live" if showing else "",
         today=shows,
         reviewed=await day.reviewed(actor, now=now),
+        badges=await training.badges(actor.id, now=now),
         links=[{"url": f"{base}/c/{each.slug}", "row": each} for each in await day.links(showing)],
         rundown=await day.rundown(showing),
         check=await day.check(showing),
