@@ -23,6 +23,9 @@ from livehub.settlement.models import SettlementFile, SettlementHold
 from livehub.vouchers import drops, refunds
 from livehub.vouchers.after_models import RoundRollover
 from rooms.models import BroadcastAccount, BroadcastRun
+from streamers.training import certificates, graduation
+from streamers.training.models import OpeningApplication
+from tests.factories.training import LATER, an_ended_school
 from tests.factories.vouchers import NOW, a_broadcast, a_claimant
 from tests.vouchers.test_drops import the_link
 from tests.vouchers.test_redemptions import a_till
@@ -96,6 +99,26 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "settlement_line_fixed": ("UPDATE settlement_line SET batch_id = batch_id",),
     "settlement_hold_one": ("COPY settlement_hold: public_id = 'another'",),
     "settlement_hold_of_one": ("UPDATE settlement_hold SET redemption_id = 1",),
+    "person_one_of_identity": (
+        (
+            "UPDATE person SET identity_index = (SELECT identity_index FROM person"
+            " WHERE identity_index IS NOT NULL ORDER BY id LIMIT 1)"
+        ),
+    ),
+    "cohort_places": (
+        "UPDATE cohort SET taken = capacity + 1",
+        "UPDATE cohort SET taken = -1",
+        "UPDATE cohort SET capacity = max_class + 1",
+    ),
+    "cohort_forward": ("UPDATE cohort SET ends_on = starts_on - 1",),
+    "enrolment_one_of_person": ("COPY enrolment: public_id = 'another'",),
+    "enrolment_place_in_line": ("UPDATE enrolment SET state = 'waitlisted', waitlist_pos = 1",),
+    "opening_application_one_open": ("COPY opening_application: late_reason = 'another'",),
+    "lesson_forward": ("UPDATE lesson SET ends_at = starts_at", "UPDATE lesson SET tenths = 0"),
+    "score_not_below_zero": ("COPY score: attempt = 9, tenths = -1", "COPY score: attempt = 0"),
+    "certificate_one_issued": (
+        "COPY certificate: public_id = 'another', number = 9, verify_code = 'another'",
+    ),
     "settlement_difference_one_of_row": (
         "COPY settlement_difference: statement_line_id = 7, order_id = 0, line_ref = 'another'",
     ),
@@ -122,6 +145,10 @@ REFUSED: dict[str, tuple[str, ...]] = {
             "settled_mark": "fen",
             "day_reconciliation": "day",
             "closed_month": "month",
+            "graduation_rule": "version",
+            "attendance": "seq",
+            "score": "attempt",
+            "graduation_decision": "seq",
         }.items()
     },
 }
@@ -191,12 +218,24 @@ async def something_of_everything(db: Settings) -> AsyncIterator[None]:
             placed_by="x",
             placed_at=NOW,
         )
+        await a_class_that_ended()
         for of in ({"statement_line_id": 7}, {"order_id": 7, "line_ref": "1"}):
             await SettlementDifference.create(
                 centre_id=1, shop_id=1, statement_id=1, kind="over", net_fen=1, settled_fen=2, state="open",
                 opened_at=NOW, **of,
             )  # fmt: skip
         yield
+
+
+async def a_class_that_ended() -> None:
+    """With a certificate, and an application that nobody answered."""
+    school, _ = await an_ended_school()
+    await graduation.confirm(school.cohort.public_id, actor=school.manager, now=LATER)
+    await certificates.issue(school.cohort.public_id, actor=school.manager, now=LATER)
+    await OpeningApplication.create(
+        cohort_id=school.cohort.id, submitted_at=NOW, submitted_by_id=1, submitted_by="阿海", roster="[]",
+        answer_due_on=NOW.date(),
+    )  # fmt: skip
 
 
 async def outcome(statement: str) -> str:

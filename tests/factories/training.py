@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from msgspec import Struct
 
@@ -15,9 +15,10 @@ from rooms import training
 from streamers import identity_numbers, people
 from streamers.models import Person
 from streamers.people import NewPerson
-from streamers.training import cohorts, enrolments, programmes
+from streamers.training import attendance, cohorts, enrolments, programmes, scores
+from streamers.training.attendance import Mark
 from streamers.training.cohorts import NewCohort
-from streamers.training.course_models import Lesson, LessonKind
+from streamers.training.course_models import AssessmentKind, Lesson, LessonKind, Presence
 from streamers.training.lessons import NewLesson
 from streamers.training.models import Cohort, CohortState, Enrolment, EnrolmentState, Programme
 from streamers.training.programmes import NewProgramme
@@ -25,6 +26,7 @@ from streamers.training.rules import Bar, Terms
 from tests.factories.accounts import an_actor
 from tests.factories.rooms import NOW, House, a_house, local
 
+LATER = NOW + timedelta(days=30)
 HEAD = ("姓名", "身份证号", "手机号", "乡镇")
 _numbers = itertools.count(1)
 
@@ -135,3 +137,23 @@ async def states(cohort: Cohort) -> dict[EnrolmentState, int]:
     for each in await Enrolment.filter(cohort_id=cohort.id):
         found[each.state] = found.get(each.state, 0) + 1
     return found
+
+
+async def an_ended_school(*, trainees: int = 2, house: House | None = None) -> tuple[School, list[Enrolment]]:
+    """A class in its examinations: everybody but the last was there and passed."""
+    school = await a_school(bar=Bar(min_skill_tenths=0), house=house)
+    people = [await a_trainee(school) for _ in range(trainees)]
+    lesson = await a_lesson(school, local(3, 9), tenths=40, kind=LessonKind.PRACTICE)
+    marks = [
+        Mark(enrolment=each.public_id, status=Presence.PRESENT if each is not people[-1] else Presence.LATE)
+        for each in people
+    ]
+    await attendance.mark(lesson.public_id, marks, actor=school.staff, now=local(3, 12))
+    exam = await scores.plan(
+        school.cohort.public_id, kind=AssessmentKind.THEORY, name="理论", held_on=local(20, 9).date(),
+        actor=school.staff, now=NOW,
+    )  # fmt: skip
+    points = [scores.Mark(enrolment=each.public_id, tenths=800) for each in people]
+    await scores.mark(exam.public_id, points, actor=school.staff, now=LATER)
+    await cohorts.step(school.cohort.public_id, "examine", actor=school.staff, now=LATER)
+    return school, people

@@ -22,6 +22,7 @@ GUARDS: tuple[Guard, ...] = tuple(
 
 TARGET = "the target of an upsert that adds up: without it the statement itself fails, at the first row"
 ONCE = "made once, in the transaction of the row it belongs to"
+CLASS = "written under the class's lock, which has a row"
 RANDOM = "random, 80 bits and more: it never meets another"
 
 CENTRE = "written under the lock of the centre's row, which has a row of its own"
@@ -53,6 +54,10 @@ NOT_TAKEN_OUT: dict[str, str] = {
     "rejected_occurrence (series_id, recurrence_id)": ONCE,
     "calendar_feed (token_hash)": RANDOM,
     "recording (broadcast_id, ref)": "without it one replay is noted twice, and nothing is lost or freed by that",
+    "certificate_counter (centre_id, year)": TARGET,
+    "score (assessment_id, enrolment_id, attempt, revision)": CLASS,
+    "practice_stream (enrolment_id, broadcast_id)": CLASS,
+    "graduation_decision (enrolment_id, seq)": CLASS,
     "crew_assignment (booking_id, person_id, role)": ONCE,
     "broadcast_account (broadcast_id, platform, account_ref)": "written under the broadcast's lock",
     "api_token (token_hash)": RANDOM,
@@ -61,6 +66,7 @@ NOT_TAKEN_OUT: dict[str, str] = {
     "streamer_link (token_hash)": RANDOM,
     "streamer_link (device_hash)": RANDOM,
     "endpoint (endpoint_key)": RANDOM,
+    "certificate (verify_code)": RANDOM,
     "claim_link (slug)": RANDOM,
     "voucher (code_index)": RANDOM,
 }
@@ -106,6 +112,9 @@ LOCKS_NOT_TAKEN_OUT: dict[str, str] = {
     "livehub.inbox.barrier:outwait": CALLERS,
     "livehub.orders.ledger:hold": CALLERS,
     "livehub.vouchers.locks:hold": CALLERS,
+    "streamers.training.locks:hold": CALLERS,
+    "streamers.training.enrolments:held": "the class's lock, as cohorts.held takes it, which has a row",
+    "streamers.training.importing:_against_cohort": "the persons' lock, as enrol takes it, which has a row",
     "rooms.claims:_stand_in_line": CALLERS,
     "rooms.locks:hold": CALLERS,
 }

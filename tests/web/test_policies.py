@@ -89,7 +89,11 @@ def test_an_auditor_opens_sealed_things_and_changes_nothing(routes: list[Route])
     rights = RIGHTS[Role.AUDITOR]
     posts = {r.path for r in routes if "POST" in r.methods and rights & set(permissions(r) or ())}
 
-    assert posts == {"desk/deliveries/<delivery_id:int>/open"}
+    assert posts == {
+        "desk/deliveries/<delivery_id:int>/open",
+        "desk/training/enrolments/<enrolment_id:str>/reveal",
+        "api/v1/people/<person_id:str>/reveal",
+    }
 
 
 def test_money_exports_and_secrets_ask_for_a_fresh_password(routes: list[Route]) -> None:
@@ -100,6 +104,7 @@ def test_money_exports_and_secrets_ask_for_a_fresh_password(routes: list[Route])
     money |= {f"desk/settlement/<public_id:str>/{verb}" for verb in ("submit", "pay")}
     money |= {f"api/v1/settlements/<settlement_id:str>/{verb}" for verb in ("submit", "pay", "file")}
     exports = {r.path for r in routes if r.path.endswith(".csv")}
+    exports = {r.path for r in routes if r.path.endswith((".csv", ".xlsx"))}
     secrets = {r.path for r in routes if Permission.SHOP_MANAGE in (permissions(r) or ())}
     assert fresh == money | exports | secrets
     assert len(fresh) > 4

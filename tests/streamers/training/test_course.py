@@ -30,12 +30,11 @@ from streamers.training import (
 )
 from streamers.training.attendance import Mark
 from streamers.training.course_models import (
-    AssessmentKind,
+    Assessment,
     Attendance,
     Certificate,
     CertificateState,
     GraduationDecision,
-    LessonKind,
     Presence,
 )
 from streamers.training.errors import (
@@ -52,9 +51,7 @@ from streamers.training.models import Cohort, CohortState, Enrolment, EnrolmentS
 from streamers.training.rules import Bar, Terms
 from tests.contention import kinds, meet
 from tests.factories.rooms import NOW, a_booking, local
-from tests.factories.training import School, a_cohort, a_lesson, a_school, a_trainee
-
-LATER = NOW + timedelta(days=30)
+from tests.factories.training import LATER, School, a_cohort, a_lesson, a_school, a_trainee, an_ended_school
 
 
 async def phone_of(enrolment: Enrolment) -> Actor:
@@ -172,37 +169,16 @@ async def test_a_correction_keeps_what_was_and_says_why(db: Settings) -> None:
         )
 
 
-async def an_ended_school(*, trainees: int = 2) -> tuple[School, list[Enrolment]]:
-    """A class in its examinations: everybody but the last was there and passed."""
-    school = await a_school(bar=Bar(min_skill_tenths=0))
-    people = [await a_trainee(school) for _ in range(trainees)]
-    lesson = await a_lesson(school, local(3, 9), tenths=40, kind=LessonKind.PRACTICE)
-    marks = [
-        Mark(enrolment=each.public_id, status=Presence.PRESENT if each is not people[-1] else Presence.LATE)
-        for each in people
-    ]
-    await attendance.mark(lesson.public_id, marks, actor=school.staff, now=local(3, 12))
-    exam = await scores.plan(
-        school.cohort.public_id, kind=AssessmentKind.THEORY, name="理论", held_on=local(20, 9).date(),
-        actor=school.staff, now=NOW,
-    )  # fmt: skip
-    points = [scores.Mark(enrolment=each.public_id, tenths=800) for each in people]
-    await scores.mark(exam.public_id, points, actor=school.staff, now=LATER)
-    with pytest.raises(ScoreRefused):
-        await scores.mark(
-            exam.public_id,
-            [scores.Mark(enrolment=people[0].public_id, tenths=590)],
-            actor=school.staff,
-            now=LATER,
-        )
-    await cohorts.step(school.cohort.public_id, "examine", actor=school.staff, now=LATER)
-    return school, people
-
-
 async def test_who_reached_the_bar_graduates_and_the_decision_stays(db: Settings) -> None:
     school, people = await an_ended_school()
     cohort = school.cohort.public_id
 
+    exam = await Assessment.get(cohort_id=school.cohort.id)
+    await Cohort.filter(id=school.cohort.id).update(state=CohortState.RUNNING)
+    with pytest.raises(ScoreRefused):  # a correction without a reason
+        wrong = [scores.Mark(enrolment=people[0].public_id, tenths=590)]
+        await scores.mark(exam.public_id, wrong, actor=school.staff, now=LATER)
+    await cohorts.step(cohort, "examine", actor=school.staff, now=LATER)
     looked, _ = await graduation.evaluate(cohort, actor=school.officer, now=LATER)
     assert await GraduationDecision.all().count() == 0
     with pytest.raises(NotReady):

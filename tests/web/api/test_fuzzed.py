@@ -19,9 +19,13 @@ from livehub.orders.statements.models import SettlementDifference
 from livehub.platforms.models import Shop
 from livehub.settings import Settings
 from livehub.web.api.declared import ROOT
+from streamers.models import Person
+from streamers.training import certificates, graduation
+from streamers.training.course_models import Assessment
 from tests.factories.differences import a_difference
 from tests.factories.merchants import a_product
 from tests.factories.statements import a_file, a_row, imported, looked_at
+from tests.factories.training import LATER, a_lesson, a_school, a_trainee, an_ended_school
 from tests.site import running
 from tests.web.api.callers import a_token, document
 from tests.web.api.town import (
@@ -76,8 +80,34 @@ async def existing(town: Town) -> dict[str, list[str]]:
         "delivery_id": str(delivery), "room": town.house.room.public_id, "streamer": town.house.streamer.public_id,
         "template": template, "bureau": town.bureau.public_id, "merchant": town.merchant.public_id,
         "store": town.store.public_id, "platform": "standard_webhooks",
+        **await a_class(town),
     }  # fmt: skip
     return {name: [value, "nosuchname"] for name, value in found.items()}
+
+
+async def a_class(town: Town) -> dict[str, str]:
+    """A class in its examinations with one of everything; its certificate is another's."""
+    ended, _ = await an_ended_school(house=town.house)
+    await graduation.confirm(ended.cohort.public_id, actor=ended.manager, now=LATER)
+    (paper,) = await certificates.issue(ended.cohort.public_id, actor=ended.manager, now=LATER)
+    school = await a_school(house=town.house)
+    trainee = await a_trainee(school)
+    lesson = await a_lesson(school)
+    exam = await Assessment.get(cohort_id=ended.cohort.id)
+    person = await Person.get(id=trainee.person_id)
+    return {
+        "programme_id": school.programme.public_id,
+        "programme": school.programme.public_id,
+        "preset": "plain",
+        "cohort_id": school.cohort.public_id,
+        "enrolment_id": trainee.public_id,
+        "enrolment": trainee.public_id,
+        "person_id": person.public_id,
+        "person": person.public_id,
+        "lesson_id": lesson.public_id,
+        "assessment_id": exam.public_id,
+        "certificate_id": paper.public_id,
+    }
 
 
 def with_names(names: dict[str, list[str]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -27,11 +28,17 @@ from rooms import incidents, records, recurrence, rundown, series
 from rooms.models import Booking, Broadcast
 from rooms.recurrence import Rule
 from streamers import links as streamer_links
+from streamers.models import Person, Streamer
+from streamers.training import certificates, graduation, importing
+from streamers.training.course_models import Assessment, Lesson
+from streamers.training.importing import Mode
+from streamers.training.models import Cohort
 from tests.factories.differences import a_difference, a_found
 from tests.factories.merchants import a_merchant, a_product, a_store
 from tests.factories.platforms import STANDARD_SECRET
 from tests.factories.rooms import House, a_broadcast, a_house, local
 from tests.factories.statements import a_file, a_row, imported, looked_at
+from tests.factories.training import an_ended_school
 from tests.site import Site
 from tests.web.api.town import a_round
 from tests.web.desk.office import EVENING, Office, an_office
@@ -46,6 +53,7 @@ STANDING = {  # neither a login's nor anybody's own
     "/", "/login", "/logout", "/logout/everywhere", "/healthz", "/readyz", "/metrics", "/favicon.ico",
     "/static/<version:str>/<name:path>", "/hooks/<platform:str>/<endpoint_key:str>",
     "/api/v1/docs", "/api/v1/openapi.json", "/m/redeem", "/feeds/<token=str:ext=ics>",
+    "/api/v1/docs", "/api/v1/openapi.json", "/m/redeem", "/verify/<code:str>",
 }  # fmt: skip
 
 
@@ -105,8 +113,11 @@ WITHOUT_BODY = (
     "/again", "/rotate",
     "/start", "/end", "/submit", "/countersign", "/pause", "/resume", "/open", "/close", "/cancel", "/approve",
     "/lift", "/streamer-link", "/revoke", "/end-old-secrets", "/import",
+    "/streamer-link", "/revoke", "/end-old-secrets", "/import",
+    "/examine", "/archive", "/apply", "/confirm", "/certificates", "/link",
 )  # fmt: skip
 _ROOM = {"platform": "standard_webhooks", "account_ref": "erp", "room_ref": "room-next"}
+ROSTER = base64.b64encode("姓名,身份证号\n某人,990101199501010015\n".encode()).decode()
 BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands for ours
     "/api/v1/bookings/<booking_id:str>/reject": {"reason": "没有理由"},
     "/api/v1/broadcasts/<broadcast_id:str>/drops": {"template": "template", "quantity": 1, "window_s": 60},
@@ -177,6 +188,53 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/desk/reconcile/windows/<window_id:int>/drop": {"reason": "没有理由"},
     "/api/v1/reconciliation/differences/<found_id:str>/explain": {"reason": "other", "note": "没有理由"},
     "/desk/shops/<shop_id:str>/evidence": {"days": "90"},
+    "/api/v1/programmes/<programme_id:str>/bar": {"bar": {}},
+    "/api/v1/cohorts/<cohort_id:str>/reject": {"reason": "没有理由"},
+    "/api/v1/cohorts/<cohort_id:str>/cancel": {"reason": "没有理由"},
+    "/api/v1/cohorts/<cohort_id:str>/enrolments": {"person": "person_id"},
+    "/api/v1/cohorts/<cohort_id:str>/roster/import": {
+        "name": "a.csv",
+        "content_base64": ROSTER,
+        "mode": "partial",
+    },
+    "/api/v1/cohorts/<cohort_id:str>/lessons": {
+        "title": "课",
+        "kind": "theory",
+        "starts_at": "2026-03-10T01:00:00Z",
+        "minutes": 60,
+        "tenths": 10,
+    },
+    "/api/v1/cohorts/<cohort_id:str>/assessments": {"kind": "theory", "name": "考", "held_on": "2026-03-10"},
+    "/api/v1/enrolments/<enrolment_id:str>/leave": {"into": "withdrawn", "reason": "没有理由"},
+    "/api/v1/enrolments/<enrolment_id:str>/practice": {"broadcast": "broadcast_id"},
+    "/api/v1/people/<person_id:str>/reveal": {"reason": "没有理由"},
+    "/api/v1/lessons/<lesson_id:str>/cancel": {"reason": "没有理由"},
+    "/api/v1/lessons/<lesson_id:str>/attendance": {"marks": [{"enrolment": "x", "status": "present"}]},
+    "/api/v1/assessments/<assessment_id:str>/scores": {"marks": [{"enrolment": "x", "tenths": 1}]},
+    "/api/v1/certificates/<certificate_id:str>/revoke": {"reason": "没有理由"},
+    "/api/v1/certificates/<certificate_id:str>/replace": {"reason": "没有理由"},
+    "/desk/training/<cohort_id:str>/apply": {"version": "1"},
+    "/desk/training/<cohort_id:str>/approve": {"version": "1"},
+    "/desk/training/<cohort_id:str>/reject": {"reason": "没有理由"},
+    "/desk/training/<cohort_id:str>/cancel": {"reason": "没有理由"},
+    "/desk/training/<cohort_id:str>/step/<step:str>": {"version": "1"},
+    "/desk/training/<cohort_id:str>/roster/import": {"mode": "partial"},
+    "/desk/training/<cohort_id:str>/enrolments": {"name": "某人", "identity": "990101199501010015"},
+    "/desk/training/<cohort_id:str>/lessons": {
+        "title": "课",
+        "kind": "theory",
+        "starts_at": "2026-03-10T09:00",
+        "minutes": "60",
+        "hours": "1",
+    },
+    "/desk/training/<cohort_id:str>/assessments": {"kind": "theory", "name": "考", "held_on": "2026-03-10"},
+    "/desk/training/enrolments/<enrolment_id:str>/leave": {"reason": "没有理由"},
+    "/desk/training/enrolments/<enrolment_id:str>/reveal": {"reason": "没有理由"},
+    "/desk/training/lessons/<lesson_id:str>/attendance": {"reason": ""},
+    "/desk/training/lessons/<lesson_id:str>/cancel": {"reason": "没有理由"},
+    "/desk/training/assessments/<assessment_id:str>/scores": {"attempt": "1"},
+    "/desk/training/certificates/<certificate_id:str>/revoke": {"reason": "没有理由"},
+    "/desk/training/certificates/<certificate_id:str>/replace": {"reason": "没有理由"},
     "/desk/shops/<endpoint_id:int>/secret": {"secret": STANDARD_SECRET, "hours": "0"},
 }
 
@@ -318,6 +376,37 @@ async def _ours(office: Office) -> dict[str, str]:
         "statement_id": statement.public_id,
         "difference_id": str(difference.id),
         "code": codes.shown(bytes(kept.code_sealed), voucher=kept.public_id),
+        **await _taught(office),
+    }
+
+
+async def _taught(office: Office) -> dict[str, str]:
+    """A class of the first bureau that ended in a certificate, and a file with a row that nobody could take."""
+    school, people = await an_ended_school(house=office.house)
+    await Cohort.filter(id=school.cohort.id).update(name=SECRET)
+    await Person.filter(id__in=[each.person_id for each in people]).update(name=SECRET)
+    await Streamer.filter(person_id__in=[each.person_id for each in people]).update(stage_name=SECRET)
+    now, cohort = clock.now() + timedelta(days=30), school.cohort.public_id
+    await graduation.confirm(cohort, actor=school.manager, now=now)
+    (paper,) = await certificates.issue(cohort, actor=school.manager, now=now)
+    taken = await importing.into_register(
+        b"\xe5\xa7\x93\xe5\x90\x8d,id\n" + SECRET.encode() + b",1\n",
+        mode=Mode.PARTIAL, name=SECRET, actor=school.manager, now=now,
+    )  # fmt: skip
+    lesson, exam = (
+        await Lesson.get(cohort_id=school.cohort.id),
+        await Assessment.get(cohort_id=school.cohort.id),
+    )
+    return {
+        "programme_id": school.programme.public_id,
+        "cohort_id": cohort,
+        "enrolment_id": people[0].public_id,
+        "person_id": (await Person.get(id=people[0].person_id)).public_id,
+        "lesson_id": lesson.public_id,
+        "assessment_id": exam.public_id,
+        "certificate_id": paper.public_id,
+        "import_id": taken.import_id,
+        "step": "close",
     }
 
 
