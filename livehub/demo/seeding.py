@@ -16,6 +16,8 @@ from livehub.accounts.models import Bureau, Centre, Role
 from livehub.demo import cast
 from livehub.kit import clock
 from livehub.merchants import qualifications, selection
+from livehub.demo import cast, teaching
+from livehub.kit import clock
 from livehub.merchants import registry as merchants
 from livehub.merchants.models import MerchantStatus, Product
 from livehub.merchants.qualifications import Noted
@@ -82,6 +84,13 @@ async def seed(*, tag: str, sandbox_url: str, now: datetime) -> Seeded:
     logins: dict[str, str] = {}
     for login, person in staff.items():
         logins.setdefault(str(person.grants[0].role), login)
+    await teaching.tell(
+        bureau_id=bureaus[0].id,
+        room=room_ids[teaching.ROOM],
+        teacher=people[cast.TEACHER],
+        logins=staff,
+        today=clock.local_day(clock.now()),
+    )
     shop_seeds = await _shops(centre, bureaus[0], sandbox_url, clerk, now)
     template_ref, campaign_ref = await _campaign(
         bureaus[0],

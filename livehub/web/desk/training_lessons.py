@@ -53,6 +53,7 @@ class Marked(Struct):
     """One lesson's presence: a field for each enrolment besides, and why where something changes."""
 
     reason: Annotated[str, Meta(max_length=200)] = ""
+    rest: Annotated[str, Meta(max_length=10)] = ""  # what everybody else is noted as; '': nothing
 
 
 @bp.get("/<cohort_id:str>/lessons")
@@ -103,13 +104,22 @@ async def show_lesson(request: Request, actor: Actor, lesson_id: str) -> HTTPRes
 @doors.signed_in(Permission.TRAINING_MANAGE)
 async def note(request: Request, actor: Actor, lesson_id: str) -> HTTPResponse:
     """Note or correct everybody's presence at once."""
-    _, klass, _ = await queries.lesson(lesson_id, actor=actor)
+    lesson, klass, _ = await queries.lesson(lesson_id, actor=actor)
     try:
         given = reading.form(request, Marked)
-        marks = [
-            Mark(enrolment=name.removeprefix("p-"), status=Presence(text), reason=given.reason)
+        said = {
+            name.removeprefix("p-"): text
             for name, text in reading.typed(request).items()
             if name.startswith("p-") and text in set(Presence)
+        }
+        if given.rest in set(Presence):
+            whole = await queries.cohort(klass.public_id, actor=actor, now=clock.now())
+            came = await queries.attendance([lesson.id])
+            for each in whole.people:
+                if each.state in COUNTED and (lesson.id, each.id) not in came:
+                    said.setdefault(each.public_id, given.rest)
+        marks = [
+            Mark(enrolment=who, status=Presence(text), reason=given.reason) for who, text in said.items()
         ]
 
         async def work() -> None:

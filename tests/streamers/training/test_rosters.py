@@ -15,7 +15,7 @@ from livehub import database
 from livehub.kit import sealing
 from livehub.kit.tables import decoding, writing
 from livehub.settings import Settings
-from streamers import people
+from streamers import identity_numbers, people
 from streamers.errors import RevealReasonMissing
 from streamers.models import Person
 from streamers.training import importing, roster
@@ -29,7 +29,9 @@ from tests.orders.statements.test_workbook import a_book, number, text
 
 TODAY = NOW.date()
 R2, R3, R4 = "990101199501010015", "990101199803120025", "990101199501010019"
-KNOWN, OTHER = "990101199001010018", "990101199002020015"
+KNOWN, OTHER = (
+    f"{each}{identity_numbers.check_letter(each)}" for each in ("99010119900101001", "99010119900202001")
+)
 
 
 def scenario() -> bytes:
@@ -157,8 +159,6 @@ async def test_thousands_of_rows_do_not_hold_up_the_loop(db: Settings) -> None:
 
 
 def an_identity_of(n: int) -> str:
-    from streamers import identity_numbers  # noqa: PLC0415 -- one use
-
     seventeen = f"99010119{60 + n // 1000 % 40:02}0101{n % 1000:03}"
     return seventeen + identity_numbers.check_letter(seventeen)
 
