@@ -19,7 +19,8 @@ _CERTIFICATES = """
 """
 _GAPS = """
     SELECT n.centre_id, n.year, n.reached, count(c.id) AS found FROM certificate_counter n
-    LEFT JOIN certificate c ON c.centre_id = n.centre_id AND c.year = n.year AND c.number BETWEEN 1 AND n.reached
+    LEFT JOIN certificate c ON c.centre_id = n.centre_id AND c.year = n.year
+        AND c.number BETWEEN 1 AND n.reached
     GROUP BY n.centre_id, n.year, n.reached HAVING count(c.id) <> n.reached
 """
 

@@ -18,7 +18,7 @@ _WRONG = f"""
 async def check() -> list[str]:
     """A sentence for each class that counts wrong."""
     return [
-        f"培训班 {row['public_id']} 记了 {row['taken']} 个名额，名册里有 {row['found']} 人，容量 {row['capacity']}"
+        f"{row['public_id']} 记了 {row['taken']} 人，名册里有 {row['found']} 人，容量 {row['capacity']}"
         for row in await database.fetch(_WRONG)
     ]
 

@@ -1,0 +1,110 @@
+"""A class from its programme to its certificates, told by machines; each answer is held against the document."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+
+from livehub.accounts.models import Role
+from livehub.kit import clock
+from livehub.kit.tables import decoding
+from tests.factories.training import a_roster, an_identity
+from tests.web.api.callers import a_person
+from tests.web.api.town import Town
+
+
+async def test_a_class_is_told_from_its_programme_to_its_certificates(town: Town) -> None:
+    # by people: a machine cannot answer what a machine has asked for
+    manager = await a_person(town.site, Role.MANAGER, centre=town.house.centre)
+    second = await a_person(town.site, Role.MANAGER, centre=town.house.centre)
+    staff, officer, today = manager, town.officer, clock.local_day(clock.now())
+
+    cities = [each["name"] for each in (await officer.get("/training-presets"))["items"]]
+    programme = await manager.post(
+        "/programmes",
+        {"name": "直播培训", "occupation": "主播", "preset": "plain", "bureau": town.bureau.public_id},
+    )
+    wrong = await manager.post(f"/programmes/{programme['id']}/bar", {"bar": {"min_attendance": "3/2"}})
+    await manager.post(
+        f"/programmes/{programme['id']}/bar", {"bar": {"min_attendance": "0.80", "min_skill_tenths": 0}}
+    )
+    assert [each["bar_version"] for each in (await officer.get("/programmes"))["items"]] == [2]
+    cohort = await manager.post(
+        "/cohorts",
+        {
+            "programme": programme["id"], "code": "2026-01", "name": "第一期", "starts_on": str(today - timedelta(1)),
+            "ends_on": str(today + timedelta(9)), "capacity": 3, "plan": {"audience": "青年", "goal": "会开播"},
+        },
+    )  # fmt: skip
+    here = f"/cohorts/{cohort['id']}"
+    late = await staff.post(f"{here}/apply", {})
+    await staff.post(f"{here}/apply", {"late_reason": "临时要求"})
+    own = await manager.post(f"{here}/approve")
+    await second.post(f"{here}/reject", {"reason": "补大纲"})
+    await staff.post(f"{here}/apply", {"late_reason": "临时要求"})
+    approved = await second.post(f"{here}/approve")
+    for step in ("open", "start"):
+        await staff.post(f"{here}/{step}")
+    raw = a_roster(("林海", an_identity(), "", ""), ("陈月", "990101199501010019", "", ""))
+    file = {"name": "名册.xlsx", "content_base64": base64.b64encode(raw).decode()}
+    looked = await staff.post(f"{here}/roster/import", {**file, "mode": "dry_run"})
+    strict = await staff.post(f"{here}/roster/import", {**file, "mode": "strict"})
+    taken = await staff.post(f"{here}/roster/import", {**file, "mode": "partial"})
+    book = list(decoding.read(base64.b64decode(taken["errors_xlsx_base64"])).rows)
+    registered = await manager.post("/people/import", {**file, "mode": "partial"})
+    person = await manager.post("/people", {"name": "庞明", "identity": an_identity()})
+    again = await manager.post("/people", {"name": "庞明", "identity": "990101199501010019"})
+    shown = await manager.post(f"/people/{person['id']}/reveal", {"reason": "核对报名表"})
+    place = await staff.post(f"{here}/enrolments", {"person": person["id"]})
+    twice = await staff.post(f"{here}/enrolments", {"person": person["id"]})
+    begins = clock.now() - timedelta(minutes=5)
+    lesson = await staff.post(
+        f"{here}/lessons",
+        {"title": "选品", "kind": "theory", "starts_at": begins.isoformat(), "minutes": 60, "tenths": 20},
+    )
+    spare = await staff.post(
+        f"{here}/lessons",
+        {"title": "备课", "kind": "field", "starts_at": begins.isoformat(), "minutes": 30, "tenths": 5},
+    )
+    await staff.post(f"/lessons/{spare['id']}/cancel", {"reason": "下雨"})
+    code = await staff.get(f"/lessons/{lesson['id']}/checkin")
+    listed = (await officer.get(f"{here}/enrolments"))["items"]
+    first = next(each for each in listed if each["name"] == "林海")
+    marks = {"marks": [{"enrolment": each["id"], "status": "present"} for each in listed]}
+    noted = await staff.post(f"/lessons/{lesson['id']}/attendance", marks)
+    same = await staff.post(f"/lessons/{lesson['id']}/attendance", marks)
+    attended = (await officer.get(f"/lessons/{lesson['id']}/attendance"))["items"]
+    exam = await staff.post(f"{here}/assessments", {"kind": "theory", "name": "理论", "held_on": str(today)})
+    scores = {"marks": [{"enrolment": first["id"], "tenths": 855}]}
+    scored = await staff.post(f"/assessments/{exam['id']}/scores", scores)
+    left = await staff.post(f"/enrolments/{place['id']}/leave", {"into": "withdrawn", "reason": "搬家"})
+    await staff.post(f"{here}/examine")
+    judged = (await officer.get(f"{here}/graduation/evaluate"))["items"]
+    confirmed = (await manager.post(f"{here}/graduation/confirm"))["items"]
+    (paper,) = (await manager.post(f"{here}/certificates"))["items"]
+    pdf = await officer.get(f"/certificates/{paper['id']}/paper")
+    fresh = await manager.post(f"/certificates/{paper['id']}/replace", {"reason": "姓名打错"})
+    ended = await manager.post(f"/certificates/{fresh['id']}/revoke", {"reason": "替考"})
+    for step in ("close", "archive"):
+        await staff.post(f"{here}/{step}")
+    (seen,) = (await officer.get("/cohorts", state="archived"))["items"]
+    timetable = (await officer.get(f"{here}/lessons"))["items"]
+
+    assert "qinzhou" in cities
+    assert (wrong.status, late["code"], own.status, approved["state"]) == (
+        422, "COHORT_APPLIED_LATE", 403, "approved",
+    )  # fmt: skip
+    assert (looked["ok"], looked["enrolled"], strict["code"]) == (1, 1, "ROSTER_REFUSED")
+    assert (taken["created"], [each["code"] for each in taken["wrong"]]) == (1, ["ID_CHECKSUM"])
+    assert book[-1][1][-1] == taken["wrong"][0]["reason"]
+    assert (registered["unchanged"], again["code"], shown["identity"][:6]) == (1, "PERSON_REFUSED", "990101")
+    assert (place["state"], twice["code"], left["state"]) == ("enrolled", "ALREADY_ENROLLED", "withdrawn")
+    assert (code["lesson"], noted["changed"], same["changed"], len(attended)) == (lesson["id"], 2, 0, 2)
+    assert scored["changed"] == 1
+    assert [(each["name"], each["graduated"]) for each in judged] == [("林海", True)]
+    assert confirmed[0]["state"] == "graduated"
+    assert base64.b64decode(pdf["pdf_base64"])[:5] == b"%PDF-"
+    assert (paper["serial"][-6:], fresh["serial"][-6:], ended["state"]) == ("000001", "000002", "revoked")
+    assert (seen["state"], seen["taken"], [each["cancelled"] for each in timetable]) == (
+        "archived", 1, [False, True],
+    )  # fmt: skip
