@@ -25,6 +25,8 @@ from tests.factories.differences import a_difference
 from tests.factories.statements import a_file, a_row
 from tests.web.api import before_air
 from tests.web.api.callers import Caller, a_caller, a_person, document
+from tests.web.api.callers import Caller, a_caller, document
+from tests.web.api.test_training import tell_a_class
 from tests.web.api.town import (
     PHONE,
     Town,
@@ -250,6 +252,7 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     await before_air.weeks_series_and_feeds(town)
 
     every = {each["operationId"] for path in document()["paths"].values() for each in path.values()}
+    await tell_a_class(town, broadcast=broadcast)
     assert every - Caller.called == set()
 
 

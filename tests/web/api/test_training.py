@@ -8,15 +8,23 @@ from datetime import timedelta
 from livehub.accounts.models import Role
 from livehub.kit import clock
 from livehub.kit.tables import decoding
+from rooms.models import Broadcast
 from tests.factories.training import a_roster, an_identity
 from tests.web.api.callers import a_person
-from tests.web.api.town import Town
+from tests.web.api.town import Town, a_live_broadcast
 
 
 async def test_a_class_is_told_from_its_programme_to_its_certificates(town: Town) -> None:
+    await tell_a_class(town, broadcast=await a_live_broadcast(town))
+
+
+async def tell_a_class(town: Town, *, broadcast: str) -> None:
+    """The whole story, with a broadcast of the town that somebody practised in."""
     # by people: a machine cannot answer what a machine has asked for
     manager = await a_person(town.site, Role.MANAGER, centre=town.house.centre)
     second = await a_person(town.site, Role.MANAGER, centre=town.house.centre)
+    now = clock.now()
+    await Broadcast.filter(public_id=broadcast).update(started_at=now - timedelta(minutes=40), ended_at=now)
     staff, officer, today = manager, town.officer, clock.local_day(clock.now())
 
     cities = [each["name"] for each in (await officer.get("/training-presets"))["items"]]
@@ -77,6 +85,8 @@ async def test_a_class_is_told_from_its_programme_to_its_certificates(town: Town
     exam = await staff.post(f"{here}/assessments", {"kind": "theory", "name": "理论", "held_on": str(today)})
     scores = {"marks": [{"enrolment": first["id"], "tenths": 855}]}
     scored = await staff.post(f"/assessments/{exam['id']}/scores", scores)
+    practice = await staff.post(f"/enrolments/{first['id']}/practice", {"broadcast": broadcast})
+    practised = await staff.post(f"/enrolments/{first['id']}/practice", {"broadcast": broadcast})
     left = await staff.post(f"/enrolments/{place['id']}/leave", {"into": "withdrawn", "reason": "搬家"})
     await staff.post(f"{here}/examine")
     judged = (await officer.get(f"{here}/graduation/evaluate"))["items"]
@@ -88,6 +98,18 @@ async def test_a_class_is_told_from_its_programme_to_its_certificates(town: Town
     for step in ("close", "archive"):
         await staff.post(f"{here}/{step}")
     (seen,) = (await officer.get("/cohorts", state="archived"))["items"]
+    other = await manager.post(
+        "/cohorts",
+        {
+            "programme": programme["id"], "code": "2026-02", "name": "第二期", "starts_on": str(today + timedelta(60)),
+            "ends_on": str(today + timedelta(70)), "capacity": 3, "plan": {"audience": "青年", "goal": "会开播"},
+        },
+    )  # fmt: skip
+    there = f"/cohorts/{other['id']}"
+    await staff.post(f"{there}/apply", {})
+    await second.post(f"{there}/approve")
+    cancelled = await staff.post(f"{there}/cancel", {"reason": "报名太少"})
+    alone = await officer.get(there)
     timetable = (await officer.get(f"{here}/lessons"))["items"]
 
     assert "qinzhou" in cities
@@ -101,6 +123,8 @@ async def test_a_class_is_told_from_its_programme_to_its_certificates(town: Town
     assert (place["state"], twice["code"], left["state"]) == ("enrolled", "ALREADY_ENROLLED", "withdrawn")
     assert (code["lesson"], noted["changed"], same["changed"], len(attended)) == (lesson["id"], 2, 0, 2)
     assert scored["changed"] == 1
+    assert (practice["minutes"], practised.status) == (40, 409)
+    assert (cancelled["state"], alone["state"], alone["reason"]) == ("cancelled", "cancelled", "报名太少")
     assert [(each["name"], each["graduated"]) for each in judged] == [("林海", True)]
     assert confirmed[0]["state"] == "graduated"
     assert base64.b64decode(pdf["pdf_base64"])[:5] == b"%PDF-"
