@@ -12,9 +12,10 @@ from rooms import booking, moves
 from rooms.models import Booking, BookingKind, BookingState
 from rooms.wishes import Crew, Wish
 from streamers.models import Person
-from streamers.training import lessons
-from streamers.training.course_models import Lesson
+from streamers.training import cohorts, lessons
+from streamers.training.course_models import Attendance, Lesson
 from streamers.training.lessons import NewLesson
+from streamers.training.models import Cohort
 
 _MINUTE = timedelta(minutes=1)
 TITLE_LENGTH = 60
@@ -53,6 +54,18 @@ async def cancel(lesson: str, *, reason: str, actor: Actor, now: datetime) -> Le
     if held is not None and held.state in moves.HOLDING:
         await booking.cancel(held.public_id, reason=reason, actor=actor, now=now)
     return called_off
+
+
+@database.atomic
+async def call_off(
+    cohort: str, *, reason: str, version: int | None = None, actor: Actor, now: datetime
+) -> Cohort:
+    """Cancel a class that has not begun, its lessons with it, and give their rooms back."""
+    klass = await cohorts.cancel(cohort, reason=reason, version=version, actor=actor, now=now)
+    for each in await Lesson.filter(cohort_id=klass.id, cancelled_at__isnull=True).order_by("id"):
+        if not await Attendance.exists(lesson_id=each.id):
+            await cancel(each.public_id, reason=reason, actor=actor, now=now)
+    return klass
 
 
 @database.atomic

@@ -23,7 +23,7 @@ from livehub.kit.resealing import Column
 from streamers import identity_numbers, people
 from streamers.training import cohorts, enrolments, paper
 from streamers.training.course_models import Certificate, CertificateState, GraduationDecision, Lesson
-from streamers.training.errors import CertificateEnded, CertificateRefused
+from streamers.training.errors import CertificateEnded, CertificateRefused, PaperChanged
 from streamers.training.models import Cohort, Enrolment, EnrolmentState, Programme
 from streamers.training.paper import Printed
 
@@ -112,7 +112,7 @@ async def paper_of(public_id: str, *, base_url: str, actor: Actor) -> tuple[str,
         await found.refresh_from_db(fields=["paper_sealed", "paper_sha256"])
     raw = sealing.ring().open(bytes(found.paper_sealed or b""), place=PLACE)
     if not hmac.compare_digest(sha256(raw).digest(), bytes(found.paper_sha256 or b"")):
-        raise ValueError(f"the paper of certificate {found.public_id} is not what was issued")
+        raise PaperChanged
     return found.serial, raw
 
 

@@ -30,6 +30,7 @@ from streamers.training.rules import Terms, share
 
 REASON_LENGTH = 200
 PLAN_LENGTH = 2000
+YEARS = range(2000, 2200)
 PLAN_PARTS = ("audience", "goal", "time", "outline", "courses", "certificate")
 
 
@@ -241,6 +242,8 @@ def _faults(wanted: NewCohort, owner: Programme) -> list[Detail]:
         found.append(Detail("code", "请填写班次编号", "1 到 24 个字符，如 2026-03"))
     if not 0 < len(wanted.name.strip()) <= 60:
         found.append(Detail("name", "请填写班名", "1 到 60 个字"))
+    if wanted.starts_on.year not in YEARS or wanted.ends_on.year not in YEARS:
+        found.append(Detail("starts_on", "日期超出范围", f"{YEARS.start} 至 {YEARS.stop - 1} 年"))
     if wanted.ends_on < wanted.starts_on:
         found.append(Detail("ends_on", "结束早于开始", "不早于开始日期"))
     if not 1 <= wanted.capacity <= owner.max_class:

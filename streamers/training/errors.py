@@ -101,6 +101,12 @@ class CertificateEnded(Conflict):
     code = "CERTIFICATE_ENDED"
 
 
+class PaperChanged(Conflict):
+    """证书文件与发证时的摘要不符，已停止下载，请联系管理员核查。"""
+
+    code = "PAPER_CHANGED"
+
+
 class RosterRefused(Invalid):
     """名册里有不合格的行，整批没有导入。"""
 

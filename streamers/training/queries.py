@@ -124,7 +124,7 @@ async def cohorts_of(
     if scope is not None:
         found = found.filter(programme__bureau_id__in=scope)
     if state:
-        found = found.filter(state=state)
+        found = found.filter(state=state) if state in set(CohortState) else found.filter(id=0)
     if programme:
         found = found.filter(programme__public_id=programme)
     rows = await found.order_by("-starts_on", "-id").limit(limit).offset(offset).select_related("programme")

@@ -24,6 +24,7 @@ from livehub.web.api.training_shapes import (
     NewProgramme,
     Programme,
 )
+from rooms import training
 from streamers.training import cohorts, preset, programmes, queries
 from streamers.training.errors import (
     AppliedLate,
@@ -236,7 +237,7 @@ async def reject(asked: Asked[None, Because], cohort_id: str) -> CohortSeen:
 async def cancel(asked: Asked[None, Because], cohort_id: str) -> CohortSeen:
     """Call it off."""
     await database.unit(
-        lambda: cohorts.cancel(
+        lambda: training.call_off(
             cohort_id, reason=asked.body.reason, version=asked.version, actor=asked.actor, now=asked.now
         )
     )

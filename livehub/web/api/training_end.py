@@ -14,7 +14,7 @@ from livehub.web.api.shapes import All, Nothing
 from livehub.web.api.training_shapes import Because, CertificateSeen, Judged, Paper
 from streamers.training import certificates, graduation
 from streamers.training.course_models import Certificate
-from streamers.training.errors import CertificateEnded, CertificateRefused
+from streamers.training.errors import CertificateEnded, CertificateRefused, PaperChanged
 
 calls = Section("结业与证书")
 
@@ -67,6 +67,7 @@ async def issue(asked: Asked[None, Nothing], cohort_id: str) -> All[CertificateS
     needs=(Permission.TRAINING_READ,),
     query=Nothing,
     answer=Paper,
+    refusals=(PaperChanged,),
 )
 async def paper(asked: Asked[Nothing, None], certificate_id: str) -> Paper:
     """The paper."""

@@ -21,6 +21,7 @@ from livehub.web import doors, reading
 from livehub.web.desk.frame import Reason, asked, back, frame
 from livehub.web.reading import Form
 from livehub.web.rendering import page
+from rooms import training
 from streamers.training import cohorts, preset, programmes, queries, working_days
 from streamers.training.models import Cohort
 from streamers.training.queries import Whole
@@ -221,7 +222,7 @@ async def cancel(request: Request, actor: Actor, cohort_id: str) -> HTTPResponse
     try:
         given = reading.form(request, Refusing)
         await database.unit(
-            lambda: cohorts.cancel(
+            lambda: training.call_off(
                 cohort_id, reason=given.reason, version=given.version or None, actor=actor, now=clock.now()
             )
         )

@@ -9,12 +9,13 @@ from sanic import Blueprint, Request
 from sanic.response import HTTPResponse
 
 from livehub import database
-from livehub.accounts.actors import Actor
+from livehub.accounts.actors import Actor, system
 from livehub.kit import clock
 from livehub.kit.errors import Conflict, Forbidden, Invalid, LivehubError
 from livehub.web import doors, reading
 from livehub.web.rendering import page
 from livehub.web.streamer import door
+from rooms import training
 from streamers.training import check_in, queries
 from streamers.training.check_in import CheckedIn
 
@@ -49,9 +50,7 @@ async def check(request: Request, actor: Actor) -> HTTPResponse:
     """She is there."""
     try:
         given = reading.form(request, Scanned)
-        done = await database.unit(
-            lambda: check_in.check_in(given.lesson, code=given.code, actor=actor, now=clock.now())
-        )
+        done = await database.unit(lambda: _checked(given, actor))
     except (Invalid, Conflict, Forbidden) as refusal:
         return _page(request, refusal=refusal)
     return _page(request, done=done)
@@ -62,6 +61,13 @@ async def check(request: Request, actor: Actor) -> HTTPResponse:
 async def back(_request: Request) -> HTTPResponse:
     """Somebody refreshed the answer of the form."""
     return HTTPResponse(status=303, headers={"Location": "/s/training"})
+
+
+async def _checked(given: Scanned, actor: Actor) -> CheckedIn:
+    now = clock.now()
+    done = await check_in.check_in(given.lesson, code=given.code, actor=actor, now=now)
+    await training.begin(given.lesson, actor=system("check-in", centre_id=actor.centre_id), now=now)
+    return done
 
 
 def _page(

@@ -106,6 +106,11 @@ async def test_a_lesson_takes_its_room_and_instructor_or_is_not_planned(db: Sett
         lambda: training.cancel(lesson.public_id, reason="停电", actor=school.staff, now=NOW)
     )
 
+    await Cohort.filter(id=school.cohort.id).update(state=CohortState.RECRUITING)
+    other = await a_lesson(school, local(5, 14), room=room)
+    await training.call_off(school.cohort.public_id, reason="报名太少", actor=school.staff, now=NOW)
+    assert (await Booking.get(id=other.booking_id)).state == "cancelled"
+
     conflicts = taken.value.data["conflicts"]
     assert {each["kind"] for each in conflicts} == {"person", "room"}
     assert taken.value.data["suggestions"]
