@@ -26,6 +26,10 @@ calendar.subscribe  b s m . . . .
 plan.publish        . s m . . . .
 streamer.read       b s m . a . .
 streamer.manage     . s m . . . .
+training.read       b s m . a . .
+training.manage     . s m . . . .
+training.approve    b . m . . . .
+training.certify    . . m . . . .
 merchant.read       b s m f a . .
 merchant.manage     . s m . . . .
 campaign.read       b s m f a . .
