@@ -297,3 +297,4 @@ async def test_the_past_is_not_truncated_either(db: Settings) -> None:
         ]
 
     assert ["append-only" in each for each in answers] == [True] * 13
+    assert ["append-only" in each for each in answers] == [True] * 16

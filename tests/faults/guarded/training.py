@@ -55,6 +55,16 @@ GUARDS = (
         race=race(test_races.test_a_class_is_applied_for_once),
     ),
     Guard(
+        of="the second person who opens a class",
+        out=(
+            Cut(
+                "streamers.training.cohorts:_decided",
+                "require_second_person(actor, first_user_id=asked.submitted_by_id)",
+            ),
+        ),
+        race=race(test_course.test_a_class_is_applied_for_in_time_and_opened_by_another),
+    ),
+    Guard(
         of="the versions of a bar",
         out=(
             Unique("graduation_rule", "programme_id, version"),

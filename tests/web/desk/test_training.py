@@ -75,7 +75,7 @@ async def test_a_class_is_planned_filled_taught_and_ended_on_pages(office: Offic
     ) as answer:
         (_, head), (_, row) = decoding.read(await answer.read()).rows
     lesson = {
-        "title": "选品", "kind": "theory", "starts_at": "2026-03-02T18:00", "minutes": 120, "hours": "2.5",
+        "title": "选品", "kind": "theory", "starts_at": "2026-03-02T21:00", "minutes": 120, "hours": "2.5",
         "room": office.house.room.public_id, "instructor": teacher.public_id,
     }  # fmt: skip
     clash = await manager.post(f"{here}/lessons", **lesson)

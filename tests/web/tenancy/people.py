@@ -65,7 +65,7 @@ class Comer(Struct, kw_only=True):
             more |= {"json": given} if is_call else {"data": {"csrf": self.csrf, **given}}
         request = self.http.request(method, path, headers=headers, allow_redirects=False, **more)
         async with request as answer:
-            return Answer(answer.status, await answer.text(), answer.headers)
+            return Answer(answer.status, await answer.text(errors="replace"), answer.headers)
 
 
 class Crowd:

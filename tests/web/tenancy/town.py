@@ -403,6 +403,7 @@ async def _taught(office: Office) -> dict[str, str]:
         "enrolment_id": people[0].public_id,
         "person_id": (await Person.get(id=people[0].person_id)).public_id,
         "lesson_id": lesson.public_id,
+        "lesson": lesson.public_id,
         "assessment_id": exam.public_id,
         "certificate_id": paper.public_id,
         "import_id": taken.import_id,
