@@ -116,6 +116,10 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "opening_application_one_open": ("COPY opening_application: late_reason = 'another'",),
     "lesson_forward": ("UPDATE lesson SET ends_at = starts_at", "UPDATE lesson SET tenths = 0"),
     "score_not_below_zero": ("COPY score: attempt = 9, tenths = -1", "COPY score: attempt = 0"),
+    "graduation_rule_append_only": (
+        "UPDATE graduation_rule SET version = 9",
+    ),  # foreign keys keep their rows
+    "graduation_decision_append_only": ("UPDATE graduation_decision SET seq = 9",),
     "certificate_one_issued": (
         "COPY certificate: public_id = 'another', number = 9, verify_code = 'another'",
     ),
@@ -145,10 +149,8 @@ REFUSED: dict[str, tuple[str, ...]] = {
             "settled_mark": "fen",
             "day_reconciliation": "day",
             "closed_month": "month",
-            "graduation_rule": "version",
             "attendance": "seq",
             "score": "attempt",
-            "graduation_decision": "seq",
         }.items()
     },
 }

@@ -25,11 +25,6 @@ GUARDS = (
         )
     ),
     Guard(
-        of="the line for a place",
-        out=(Dropped("enrolment_place_in_line"), CLASS),
-        race=race(PLACES),
-    ),
-    Guard(
         of="the one place of a person in a class",
         out=(Dropped("enrolment_one_of_person"), CLASS, PERSON),
         race=race(test_places.test_one_person_gets_one_place_however_often_she_asks_at_once),
@@ -92,7 +87,7 @@ GUARDS = (
                 "SELECT coalesce(max(number), 0) + $3 AS reached FROM certificate WHERE centre_id = $1 AND year = $2",
             ),
         ),
-        race=race(test_course.test_serials_have_no_gap_when_two_classes_end_at_once_and_one_fails),
+        race=race(test_course.test_serials_have_no_gap_when_one_fails_and_two_classes_end_at_once),
     ),
     Guard(
         of="the one certificate of whoever graduated",

@@ -158,7 +158,7 @@ async def test_who_graduated_gets_one_certificate_however_often_it_is_pressed(db
 
     answers = await meet(
         db,
-        COHORT,
+        "LOCK TABLE certificate IN SHARE MODE",
         *[
             lambda: database.unit(
                 lambda: certificates.issue(school.cohort.public_id, actor=school.manager, now=LATER)

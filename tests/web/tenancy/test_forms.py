@@ -54,6 +54,8 @@ def filled(town: Town, path: str) -> str:
             "slug": town.ours["slug"],
             "token": "nothing",
             "broadcast": town.ours["broadcasts"],
+            "lesson": town.ours["lesson_id"],
+            "code": "nothing",
         }
         parts = [re.match(r"\w+", part[1:])[0] if part.startswith("<") else "" for part in path.split("/")]
         return "/".join(

@@ -28,7 +28,7 @@ from rooms import incidents, records, recurrence, rundown, series
 from rooms.models import Booking, Broadcast
 from rooms.recurrence import Rule
 from streamers import links as streamer_links
-from streamers.models import Person, Streamer
+from streamers.models import Person
 from streamers.training import certificates, graduation, importing
 from streamers.training.course_models import Assessment, Lesson
 from streamers.training.importing import Mode
@@ -385,10 +385,10 @@ async def _taught(office: Office) -> dict[str, str]:
     school, people = await an_ended_school(house=office.house)
     await Cohort.filter(id=school.cohort.id).update(name=SECRET)
     await Person.filter(id__in=[each.person_id for each in people]).update(name=SECRET)
-    await Streamer.filter(person_id__in=[each.person_id for each in people]).update(stage_name=SECRET)
     now, cohort = clock.now() + timedelta(days=30), school.cohort.public_id
     await graduation.confirm(cohort, actor=school.manager, now=now)
     (paper,) = await certificates.issue(cohort, actor=school.manager, now=now)
+    await certificates.paper_of(paper.public_id, base_url="https://hub.example", actor=school.manager)
     taken = await importing.into_register(
         b"\xe5\xa7\x93\xe5\x90\x8d,id\n" + SECRET.encode() + b",1\n",
         mode=Mode.PARTIAL, name=SECRET, actor=school.manager, now=now,
@@ -403,7 +403,6 @@ async def _taught(office: Office) -> dict[str, str]:
         "enrolment_id": people[0].public_id,
         "person_id": (await Person.get(id=people[0].person_id)).public_id,
         "lesson_id": lesson.public_id,
-        "lesson": lesson.public_id,
         "assessment_id": exam.public_id,
         "certificate_id": paper.public_id,
         "import_id": taken.import_id,
