@@ -25,7 +25,6 @@ from tests.factories.differences import a_difference
 from tests.factories.statements import a_file, a_row
 from tests.web.api import before_air
 from tests.web.api.callers import Caller, a_caller, a_person, document
-from tests.web.api.callers import Caller, a_caller, document
 from tests.web.api.test_training import tell_a_class
 from tests.web.api.town import (
     PHONE,

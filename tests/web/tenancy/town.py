@@ -113,7 +113,6 @@ WITHOUT_BODY = (
     "/again", "/rotate",
     "/start", "/end", "/submit", "/countersign", "/pause", "/resume", "/open", "/close", "/cancel", "/approve",
     "/lift", "/streamer-link", "/revoke", "/end-old-secrets", "/import",
-    "/streamer-link", "/revoke", "/end-old-secrets", "/import",
     "/examine", "/archive", "/apply", "/confirm", "/certificates", "/link",
 )  # fmt: skip
 _ROOM = {"platform": "standard_webhooks", "account_ref": "erp", "room_ref": "room-next"}

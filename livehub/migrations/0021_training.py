@@ -12,7 +12,7 @@ from streamers.training.models import CohortState, EnrolmentState
 
 
 class Migration(migrations.Migration):
-    dependencies = [('livehub', '0019_reconciliation')]
+    dependencies = [('livehub', '0020_settlement')]
 
     operations = [
         ops.AddField(
