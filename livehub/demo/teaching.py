@@ -8,7 +8,7 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.models import Role
 from livehub.demo import cast
 from livehub.kit import clock
-from livehub.kit.tables import writing
+from livehub.kit.sheets import writing
 from rooms import booking, training
 from rooms.models import Booking
 from streamers import identity_numbers

@@ -24,7 +24,7 @@ from livehub.accounts.permissions import Permission, require
 from livehub.kit import clock, ids, sealing
 from livehub.kit.errors import Conflict, Detail, NotFound
 from livehub.kit.resealing import Column
-from livehub.kit.tables import writing
+from livehub.kit.sheets import writing
 from streamers import people
 from streamers.models import Person
 from streamers.training import cohorts, enrolments, locks, roster

@@ -8,9 +8,9 @@ from datetime import date
 
 from msgspec import Struct
 
-from livehub.kit.tables import decoding
-from livehub.kit.tables.errors import unreadable
-from livehub.kit.tables.workbook import Number
+from livehub.kit.sheets import decoding
+from livehub.kit.sheets.errors import unreadable
+from livehub.kit.sheets.workbook import Number
 from streamers import identity_numbers, people
 from streamers.identity_numbers import Identity, NotOne
 from streamers.people import NewPerson

@@ -10,7 +10,7 @@ from msgspec import Struct
 from livehub import database
 from livehub.accounts.actors import Actor
 from livehub.accounts.models import Bureau, Role
-from livehub.kit.tables import writing
+from livehub.kit.sheets import writing
 from rooms import training
 from streamers import identity_numbers, people
 from streamers.models import Person

@@ -21,8 +21,8 @@ from livehub.accounts.permissions import Permission, require
 from livehub.kit import clock, ids, money, sealing
 from livehub.kit.errors import NotFound
 from livehub.kit.resealing import Column
-from livehub.kit.tables import decoding
-from livehub.kit.tables.errors import unreadable
+from livehub.kit.sheets import decoding
+from livehub.kit.sheets.errors import unreadable
 from livehub.orders.statements import reading, registry
 from livehub.orders.statements.contract import Source
 from livehub.orders.statements.errors import AlreadyImported, WrongShop

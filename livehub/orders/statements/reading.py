@@ -12,8 +12,8 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from livehub.kit.tables.decoding import Table
-from livehub.kit.tables.errors import unreadable
+from livehub.kit.sheets.decoding import Table
+from livehub.kit.sheets.errors import unreadable
 from livehub.orders.statements.contract import Amount, Source, plain
 
 T = TypeVar("T")

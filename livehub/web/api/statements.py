@@ -10,8 +10,8 @@ from msgspec import Meta, Struct
 
 from livehub.accounts.permissions import Permission
 from livehub.kit.errors import Detail, Invalid
+from livehub.kit.sheets.errors import Unreadable
 from livehub.kit.states import WrongState
-from livehub.kit.tables.errors import Unreadable
 from livehub.orders.statements import differences, drafts, importing, queries
 from livehub.orders.statements.errors import AlreadyImported, RowsWrong, UnknownSource, WrongShop
 from livehub.orders.statements.models import StatementState

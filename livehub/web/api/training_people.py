@@ -8,8 +8,8 @@ import base64
 from livehub import database
 from livehub.accounts.permissions import Permission
 from livehub.kit.errors import Detail, Invalid
+from livehub.kit.sheets.errors import Unreadable
 from livehub.kit.states import WrongState
-from livehub.kit.tables.errors import Unreadable
 from livehub.web.api import training_shapes as shapes
 from livehub.web.api.declared import Asked, Section
 from livehub.web.api.shapes import All, Nothing

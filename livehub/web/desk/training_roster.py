@@ -15,7 +15,7 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, may
 from livehub.kit import clock
 from livehub.kit.errors import Detail, Invalid, LivehubError, NotFound
-from livehub.kit.tables import writing
+from livehub.kit.sheets import writing
 from livehub.web import doors, reading
 from livehub.web.desk import words
 from livehub.web.desk.frame import Reason, back, frame

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livehub.kit import money
-from livehub.kit.tables import decoding
-from livehub.kit.tables.errors import Unreadable
+from livehub.kit.sheets import decoding
+from livehub.kit.sheets.errors import Unreadable
 from livehub.orders.statements import reading, registry
 from livehub.orders.statements.reading import Row, Skipped, Wrong
 from tests.factories.statements import GENERIC, a_file, a_row

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livehub.kit.tables import decoding, workbook
-from livehub.kit.tables.errors import Unreadable
+from livehub.kit.sheets import decoding, workbook
+from livehub.kit.sheets.errors import Unreadable
 from livehub.orders.statements import reading, registry
 from livehub.orders.statements.reading import Row, Skipped, Wrong
 from tests.factories.statements import GENERIC

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from livehub import database
 from livehub.kit import sealing
-from livehub.kit.tables import decoding, writing
+from livehub.kit.sheets import decoding, writing
 from livehub.settings import Settings
 from streamers import identity_numbers, people
 from streamers.errors import RevealReasonMissing

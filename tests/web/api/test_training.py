@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from livehub.accounts.models import Role
 from livehub.kit import clock
-from livehub.kit.tables import decoding
+from livehub.kit.sheets import decoding
 from rooms.models import Broadcast
 from tests.factories.training import a_roster, an_identity
 from tests.web.api.callers import a_person

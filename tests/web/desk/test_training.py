@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from livehub.accounts.models import AuditEntry, Role
-from livehub.kit.tables import decoding
+from livehub.kit.sheets import decoding
 from livehub.web.streamer import door
 from streamers import links as streamer_links
 from streamers.models import Person, Streamer

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from decimal import Context, Decimal, InvalidOperation
 from typing import IO
 
-from livehub.kit.tables.errors import unreadable
-from livehub.kit.tables.xml import Parser
+from livehub.kit.sheets.errors import unreadable
+from livehub.kit.sheets.xml import Parser
 
 ROWS = 100_000  # above it a CSV: a sheet takes ten times as long
 SHEET_BYTES = 256 * 1024 * 1024  # unpacked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.parsers import expat
 
-from livehub.kit.tables.errors import unreadable
+from livehub.kit.sheets.errors import unreadable
 
 TOKEN = 1024 * 1024  # bytes of one tag with all that stands in it: it is held whole
 DEPTH = 50  # tags in each other: each open one is held

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from livehub.kit.tables import workbook
-from livehub.kit.tables.errors import unreadable
+from livehub.kit.sheets import workbook
+from livehub.kit.sheets.errors import unreadable
 
 CELL = 2000  # letters of one cell
 COLUMNS = 300
