@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from tortoise import fields
 from tortoise.models import Model
 
 from livehub.accounts.models import Centre
-from livehub.database.fields import DayField, DigestField, InstantField
+from livehub.database.fields import DigestField, InstantField
 
 
 class StreamerStatus(StrEnum):
@@ -37,7 +37,6 @@ class Person(Model):
     # 身份证号: sealed and found as the phone is
     identity_sealed: bytes | None = fields.BinaryField(null=True)
     identity_index: bytes | None = DigestField(null=True)
-    born_on: date | None = DayField(null=True)
     gender = fields.CharField(max_length=6, default="")  # female | male
     town = fields.CharField(max_length=40, default="")
     born_sealed: bytes | None = fields.BinaryField(null=True)  # the day of birth, as 2010-03-20

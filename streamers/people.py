@@ -14,7 +14,7 @@ from livehub.accounts.permissions import Permission, require
 from livehub.kit import clock, ids, sealing
 from livehub.kit.errors import Detail, NotFound
 from livehub.kit.resealing import Column
-from streamers import identity_numbers
+from streamers import ages, identity_numbers
 from streamers.errors import IdentityKnown, PersonKnown, PersonRefused, RevealReasonMissing
 from streamers.identity_numbers import Identity, NotOne
 from streamers.models import Person
@@ -26,7 +26,6 @@ SEALED = (Column("person", "identity_sealed", IDENTITY_PLACE),)
 CATEGORIES = ("poverty_relieved", "returned", "student", "veteran", "cooperative", "unemployed", "other")
 EDUCATION_LENGTH = 20
 REASON_LENGTH = 200
-OF_AGE = 18
 
 
 class NewPerson(Struct, frozen=True, kw_only=True):
@@ -116,7 +115,8 @@ def made(wanted: NewPerson, identity: Identity | None, *, centre_id: int, now: d
     if identity is not None:
         person.identity_sealed = ring.seal_text(identity.number, place=IDENTITY_PLACE)
         person.identity_index = identity_index(identity.number)
-        person.born_on, person.gender = identity.born_on, identity.gender
+        person.born_sealed = ring.seal_text(identity.born_on.isoformat(), place=ages.PLACE)
+        person.gender = identity.gender
     if phone := plain_phone(wanted.phone):
         person.phone_sealed = ring.seal_text(phone, place=PHONE_PLACE)
         person.phone_index = ring.blind(phone, purpose=PHONE_PURPOSE)
@@ -164,11 +164,6 @@ def number_of(person: Person) -> str:
     if person.identity_sealed is None:
         return ""
     return sealing.ring().open_text(bytes(person.identity_sealed), place=IDENTITY_PLACE)
-
-
-def age_on(born_on: date, day: date) -> int:
-    """Whole years on a day; who is born on 29 February has a birthday on 1 March."""
-    return day.year - born_on.year - ((day.month, day.day) < (born_on.month, born_on.day))
 
 
 IDENTITY_FAULTS = {

@@ -13,11 +13,9 @@ from livehub import database
 from livehub.accounts import tokens, users
 from livehub.accounts.actors import Actor, Grant, system
 from livehub.accounts.models import Bureau, Centre, Role
-from livehub.demo import cast
-from livehub.kit import clock
-from livehub.merchants import qualifications, selection
 from livehub.demo import cast, teaching
 from livehub.kit import clock
+from livehub.merchants import qualifications, selection
 from livehub.merchants import registry as merchants
 from livehub.merchants.models import MerchantStatus, Product
 from livehub.merchants.qualifications import Noted

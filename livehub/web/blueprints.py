@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sanic import Blueprint
 
-from livehub.web import desk, feeds, hooks, login, operations, wall
-from livehub.web import desk, hooks, login, operations, verify, wall
+from livehub.web import desk, feeds, hooks, login, operations, verify, wall
 from livehub.web.api import blueprint as api
 from livehub.web.bureau import pages as bureau
 from livehub.web.bureau import rundown as bureau_rundown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from streamers import identity_numbers
 from streamers.identity_numbers import Identity, NotOne
-from streamers.people import age_on
 
 TODAY = date(2026, 3, 1)
 
@@ -48,9 +47,3 @@ def test_one_wrong_digit_is_never_taken(born: date, nth: int, place: int, more: 
     assert identity_numbers.read(number, today=TODAY).born_on == born
     with pytest.raises(NotOne):
         identity_numbers.read(wrong, today=TODAY)
-
-
-def test_who_is_born_on_a_leap_day_is_a_year_older_in_march() -> None:
-    born = date(2008, 2, 29)
-
-    assert [age_on(born, date(2026, 2, 28) + timedelta(days=n)) for n in (0, 1)] == [17, 18]

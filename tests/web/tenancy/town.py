@@ -52,8 +52,7 @@ PHONES = ("/c", "/s")
 STANDING = {  # neither a login's nor anybody's own
     "/", "/login", "/logout", "/logout/everywhere", "/healthz", "/readyz", "/metrics", "/favicon.ico",
     "/static/<version:str>/<name:path>", "/hooks/<platform:str>/<endpoint_key:str>",
-    "/api/v1/docs", "/api/v1/openapi.json", "/m/redeem", "/feeds/<token=str:ext=ics>",
-    "/api/v1/docs", "/api/v1/openapi.json", "/m/redeem", "/verify/<code:str>",
+    "/api/v1/docs", "/api/v1/openapi.json", "/m/redeem", "/feeds/<token=str:ext=ics>", "/verify/<code:str>",
 }  # fmt: skip
 
 

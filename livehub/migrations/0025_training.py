@@ -12,14 +12,9 @@ from streamers.training.models import CohortState, EnrolmentState
 
 
 class Migration(migrations.Migration):
-    dependencies = [('livehub', '0020_settlement')]
+    dependencies = [('livehub', '0024_series')]
 
     operations = [
-        ops.AddField(
-            model_name='Person',
-            name='born_on',
-            field=DayField(null=True, generated=False, unique=False),
-        ),
         ops.AddField(
             model_name='Person',
             name='category',
