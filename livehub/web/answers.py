@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -68,6 +69,8 @@ async def answer(request: Request, error: Exception) -> HTTPResponse:
         route = request.uri_template  # and not the path: addresses below /s/ are secrets
         _log.error("request.failed", route=route, exc_info=error)
     headers = _headers(error, meant)
+    if meant.status == 405:
+        headers.setdefault("Allow", ", ".join(_allowed(request)))
     if wants_json(request):
         return json_refusal(request, meant, headers)
     if meant.status == 401 and _below(request.path, _WITH_LOGIN):
@@ -156,6 +159,16 @@ def _headers(error: Exception, meant: LivehubError) -> Headers:
     if meant.retry_after is not None:
         headers["Retry-After"] = str(meant.retry_after)
     return headers
+
+
+def _allowed(request: Request) -> list[str]:
+    """What an address can do; Sanic does not know it of one with a name in it and several methods."""
+    found = []
+    for method in ("GET", "POST"):
+        with suppress(SanicException):
+            request.app.router.get(request.path, method, None)
+            found.append(method)
+    return found
 
 
 def _below(path: str, doors: tuple[str, ...]) -> bool:
