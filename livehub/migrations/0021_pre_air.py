@@ -8,7 +8,7 @@ from tortoise.migrations import operations as ops
 from livehub.database.fields import DayField, DigestField, InstantField
 from livehub.database.operations import AddFlag, PerDialect, append_only, check, together
 
-_REFUSED = "a broadcast goes on air after its check only"
+_REFUSED = "broadcast_on_air_checked: a broadcast goes on air after its check only"
 _UNCHECKED = "NOT EXISTS (SELECT 1 FROM pre_air_check c WHERE c.broadcast_id = NEW.id AND c.passed)"
 _ON_AIR_CHECKED = PerDialect(
     postgres=[

@@ -24,14 +24,14 @@ _THREE_YEARS = PerDialect(
         )
     ],
 )
-_KEPT = "a recording is deleted after its time only"
+_KEPT = "recording_kept: a recording is deleted after its time only"
 _TOO_EARLY = (
     "EXISTS (SELECT 1 FROM broadcast x WHERE x.id = OLD.broadcast_id"
     " AND (x.legal_hold OR x.retain_until IS NULL OR x.retain_until > {now}))"
 )
 _POSTGRES_NOW = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
 _SQLITE_NOW = "CAST((julianday('now') - 2440587.5) * 86400000 AS integer)"
-_STAYS = "an incident stays as it was reported"
+_STAYS = "incident_stays: an incident stays as it was reported"
 _REWRITTEN = (
     "NEW.broadcast_id <> OLD.broadcast_id OR NEW.at <> OLD.at OR NEW.category <> OLD.category"
     " OR NEW.text <> OLD.text OR OLD.corrected_at IS NOT NULL"

@@ -8,12 +8,12 @@ from tortoise.migrations import operations as ops
 from livehub.database.fields import DigestField, InstantField
 from livehub.database.operations import PerDialect, append_only, check, together, unique_where
 
-_STAYS = "a published plan stays as it is"
+_STAYS = "plan_version_stays: a published plan stays as it is"
 _REWRITTEN = (
     "OLD.state <> 'published' OR NEW.state <> 'superseded' OR NEW.centre_id <> OLD.centre_id"
     " OR NEW.week <> OLD.week OR NEW.number <> OLD.number OR NEW.published_at <> OLD.published_at"
 )
-_BACK = "the sequence of an event only rises"
+_BACK = "plan_event_rises: the sequence of an event only rises"
 _GUARDS = PerDialect(
     postgres=[
         (
