@@ -275,7 +275,7 @@ async def test_a_plan_whose_round_closed_first_goes_to_another_one_until_the_mon
         with pytest.raises(states.WrongState):
             await rollovers.plan(first, into=early.id, actor=world.officer, now=MONTH)
         with pytest.raises(RolloverUnfit):  # earlier
-            await rollovers.plan(late.id, into=first, actor=world.officer, now=NOW)
+            await rollovers.plan(last.id, into=late.id, actor=world.officer, now=MONTH)
 
         answers = await meet(
             db,

@@ -69,6 +69,13 @@ async def what_was_wrong_is_corrected_and_the_video_stays(town: Town, show: str)
     video = await town.manager.post(f"{show}/recordings", {"ref": "doudian:7312", "seconds": 7200})
     away = await town.manager.post(f"/recordings/{video['id']}/delete", {"reason": "清理"})
     assert (away.status, away["code"]) == (409, "RETAINED")
+    ended = Broadcast.filter(public_id=show.removeprefix("/broadcasts/"))
+    until = (await ended.get()).retain_until
+    await ended.update(retain_until=clock.now() - timedelta(seconds=1))  # three years on
+    again = await town.manager.post(f"{show}/recordings", {"ref": "doudian:7313", "seconds": 60})
+    gone = await town.manager.post(f"/recordings/{again['id']}/delete", {"reason": "保存期已满"})
+    assert gone.status == 200
+    await ended.update(retain_until=until)
     held = await town.manager.post(f"{show}/hold", {"held": True, "reason": "监管调查"})
     assert (held["legal_hold"], len(held["recordings"]), len(held["incidents"])) == (True, 1, 1)
     assert (await town.officer.get(f"{show}/records"))["retain_until"] is not None
