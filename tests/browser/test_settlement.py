@@ -35,10 +35,10 @@ async def test_a_batch_at_the_desk_and_on_the_merchants_phone(client: Site) -> N
         from livehub.vouchers.models import Redemption, Voucher  # noqa: PLC0415 -- two uses
 
         for number, mobile in enumerate(("13900008877", "13900008878", "13900008879")):
-            await claimed(client, shop.world.link.slug, mobile)
+            async with client.browser() as hers:
+                await claimed(client, shop.world.link.slug, mobile, browser=hers)
             voucher = await Voucher.all().order_by("-id").first()
             await shop.tap(token(voucher), "100.00", receipt_no=f"A-{1029 + number}")
-        cookies = {each.key: each.value for each in client.session.cookie_jar}
         centre_id = shop.world.bureau.centre_id
         clerk = an_actor(Role.FINANCE, centre_id=centre_id)
         used = [each.public_id for each in await Redemption.all().order_by("id")]
@@ -78,7 +78,8 @@ async def test_a_batch_at_the_desk_and_on_the_merchants_phone(client: Site) -> N
                 assert await fits(page)
         await batches.submit(batch.public_id, actor=clerk, now=clock.now())
         await back(used[1], None)
-        async with phone(site=client, cookies=cookies) as page:
+        cashier = await session_of(Role.MERCHANT, shop.world, merchant_id=shop.merchant.id)
+        async with phone(site=client, cookies={"__Host-session": cashier}) as page:
             page.on("dialog", lambda dialog: dialog.accept())
             await page.goto("/m/settlements/")
             await picture(page, "merchant-settlements")

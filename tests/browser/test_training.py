@@ -79,7 +79,7 @@ async def test_a_roster_a_lesson_and_their_refusals(client: Site, tmp_path: Path
         await page.select_option("#room", "")
         await page.fill("#starts_at", "2026-03-02T15:00")
         await page.get_by_role("button", name="排课").click()
-        await page.get_by_role("link", name="选品").first.click()
+        await page.get_by_role("main").get_by_role("link", name="选品").first.click()
         await page.get_by_label("迟到").check()
         await page.get_by_role("button", name="保存考勤").click()
         await expect(page.get_by_text("考勤已保存")).to_be_visible()
