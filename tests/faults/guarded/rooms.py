@@ -30,17 +30,17 @@ GUARDS = (
     ),
     Guard(
         of="the lock of a booking that is decided on",
-        out=(Cut("rooms.booking:_held", 'await locks.hold("booking", {seen.id})', "pass"),),
+        out=(Cut("rooms.steps:held", 'await locks.hold("booking", {seen.id})', "pass"),),
         race=race(test_races.test_two_who_approve_at_once_decide_once),
     ),
     Guard(
         of="the second look at a hold that ran out",
-        out=(Cut("rooms.booking:_still", ", state__in=list(among)"),),
+        out=(Cut("rooms.steps:still", ", state__in=list(among)"),),
         race=race(test_races.test_a_booking_approved_as_its_hold_runs_out_stays),
     ),
     Guard(
         of="the lock of a hold that ran out",
-        out=(Cut("rooms.booking:_still", 'await locks.hold("booking", numbers)', "pass"),),
+        out=(Cut("rooms.steps:still", 'await locks.hold("booking", numbers)', "pass"),),
         race=race(test_races.test_a_booking_approved_as_its_hold_runs_out_stays),
     ),
     Guard(
