@@ -11,13 +11,12 @@ from datetime import datetime
 
 from livehub import database
 from livehub.accounts.actors import Actor
-from livehub.accounts.models import Centre
 from livehub.accounts.permissions import Permission, require_second_person
-from livehub.kit import ids, states
+from livehub.kit import states
 from livehub.kit.errors import Detail
-from rooms import births, conflicts, moves, rules, slots, steps, wishes
+from rooms import moves, rules, slots, steps, telling, waitlist, wishes
 from rooms.errors import PersonNeeded, ReasonMissing
-from rooms.models import Booking, BookingKind, BookingState, Broadcast, BroadcastState, CrewAssignment, Room
+from rooms.models import Booking, BookingState, Broadcast, BroadcastState, Room
 from rooms.wishes import Wish
 
 REASON_LENGTH = steps.REASON_LENGTH
@@ -30,29 +29,9 @@ async def request(wish: Wish, *, actor: Actor, now: datetime, draft: bool = Fals
     OutsideRules names every field that is wrong; SlotTaken carries the conflicts and the nearest free times.
     """
     meant = await wishes.understand(wish, actor=actor, now=now)
-    booking = await Booking.create(
-        public_id=ids.public_id(),
-        centre_id=meant.room.centre_id,
-        room_id=meant.room.id,
-        bureau_id=wish.bureau_id,
-        kind=wish.kind,
-        title=wish.title.strip(),
-        start_at=wish.starts_at,
-        end_at=wish.core.ends_at,
-        setup_min=meant.frame.setup_min,
-        turnover_min=meant.frame.turnover_min,
-        state=BookingState.DRAFT,
-        created_by_id=steps.user_id(actor),
-        created_at=now,
-    )
-    await CrewAssignment.bulk_create(
-        CrewAssignment(booking_id=booking.id, person_id=person_id, role=role)
-        for person_id, role in meant.crew
-    )
-    if wish.kind is BookingKind.LIVE and meant.streamer is not None:
-        await births.broadcast(booking, room=meant.room, streamer=meant.streamer)
+    booking = await steps.create(meant, wish, created_by_id=steps.user_id(actor), now=now)
     if not draft:
-        await steps.submit(booking, room=meant.room, frame=meant.frame, people=meant.people, now=now)
+        await steps.submit(booking, room=meant.room, frame=meant.frame, now=now)
         await booking.save()
     await steps.note("booking.created", booking, actor=actor, now=now)
     return booking
@@ -61,7 +40,13 @@ async def request(wish: Wish, *, actor: Actor, now: datetime, draft: bool = Fals
 async def check(wish: Wish, *, actor: Actor, now: datetime) -> slots.Clash:
     """What would stand in the way of a wish at this moment; holds nothing."""
     meant = await wishes.understand(wish, actor=actor, now=now)
-    wants = slots.wanted(wish.core, room_id=meant.room.id, frame=meant.frame, people=meant.people)
+    wants = slots.wanted(
+        wish.core,
+        room_id=meant.room.id,
+        frame=meant.frame,
+        people=meant.people,
+        equipment=meant.equipment,
+    )
     return await slots.clash(wants, core=wish.core, frame=meant.frame, now=now)
 
 
@@ -71,13 +56,13 @@ async def submit(public_id: str, *, version: int | None = None, actor: Actor, no
     booking = await steps.held(public_id, actor=actor, permission=Permission.BOOKING_REQUEST)
     states.require_move(moves.BOOKING, current=booking.state, target=BookingState.SUBMITTED)
     steps.require_version(booking, version)
-    room, centre = await Room.get(id=booking.room_id), await Centre.get(id=booking.centre_id)
+    room = await Room.get(id=booking.room_id)
     wishes.require_active(room)
-    frame = rules.frame_of(room, centre)
-    if found := conflicts.faults(steps.core(booking), frame=frame, now=now):
+    frame = await rules.frame_for(room)
+    time, override = steps.core(booking), booking.override_reason
+    if found := wishes.binding(time, frame=frame, override=override, now=now):
         raise rules.refusal(found)
-    crew = await CrewAssignment.filter(booking_id=booking.id).exclude(state="declined")
-    await steps.submit(booking, room=room, frame=frame, people={each.person_id for each in crew}, now=now)
+    await steps.submit(booking, room=room, frame=frame, now=now)
     await steps.changed(booking)
     await steps.note("booking.submitted", booking, actor=actor, now=now)
     return booking
@@ -102,6 +87,7 @@ async def approve(public_id: str, *, version: int | None = None, actor: Actor, n
     await steps.make_firm(booking, now=now)
     await steps.changed(booking)
     await steps.note("booking.approved", booking, actor=actor, now=now)
+    await telling.tell_bureau("booking.approved", booking, said="已批准。", now=now)
     return booking
 
 
@@ -115,6 +101,8 @@ async def reject(
         raise ReasonMissing(details=[Detail("reason", "请写明原因", f"1 到 {REASON_LENGTH} 个字")])
     await steps.let_go(booking, into=BookingState.REJECTED, reason=reason, now=now)
     await steps.note("booking.rejected", booking, actor=actor, now=now)
+    await telling.tell_bureau("booking.rejected", booking, said=f"被驳回：{booking.reason}", now=now)
+    await waitlist.offer_freed(booking.room_id, steps.outer(booking), now=now)
     return booking
 
 
@@ -128,19 +116,35 @@ async def cancel(
     if await Broadcast.exists(booking_id=booking.id, started_at__isnull=False):
         raise states.WrongState(data={"state": str(booking.state), "wanted": str(BookingState.CANCELLED)})
     steps.require_version(booking, version)
+    held_time = booking.state in moves.HOLDING
     await steps.let_go(booking, into=BookingState.CANCELLED, reason=reason, now=now)
     await steps.note("booking.cancelled", booking, actor=actor, now=now)
+    if actor.kind == "user" and booking.bureau_id not in actor.bureaus():  # somebody else gave it away
+        await telling.tell_bureau("booking.cancelled", booking, said="已被中心取消。", now=now)
+    if held_time:
+        await waitlist.offer_freed(booking.room_id, steps.outer(booking), now=now)
     return booking
 
 
-@database.atomic
 async def expire_holds(*, actor: Actor, now: datetime, limit: int = 200) -> int:
-    """Let go of bookings nobody approved in time; running it twice changes nothing."""
+    """Let go of bookings nobody approved in time; running it twice changes nothing.
+
+    Each is a transaction of its own, with the offer of its time to whoever waits for it.
+    """
     due = await Booking.filter(state__in=list(moves.PENDING), hold_until__lte=now).order_by("id").limit(limit)
-    expired = await steps.still(due, among=moves.PENDING)
+    expired = 0
+    for each in due:
+        expired += await database.unit(lambda each=each: _expire(each, actor=actor, now=now))  # type: ignore[misc]  # the loop's own
+    return expired
+
+
+async def _expire(seen: Booking, *, actor: Actor, now: datetime) -> int:
+    expired = await steps.still([seen], among=moves.PENDING)
     for booking in expired:
         await steps.let_go(booking, into=BookingState.EXPIRED, reason="", now=now)
         await steps.note("booking.expired", booking, actor=actor, now=now)
+        await telling.tell_bureau("booking.expired", booking, said="没有按时批准，时段已让出。", now=now)
+        await waitlist.offer_freed(booking.room_id, steps.outer(booking), now=now)
     return len(expired)
 
 

@@ -41,6 +41,15 @@ class Taken(Struct, frozen=True, order=True):
     starts_at: datetime
     ends_at: datetime
     bureau: str = ""
+    closed: str = ""  # the reason of a closure, which is nobody's booking
+
+
+class Hours(Struct, frozen=True, order=True):
+    """When a room is open on one day of the week, in minutes after its local midnight."""
+
+    weekday: int  # 0 is Monday
+    opens_minute: int
+    closes_minute: int  # may exceed 24 h
 
 
 class Frame(Struct, frozen=True, kw_only=True):
@@ -56,6 +65,15 @@ class Frame(Struct, frozen=True, kw_only=True):
     min_lead_h: int = 0
     max_advance_d: int = 180
     zone: ZoneInfo = clock.SHANGHAI
+    weekly: tuple[Hours, ...] = ()  # in place of the daily hours, where the week has hours of its own
+
+    def hours_on(self, day: date) -> tuple[tuple[int, int], ...]:
+        """When it is open on a local day, as (opens, closes); empty when it is closed."""
+        if not self.weekly:
+            return ((self.opens_minute, self.closes_minute),)
+        return tuple(
+            (each.opens_minute, each.closes_minute) for each in self.weekly if each.weekday == day.weekday()
+        )
 
 
 class Fault(Struct, frozen=True):
@@ -63,7 +81,7 @@ class Fault(Struct, frozen=True):
 
     rule: str  # slot_alignment | duration | opening_hours | past | lead | too_far
     field: str
-    expected: int | tuple[int, int] | datetime
+    expected: int | tuple[int, int] | tuple[tuple[int, int], ...] | datetime
 
 
 def overlap(one: Span | Wanted | Taken, other: Span | Wanted | Taken) -> bool:
@@ -93,7 +111,8 @@ def faults(core: Span, *, frame: Frame, now: datetime) -> list[Fault]:
     if not frame.min_minutes <= minutes <= frame.max_minutes:
         found.append(Fault("duration", "minutes", (frame.min_minutes, frame.max_minutes)))
     elif not _open(core, frame):
-        found.append(Fault("opening_hours", "starts_at", (frame.opens_minute, frame.closes_minute)))
+        day = core.starts_at.astimezone(frame.zone).date()
+        found.append(Fault("opening_hours", "starts_at", frame.hours_on(day)))
     if core.starts_at < now:
         found.append(Fault("past", "starts_at", now))
     elif core.starts_at < now + timedelta(hours=frame.min_lead_h):
@@ -179,11 +198,11 @@ def _minute_of_day(instant: datetime, frame: Frame) -> int:
 def _open(core: Span, frame: Frame) -> bool:
     """Whether the core time lies within the opening hours of one local day, which may end after midnight."""
     today = core.starts_at.astimezone(frame.zone).date()
-    for back in range(1 + frame.closes_minute // 1440):
+    for back in range(3):  # closing lies at most two days after the day it belongs to
         day = today - timedelta(days=back)
-        opens, closes = _at(day, frame.opens_minute, frame), _at(day, frame.closes_minute, frame)
-        if opens <= core.starts_at and core.ends_at <= closes:
-            return True
+        for opens, closes in frame.hours_on(day):
+            if _at(day, opens, frame) <= core.starts_at and core.ends_at <= _at(day, closes, frame):
+                return True
     return False
 
 

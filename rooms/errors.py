@@ -166,3 +166,105 @@ class TooManyAccounts(Conflict):
     """一家店铺最多登记 20 个开播账号，请先解除不再用的。"""
 
     code = "TOO_MANY_ACCOUNTS"
+
+
+class QuotaExceeded(Invalid):
+    """本部门的直播间额度已用完，可改选其他时间，或取消一个再申请。"""
+
+    code = "QUOTA_EXCEEDED"
+
+
+class QuotaBelowUse(Conflict):
+    """额度不能低于已经排上的数量，请先调整排期。"""
+
+    code = "QUOTA_BELOW_USE"
+
+
+class QuotaRefused(Invalid):
+    """额度的设置有误，请按提示修改。"""
+
+    code = "QUOTA_REFUSED"
+
+
+class EquipmentRefused(Invalid):
+    """设备的登记有误，请按提示修改。"""
+
+    code = "EQUIPMENT_REFUSED"
+
+
+class SerialTaken(Conflict):
+    """这个设备编号已经登记过了。"""
+
+    code = "SERIAL_TAKEN"
+
+
+class RoomBooked(Conflict):
+    """这段时间已有排期，不能按普通方式封场。"""
+
+    code = "ROOM_BOOKED"
+
+
+class AlreadyClosed(Conflict):
+    """这段时间已经封场。"""
+
+    code = "ALREADY_CLOSED"
+
+
+class OnAirNow(Conflict):
+    """其中一场正在直播，请先下播再封场。"""
+
+    code = "ON_AIR_NOW"
+
+
+class PreviewChanged(Conflict):
+    """受影响的排期在预览之后有变化，请重新预览再确认。"""
+
+    code = "PREVIEW_CHANGED"
+
+
+class ClosureRefused(Invalid):
+    """封场的设置有误，请按提示修改。"""
+
+    code = "CLOSURE_REFUSED"
+
+
+class SlotFree(Conflict):
+    """这个时段空着，可以直接申请，不用候补。"""
+
+    code = "SLOT_FREE"
+
+
+class NotWaitlistable(Conflict):
+    """这个时段已封场，不能候补。"""
+
+    code = "NOT_WAITLISTABLE"
+
+
+class AlreadyWaiting(Conflict):
+    """本部门已经在候补这个时段。"""
+
+    code = "ALREADY_WAITING"
+
+
+class OfferOver(Conflict):
+    """这个候补名额已经处理过，或已过期。"""
+
+    code = "OFFER_OVER"
+
+
+class NotTimeYet(Conflict):
+    """还没有到这一步的时间。"""
+
+    code = "NOT_TIME_YET"
+
+
+class HandoverRefused(Invalid):
+    """交接单的内容有误，请按提示修改。"""
+
+    code = "HANDOVER_REFUSED"
+
+
+class AlreadyHandedOver(Conflict):
+    """这一场的交接已经登记过了。"""
+
+    code = "ALREADY_HANDED_OVER"

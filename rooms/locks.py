@@ -7,7 +7,7 @@ from typing import Literal
 
 from livehub import database
 
-Table = Literal["person", "room", "booking", "broadcast"]
+Table = Literal["bureau", "equipment", "person", "room", "booking", "broadcast", "waitlist_entry"]
 
 
 async def hold(table: Table, ids: Collection[int]) -> None:

@@ -125,6 +125,9 @@ class Booking(Model):
     created_by_id = fields.BigIntField()
     first_approved_by_id = fields.BigIntField(default=0)  # of two-person rooms
     approved_by_id = fields.BigIntField(default=0)
+    checked_in_by_id = fields.BigIntField(default=0)
+    displaced_by_id = fields.BigIntField(default=0)  # the closure that took its place
+    override_reason = fields.CharField(max_length=200, default="")  # why the opening hours do not bind it
     created_at = InstantField()
 
     class Meta:
@@ -140,10 +143,11 @@ class ResourceClaim(Model):
     resource_id = fields.BigIntField()
     starts_at = InstantField()
     ends_at = InstantField()
-    booking: fields.ForeignKeyRelation[Booking] = fields.ForeignKeyField(
-        "livehub.Booking", on_delete=fields.RESTRICT, related_name=False, db_index=True
+    booking: fields.ForeignKeyNullableRelation[Booking] = fields.ForeignKeyField(
+        "livehub.Booking", on_delete=fields.RESTRICT, related_name=False, db_index=True, null=True
     )
-    booking_id: int
+    booking_id: int | None
+    closure_id: int | None = fields.BigIntField(null=True, db_index=True)
     active = fields.BooleanField(default=True)
 
     class Meta:

@@ -8,13 +8,26 @@ from datetime import datetime
 from livehub.accounts.models import Centre
 from livehub.kit import clock
 from livehub.kit.errors import Detail
-from rooms.conflicts import Fault, Frame
+from rooms.conflicts import Fault, Frame, Hours
 from rooms.errors import OutsideRules
 from rooms.models import Room
+from rooms.sharing_models import OpenRule
+
+OVERRIDABLE = frozenset({"opening_hours", "lead", "too_far"})  # by the centre, with a reason
 
 
-def frame_of(room: Room, centre: Centre) -> Frame:
+async def frame_for(room: Room) -> Frame:
     """What this room asks of a time."""
+    weekly = await OpenRule.filter(room_id=room.id).order_by("weekday", "opens_minute")
+    return frame_of(
+        room,
+        await Centre.get(id=room.centre_id),
+        weekly=tuple(Hours(each.weekday, each.opens_minute, each.closes_minute) for each in weekly),
+    )
+
+
+def frame_of(room: Room, centre: Centre, *, weekly: tuple[Hours, ...] = ()) -> Frame:
+    """The same from what was read already."""
     return Frame(
         slot_minutes=centre.slot_minutes,
         opens_minute=room.opens_minute,
@@ -25,6 +38,7 @@ def frame_of(room: Room, centre: Centre) -> Frame:
         max_minutes=room.max_duration_min,
         min_lead_h=room.min_lead_h,
         max_advance_d=room.max_advance_d,
+        weekly=weekly,
     )
 
 
@@ -37,6 +51,10 @@ def refusal(faults: Iterable[Fault], *, details: Iterable[Detail] = ()) -> Outsi
 
 def _expected(fault: Fault) -> str:
     return _EXPECTED[fault.rule](fault.expected)
+
+
+def _hours(hours: tuple[tuple[int, int], ...]) -> str:
+    return "、".join(f"{_hm(opens)} 到 {_hm(closes)}" for opens, closes in hours) or "这一天不开放"
 
 
 def _hm(minute: int) -> str:
@@ -59,7 +77,7 @@ _REASONS = {
 _EXPECTED: dict[str, Callable[..., str]] = {
     "slot_alignment": lambda step: f"{step} 分钟的整数倍",
     "duration": lambda limits: f"{limits[0]} 到 {limits[1]} 分钟",
-    "opening_hours": lambda hours: f"{_hm(hours[0])} 到 {_hm(hours[1])}",
+    "opening_hours": _hours,
     "past": _from_now,
     "lead": lambda hours: f"至少提前 {hours} 小时",
     "too_far": lambda days: f"最多提前 {days} 天",

@@ -9,13 +9,12 @@ from msgspec import Struct
 from livehub import database
 from livehub.accounts import audit
 from livehub.accounts.actors import Actor
-from livehub.accounts.models import Centre
 from livehub.accounts.permissions import Permission, require
 from livehub.kit import clock, states
 from livehub.kit.errors import NotFound, StaleVersion
-from rooms import claims, conflicts, gate, locks, moves, rules, slots, wishes
+from rooms import claims, conflicts, gate, locks, moves, rules, steps, waitlist, wishes
 from rooms.conflicts import Span
-from rooms.models import Booking, BookingState, Broadcast, CrewAssignment, Room
+from rooms.models import Booking, BookingState, Broadcast, Room
 
 MOVABLE = moves.PENDING | {BookingState.APPROVED}
 
@@ -55,11 +54,12 @@ async def shift(
         raise StaleVersion(data={"version": booking.version})
     room = await _room(booking, to)
     wishes.require_active(room)
-    frame = rules.frame_of(room, await Centre.get(id=booking.centre_id))
-    if found := conflicts.faults(to.core, frame=frame, now=now):
+    frame = await rules.frame_for(room)
+    if found := wishes.binding(to.core, frame=frame, override=booking.override_reason, now=now):
         raise rules.refusal(found)
+    left, freed = booking.room_id, steps.outer(booking)
     await _retake(booking, to=to, room=room, frame=frame, now=now)
-    await _follow(booking, room=room)
+    await follow(booking, room=room)
     await audit.write(
         "booking.moved",
         actor=actor,
@@ -73,6 +73,7 @@ async def shift(
             "version": booking.version,
         },
     )
+    await waitlist.offer_freed(left, freed, now=now)
     return booking
 
 
@@ -86,23 +87,16 @@ async def _room(booking: Booking, to: Place) -> Room:
 
 
 async def _retake(booking: Booking, *, to: Place, room: Room, frame: conflicts.Frame, now: datetime) -> None:
-    crew = await CrewAssignment.filter(booking_id=booking.id).exclude(state="declined")
-    people = {each.person_id for each in crew}
-    wants = slots.wanted(to.core, room_id=room.id, frame=frame, people=people)
     await claims.release({booking.id})
-    try:
-        await claims.take(booking.id, wanted=wants)
-    except claims.Overlap as error:
-        clash = await slots.clash(wants, core=to.core, frame=frame, now=now)
-        raise slots.refusal(clash, core=to.core) from error
     booking.room_id = room.id
     booking.start_at, booking.end_at = to.core.starts_at, to.core.ends_at
     booking.setup_min, booking.turnover_min = frame.setup_min, frame.turnover_min
+    await steps.take(booking, room=room, frame=frame, now=now)
     booking.version += 1
     await booking.save()
 
 
-async def _follow(booking: Booking, *, room: Room) -> None:
+async def follow(booking: Booking, *, room: Room) -> None:
     """The broadcast goes along, and is checked anew: papers are judged on its day."""
     born = await Broadcast.get_or_none(booking_id=booking.id)
     if born is None:

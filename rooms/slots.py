@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct, structs
@@ -21,11 +21,14 @@ class Clash(Struct, frozen=True):
     suggestions: Sequence[Span]
 
 
-def wanted(core: Span, *, room_id: int, frame: Frame, people: Iterable[int]) -> list[Wanted]:
-    """The room with its buffers, and each person for the time itself."""
+def wanted(
+    core: Span, *, room_id: int, frame: Frame, people: Iterable[int], equipment: Iterable[int] = ()
+) -> list[Wanted]:
+    """The room and equipment with its buffers, and each person for the time itself."""
     outer = conflicts.buffered(core, frame=frame)
     return [
         Wanted("room", room_id, outer.starts_at, outer.ends_at),
+        *(Wanted("equipment", unit, outer.starts_at, outer.ends_at) for unit in equipment),
         *(Wanted("person", person, core.starts_at, core.ends_at) for person in people),
     ]
 
@@ -38,7 +41,11 @@ async def clash(wants: Sequence[Wanted], *, core: Span, frame: Frame, now: datet
     if not found:
         return Clash((), ())
     suggestions = conflicts.suggest(
-        core, frame=frame, room=_spans("room", existing), people=_spans("person", existing), now=now
+        core,
+        frame=frame,
+        room=_spans({"room", "equipment"}, existing),
+        people=_spans({"person"}, existing),
+        now=now,
     )
     return Clash(found, suggestions)
 
@@ -51,6 +58,7 @@ def refusal(found: Clash, *, core: Span) -> SlotTaken:
             "conflicts": [_known(each) for each in found.conflicts],
             "suggestions": [structs.asdict(each) for each in found.suggestions],
             "earliest_start": later[0] if later else None,
+            "waitlistable": bool(found.conflicts) and not any(each.closed for each in found.conflicts),
         }
     )
 
@@ -62,8 +70,9 @@ def _known(taken: Taken) -> dict[str, object]:
         "bureau": taken.bureau,
         "starts_at": taken.starts_at,
         "ends_at": taken.ends_at,
+        **({"closed": taken.closed} if taken.closed else {}),
     }
 
 
-def _spans(kind: str, existing: Iterable[Taken]) -> list[Span]:
-    return [Span(each.starts_at, each.ends_at) for each in existing if each.kind == kind]
+def _spans(kinds: Collection[str], existing: Iterable[Taken]) -> list[Span]:
+    return [Span(each.starts_at, each.ends_at) for each in existing if each.kind in kinds]

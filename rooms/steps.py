@@ -13,13 +13,15 @@ import msgspec
 from livehub.accounts import audit
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, require
-from livehub.kit import clock, outbox, states
+from livehub.kit import clock, ids, outbox, states
 from livehub.kit.errors import NotFound, StaleVersion
-from rooms import births, claims, locks, moves, slots
-from rooms.conflicts import Frame, Span
+from rooms import births, claims, locks, moves, quotas, slots, telling
+from rooms.conflicts import Frame, Span, Wanted
 from rooms.errors import AlreadyDecided
 from rooms.facts import BookingApproved, BookingReleased, BookingSubmitted
-from rooms.models import Booking, BookingState, Broadcast, Room
+from rooms.models import Booking, BookingKind, BookingState, Broadcast, CrewAssignment, Room
+from rooms.sharing_models import BookingEquipment, WaitlistEntry
+from rooms.wishes import Meant, Wish
 
 REASON_LENGTH = 200
 
@@ -56,23 +58,80 @@ def require_version(booking: Booking, version: int | None) -> None:
         raise StaleVersion(data={"version": booking.version})
 
 
-async def submit(booking: Booking, *, room: Room, frame: Frame, people: Iterable[int], now: datetime) -> None:
+async def create(meant: Meant, wish: Wish, *, created_by_id: int, now: datetime) -> Booking:
+    """A draft with its people, equipment and broadcast; it holds nothing yet."""
+    booking = await Booking.create(
+        public_id=ids.public_id(),
+        centre_id=meant.room.centre_id,
+        room_id=meant.room.id,
+        bureau_id=wish.bureau_id,
+        kind=wish.kind,
+        title=wish.title.strip(),
+        start_at=wish.starts_at,
+        end_at=wish.core.ends_at,
+        setup_min=meant.frame.setup_min,
+        turnover_min=meant.frame.turnover_min,
+        state=BookingState.DRAFT,
+        override_reason=wish.override.strip(),
+        created_by_id=created_by_id,
+        created_at=now,
+    )
+    await CrewAssignment.bulk_create(
+        CrewAssignment(booking_id=booking.id, person_id=person_id, role=role)
+        for person_id, role in meant.crew
+    )
+    await BookingEquipment.bulk_create(
+        BookingEquipment(booking_id=booking.id, equipment_id=unit) for unit in meant.equipment
+    )
+    if wish.kind is BookingKind.LIVE and meant.streamer is not None:
+        await births.broadcast(booking, room=meant.room, streamer=meant.streamer)
+    return booking
+
+
+async def submit(booking: Booking, *, room: Room, frame: Frame, now: datetime) -> None:
     """Take what the booking wants, and ask for approval; SlotTaken when somebody was faster."""
-    wished = core(booking)
-    wants = slots.wanted(wished, room_id=room.id, frame=frame, people=people)
+    booking.setup_min, booking.turnover_min = frame.setup_min, frame.turnover_min
+    await take(booking, room=room, frame=frame, now=now)
+    await ask(booking, room=room, now=now)
+
+
+async def take(booking: Booking, *, room: Room, frame: Frame, now: datetime) -> None:
+    """Claim what the booking wants; QuotaExceeded or SlotTaken when it cannot be had."""
+    await quotas.require_room_for(booking, room=room)
+    wants = await wanted(booking)
+    time = core(booking)
     try:
         await claims.take(booking.id, wanted=wants)
     except claims.Overlap as error:
-        raise slots.refusal(
-            await slots.clash(wants, core=wished, frame=frame, now=now), core=wished
-        ) from error
-    booking.setup_min, booking.turnover_min = frame.setup_min, frame.turnover_min
+        raise slots.refusal(await slots.clash(wants, core=time, frame=frame, now=now), core=time) from error
+
+
+async def ask(booking: Booking, *, room: Room, now: datetime) -> None:
+    """A booking that holds its time waits for approval, if its room wants any."""
     booking.state = BookingState.SUBMITTED
     booking.hold_until = min(now + timedelta(hours=room.hold_ttl_h), booking.start_at)
     fact = BookingSubmitted(booking_id=booking.id, centre_id=booking.centre_id, bureau_id=booking.bureau_id)
     await outbox.record(fact, now=now)
     if room.approvals == 0:
         await make_firm(booking, now=now)
+    else:
+        await telling.ask_centre(booking, now=now)
+
+
+async def wanted(booking: Booking) -> list[Wanted]:
+    """Everything a booking claims, by what it was made with."""
+    crew = await CrewAssignment.filter(booking_id=booking.id).exclude(state="declined")
+    units = await BookingEquipment.filter(booking_id=booking.id)
+    setup, turnover = timedelta(minutes=booking.setup_min), timedelta(minutes=booking.turnover_min)
+    outer = (booking.start_at - setup, booking.end_at + turnover)
+    return [
+        Wanted("room", booking.room_id, *outer),
+        *(Wanted("equipment", each.equipment_id, *outer) for each in units),
+        *(
+            Wanted("person", each, booking.start_at, booking.end_at)
+            for each in {one.person_id for one in crew}
+        ),
+    ]
 
 
 async def make_firm(booking: Booking, *, now: datetime) -> None:
@@ -122,6 +181,11 @@ def core(booking: Booking) -> Span:
     return Span(booking.start_at, booking.end_at)
 
 
+def outer(booking: Booking) -> Span:
+    """The time its room is taken for."""
+    return Span(booking.start_at - timedelta(minutes=booking.setup_min), outer_end(booking))
+
+
 def outer_end(booking: Booking) -> datetime:
     """When the room has been cleared."""
     return booking.end_at + timedelta(minutes=booking.turnover_min)
@@ -137,5 +201,17 @@ async def note(action: str, booking: Booking, *, actor: Actor, now: datetime) ->
         now=now,
         about=("booking", booking.public_id),
         bureau_id=booking.bureau_id,
-        detail={"state": str(booking.state), "version": booking.version, "reason": booking.reason},
+        detail={
+            "state": str(booking.state),
+            "version": booking.version,
+            "reason": booking.reason,
+            **({"override": booking.override_reason} if booking.override_reason else {}),
+        },
+    )
+
+
+async def note_about(action: str, entry: WaitlistEntry, *, actor: Actor, now: datetime) -> None:
+    """The same for an entry of the waiting list."""
+    await audit.write(
+        action, actor=actor, now=now, about=("waitlist", entry.public_id), bureau_id=entry.bureau_id
     )

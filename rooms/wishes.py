@@ -7,16 +7,18 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from livehub.accounts.actors import Actor
-from livehub.accounts.models import Bureau, Centre
+from livehub.accounts.models import Bureau
 from livehub.accounts.permissions import Permission, require
 from livehub.kit.errors import Detail, NotFound
 from rooms import conflicts, rules
-from rooms.conflicts import Frame, Span
+from rooms.conflicts import Fault, Frame, Span
 from rooms.errors import RoomNotActive
 from rooms.models import BookingKind, Room
+from rooms.sharing_models import Equipment
 from streamers.models import Person, Streamer, StreamerStatus
 
 TITLE_LENGTH = 60
+OVERRIDE_LENGTH = 200
 ROLES = ("anchor", "co_anchor", "floor", "console", "ops", "ads", "selection", "support", "instructor")
 
 
@@ -38,6 +40,8 @@ class Wish(Struct, frozen=True, kw_only=True):
     kind: BookingKind = BookingKind.LIVE
     streamer: str = ""  # the anchor; a live booking needs one
     crew: tuple[Crew, ...] = ()
+    equipment: tuple[str, ...] = ()  # public ids of units
+    override: str = ""  # the centre's reason to leave opening hours, lead and advance aside
 
     @property
     def core(self) -> Span:
@@ -52,6 +56,7 @@ class Meant(Struct, frozen=True, kw_only=True):
     frame: Frame
     streamer: Streamer | None
     crew: list[tuple[int, str]]  # (person id, role), the streamer among them as anchor
+    equipment: list[int]
 
     @property
     def people(self) -> set[int]:
@@ -66,18 +71,29 @@ async def understand(wish: Wish, *, actor: Actor, now: datetime) -> Meant:
         raise NotFound
     require(actor, Permission.BOOKING_REQUEST, bureau_id=wish.bureau_id, centre_id=room.centre_id)
     require_active(room)
-    frame = rules.frame_of(room, await Centre.get(id=room.centre_id))
+    if wish.override:
+        require(actor, Permission.BOOKING_APPROVE, bureau_id=wish.bureau_id, centre_id=room.centre_id)
+    frame = await rules.frame_for(room)
     details: list[Detail] = []
     streamer = await _streamer(wish, room=room, details=details)
     crew = await _crew(wish, room=room, streamer=streamer, details=details)
+    units = await _equipment(wish, room=room, details=details)
+    if len(wish.override) > OVERRIDE_LENGTH:
+        details.append(Detail("override", "理由太长", f"最多 {OVERRIDE_LENGTH} 个字"))
     if not 0 < len(wish.title.strip()) <= TITLE_LENGTH:
         details.append(Detail("title", "请填写主题", f"1 到 {TITLE_LENGTH} 个字"))
     if not await Bureau.exists(id=wish.bureau_id, centre_id=room.centre_id):
         details.append(Detail("bureau", "没有这个主管部门"))
-    faults = conflicts.faults(wish.core, frame=frame, now=now)
+    faults = binding(wish.core, frame=frame, override=wish.override, now=now)
     if details or faults:
         raise rules.refusal(faults, details=details)
-    return Meant(room=room, frame=frame, streamer=streamer, crew=crew)
+    return Meant(room=room, frame=frame, streamer=streamer, crew=crew, equipment=units)
+
+
+def binding(core: Span, *, frame: Frame, override: str, now: datetime) -> list[Fault]:
+    """The rules a time breaks, but for those that an override leaves aside."""
+    found = conflicts.faults(core, frame=frame, now=now)
+    return [each for each in found if not (override and each.rule in rules.OVERRIDABLE)]
 
 
 def require_active(room: Room) -> None:
@@ -110,3 +126,13 @@ async def _crew(
             details.append(Detail("crew", "没有这个人员或岗位", "、".join(ROLES)))
         crew |= {(known[each.person], each.role) for each in wish.crew if each.person in known}
     return sorted(crew)
+
+
+async def _equipment(wish: Wish, *, room: Room, details: list[Detail]) -> list[int]:
+    if not wish.equipment:
+        return []
+    wanted = set(wish.equipment)
+    found = await Equipment.filter(public_id__in=wanted, centre_id=room.centre_id, active=True).order_by("id")
+    if len(found) < len(wanted):
+        details.append(Detail("equipment", "没有这件设备，或已停用"))
+    return [each.id for each in found]

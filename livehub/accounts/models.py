@@ -30,6 +30,9 @@ class Centre(Model):
     name = fields.CharField(max_length=80)
     city = fields.CharField(max_length=40)
     slot_minutes = fields.IntField(default=15)
+    prime_from_minute = fields.IntField(default=1140)  # 黄金时段, minutes after local midnight
+    prime_until_minute = fields.IntField(default=1380)
+    offer_ttl_h = fields.IntField(default=24)  # how long a place from the waiting list is kept
 
     class Meta:
         table = "centre"

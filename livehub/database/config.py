@@ -28,6 +28,7 @@ MODEL_MODULES = (
     "rooms.air_models",
     "rooms.plan_models",
     "rooms.series_models",
+    "rooms.sharing_models",
     "livehub.inbox.models",
     "livehub.orders.models",
     "livehub.orders.statements.models",

@@ -123,6 +123,22 @@ class AddFlag(AddField):
         ).database_forward(app_label, old_state, new_state, state_editor)
 
 
+class AddColumn(AddField):
+    """A column of a type both engines know, with its default; Tortoise would copy the table on SQLite."""
+
+    def __init__(self, model_name: str, name: str, field: Field[Any], *, table: str, column: str) -> None:
+        super().__init__(model_name, name, field)
+        self._add = f'ALTER TABLE "{table}" ADD COLUMN "{name}" {column}'
+
+    async def database_forward(
+        self, app_label: str, old_state: Any, new_state: Any, state_editor: Any = None
+    ) -> None:
+        """Add it."""
+        await PerDialect(postgres=[self._add], sqlite=[self._add]).database_forward(
+            app_label, old_state, new_state, state_editor
+        )
+
+
 class SameColumn(AlterField):
     """A field may hold more than before; its column is as it was, and Tortoise would copy the table."""
 

@@ -12,6 +12,7 @@ from tortoise.exceptions import BaseORMException
 
 from livehub import database
 from livehub.accounts import chain
+from livehub.accounts.models import Bureau
 from livehub.kit import clock
 from livehub.merchants.models import Product, Qualification, SelectionReview
 from livehub.orders import intake
@@ -27,6 +28,7 @@ from rooms.air_models import Incident, PreAirCheck, Recording
 from rooms.models import Booking, Broadcast, BroadcastAccount, BroadcastRun, BroadcastState, Room
 from rooms.plan_models import PlanEvent, PlanSlot, PlanVersion
 from rooms.series_models import RejectedOccurrence, Series
+from rooms.sharing_models import Closure, Quota, WaitlistEntry
 from streamers.training import certificates, graduation
 from streamers.training.models import OpeningApplication
 from tests.factories.training import LATER, an_ended_school
@@ -40,6 +42,16 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "UPDATE resource_claim SET active = true",
     ),
     "resource_claim_forward": ("UPDATE resource_claim SET ends_at = starts_at",),
+    "resource_claim_of_one": (
+        "UPDATE resource_claim SET closure_id = (SELECT max(id) FROM closure)",
+        "UPDATE resource_claim SET booking_id = NULL",
+    ),
+    "closure_forward": ("UPDATE closure SET end_at = start_at",),
+    "quota_not_below_zero": ('UPDATE quota SET "limit" = -1',),
+    "waitlist_entry_one_offer": (
+        "COPY waitlist_entry: public_id = 'another', bureau_id = (SELECT max(id) FROM bureau)",
+    ),
+    "waitlist_entry_one_place": ("COPY waitlist_entry: public_id = 'another', state = 'waiting'",),
     "booking_forward": ("UPDATE booking SET end_at = start_at",),
     "voucher_template_stock": ("UPDATE voucher_template SET issued = quantity + 1",),
     "voucher_template_redeemed": (
@@ -232,6 +244,7 @@ async def something_of_everything(db: Settings) -> AsyncIterator[None]:
         )  # fmt: skip
         await SettledMark.create(statement_line_id=1, statement_id=1, order_id=1, line_ref="1", fen=1, at=NOW)
         await DayReconciliation.create(centre_id=1, day=NOW.date(), as_of=NOW, at=NOW, made_by="x")
+        await _something_shared(show.id)
         await ClosedMonth.create(centre_id=1, month=202603, as_of=NOW, at=NOW, made_by="x", snapshot="{}")
         await collecting.run(clock.local_day(NOW), actor=world.finance, now=NOW + timedelta(days=1))
         await SettlementFile.create(
@@ -322,6 +335,26 @@ async def a_class_that_ended() -> None:
     await OpeningApplication.create(
         cohort_id=school.cohort.id, submitted_at=NOW, submitted_by_id=1, submitted_by="阿海", roster="[]",
         answer_due_on=NOW.date(),
+    )  # fmt: skip
+
+
+async def _something_shared(show_id: int) -> None:
+    """A closure, a quota and an offer."""
+    show = await Broadcast.get(id=show_id)
+    bureau = await Bureau.create(
+        public_id="another", centre_id=show.centre_id, name="商务局", kind="commerce"
+    )
+    of = {"centre_id": show.centre_id}
+    await Closure.create(
+        public_id="c1", start_at=NOW, end_at=NOW + timedelta(hours=1), reason="检修", mode="normal",
+        created_by_id=0, created_at=NOW, **of,
+    )  # fmt: skip
+    await Quota.create(
+        bureau_id=bureau.id, window="weekly", unit="bookings", limit=1, since_day=NOW.date(), **of
+    )
+    await WaitlistEntry.create(
+        public_id="w1", bureau_id=show.bureau_id, room_id=show.room_id, start_at=NOW,
+        end_at=NOW + timedelta(hours=1), wish="{}", state="offered", created_by_id=0, created_at=NOW, **of,
     )  # fmt: skip
 
 

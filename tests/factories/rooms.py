@@ -12,8 +12,9 @@ from livehub import database
 from livehub.accounts.actors import Actor, system
 from livehub.accounts.models import Bureau, Centre, Role
 from livehub.kit import clock
-from rooms import booking, prechecks, registry
+from rooms import booking, equipment, prechecks, registry, waitlist
 from rooms.models import Booking, Broadcast, Room, Theme
+from rooms.sharing_models import Equipment, WaitlistEntry
 from rooms.wishes import Wish
 from streamers.models import Streamer
 from tests.factories.accounts import a_bureau, a_centre, an_actor
@@ -115,3 +116,18 @@ def local(day: int, hour: int, minute: int = 0) -> datetime:
     """A time in Beihai on a day of March 2026; hours may pass midnight."""
     midnight = clock.at_local(clock.day_of_number(20260300 + day))
     return midnight + timedelta(hours=hour, minutes=minute)
+
+
+async def a_unit(house: House) -> Equipment:
+    """One camera of the house's centre."""
+    serial = f"CAM-{next(_numbers)}"
+    unit = equipment.Unit(kind="摄像机", name="索尼 FX3", serial=serial)
+    return await equipment.register(unit, centre_id=house.centre.id, actor=house.manager, now=NOW)
+
+
+async def waits(
+    house: House, starts_at: datetime, *, by: int, now: datetime = NOW, **changes
+) -> WaitlistEntry:
+    """An entry of the waiting list of the house's bureau number ``by``."""
+    wish = house.wish(starts_at, **{"bureau_id": house.bureaus[by].id, **changes})
+    return await database.unit(lambda: waitlist.join(wish, actor=house.officers[by], now=now))

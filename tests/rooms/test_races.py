@@ -219,10 +219,12 @@ async def test_two_who_want_one_time_do_not_wait_for_each_other_in_a_ring(db: Se
         db,
         taken,
         *(
-            lambda room=room: booking.request(
-                house.wish(local(3, 20), room=room.public_id), actor=house.officers[0], now=NOW
+            lambda room=room, by=by: booking.request(
+                house.wish(local(3, 20), room=room.public_id, bureau_id=house.bureaus[by].id),
+                actor=house.officers[by],
+                now=NOW,
             )
-            for room in (house.room, other)
+            for by, room in enumerate((house.room, other))
         ),
     )
 

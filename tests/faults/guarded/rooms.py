@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Cut, Dropped, Unique
-from tests.rooms import test_booking, test_gate, test_onair, test_races
+from tests.rooms import (
+    test_booking,
+    test_closures,
+    test_gate,
+    test_moving,
+    test_onair,
+    test_quotas,
+    test_races,
+    test_rules,
+    test_waitlist,
+)
 
 BOTH_LOCKS_OF_A_SHOW = Cut(
     "rooms.onair:_held",
@@ -141,5 +151,79 @@ GUARDS = (
             ),
         ),
         race=race(test_booking.test_two_person_rooms_need_two_people),
+    ),
+    Guard(
+        of="the lock of a bureau whose quota is counted",
+        out=(
+            Cut("rooms.quotas:require_room_for", 'await locks.hold("bureau", {booking.bureau_id})', "pass"),
+        ),
+        race=race(test_quotas.test_the_last_place_is_given_once),
+    ),
+    Guard(
+        of="the lock of a bureau whose quota is set",
+        out=(Cut("rooms.quotas:put", 'await locks.hold("bureau", {bureau_id})', "pass"),),
+        race=race(test_quotas.test_a_quota_set_while_a_place_is_taken_counts_it),
+    ),
+    *on_both(
+        Guard(
+            of="the count of what a quota has left",
+            out=(Cut("rooms.steps:take", "await quotas.require_room_for(booking, room=room)", "pass"),),
+            race=race(test_quotas.test_the_last_place_is_given_once),
+        )
+    ),
+    Guard(
+        of="the second look at whom a closure meets",
+        out=(Cut("rooms.closures:close", "met = await _met(plan, rooms=rooms)", "met = hits"),),
+        race=race(test_closures.test_who_got_the_room_since_the_preview_is_seen),
+    ),
+    Guard(
+        of="the lock of rooms that are being closed",
+        out=(Cut("rooms.closures:close", 'await locks.hold("room", {each.id for each in rooms})', "pass"),),
+        race=race(test_closures.test_who_got_the_room_since_the_preview_is_seen),
+    ),
+    Guard(
+        of="the lock of an entry that is offered a time",
+        out=(Cut("rooms.waitlist:_offer", 'await locks.hold("waitlist_entry", {number})', "pass"),),
+        race=race(test_waitlist.test_who_leaves_the_line_is_not_offered_and_who_is_offered_does_not_leave),
+    ),
+    Guard(
+        of="the lock of an entry that leaves the line",
+        out=(Cut("rooms.waitlist:withdraw", 'await locks.hold("waitlist_entry", {entry.id})', "pass"),),
+        race=race(test_waitlist.test_who_leaves_the_line_is_not_offered_and_who_is_offered_does_not_leave),
+    ),
+    Guard(
+        of="the lock of an offer that is settled",
+        out=(
+            Cut(
+                "rooms.waitlist:_locked",
+                'await locks.hold("booking", {seen.booking_id or 0})\n'
+                '    await locks.hold("waitlist_entry", {seen.id})',
+                "pass",
+            ),
+        ),
+        race=race(test_waitlist.test_an_offer_accepted_as_it_runs_out_is_settled_once),
+    ),
+    *on_both(
+        Guard(
+            of="the one place of a bureau in a line",
+            out=(Dropped("waitlist_entry_one_place"),),
+            race=race(test_waitlist.test_one_bureau_stands_in_one_line_once),
+        )
+    ),
+    Guard(
+        of="the locks of two bookings that are swapped",
+        out=(
+            Cut(
+                "rooms.moving:_both",
+                'await locks.hold("booking", {each.id for each in seen.values()})',
+                "pass",
+            ),
+        ),
+        race=race(test_moving.test_a_booking_moved_as_it_is_cancelled_stays_cancelled),
+    ),
+    Guard(
+        of="the one unit of a serial number",
+        out=(Unique("equipment", "centre_id, serial"),),
+        race=race(test_rules.test_a_serial_number_is_given_once),
     ),
 )
