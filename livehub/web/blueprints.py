@@ -9,6 +9,7 @@ from livehub.web.api import blueprint as api
 from livehub.web.bureau import pages as bureau
 from livehub.web.bureau import rundown as bureau_rundown
 from livehub.web.bureau import series as bureau_series
+from livehub.web.bureau import waiting as bureau_waiting
 from livehub.web.claim import pages as claim
 from livehub.web.merchant import pages as merchant
 from livehub.web.merchant import settlements as merchant_settlements
@@ -28,6 +29,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     bureau.bp,
     bureau_rundown.bp,
     bureau_series.bp,
+    bureau_waiting.bp,
     claim.bp,
     merchant.bp,
     merchant_uses.bp,

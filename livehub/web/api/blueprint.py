@@ -10,6 +10,7 @@ from sanic.response import HTTPResponse
 
 from livehub.web import doors, rendering
 from livehub.web.api import (
+    allotting,
     assigning,
     bookings,
     bridge,
@@ -21,6 +22,7 @@ from livehub.web.api import (
     feeds,
     inbox,
     me,
+    moves,
     openapi,
     orders,
     papers,
@@ -36,8 +38,10 @@ from livehub.web.api import (
     sales,
     series,
     settlements,
+    sharing,
     shop_accounts,
     statements,
+    timeline,
     training,
     training_course,
     training_end,
@@ -52,6 +56,10 @@ SECTIONS = (
     series.calls,
     plans.calls,
     feeds.calls,
+    moves.calls,
+    timeline.calls,
+    sharing.calls,
+    allotting.calls,
     broadcasts.calls,
     prechecks.calls,
     records.calls,

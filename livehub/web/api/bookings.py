@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from livehub import database
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission
-from livehub.kit.errors import Detail, Invalid
 from livehub.kit.states import WrongState
 from livehub.web.api import named
 from livehub.web.api.calls import as_utc
@@ -22,15 +20,14 @@ from rooms.errors import (
     AlreadyDecided,
     OutsideRules,
     PersonNeeded,
+    QuotaExceeded,
     ReasonMissing,
     RoomNotActive,
     SlotTaken,
 )
 from rooms.models import BookingKind, BookingState
-from rooms.queries import BookingRow, Occupancy, RoomView
+from rooms.queries import BookingRow, RoomView
 from rooms.wishes import Crew, Wish
-
-LONGEST_TIMELINE = timedelta(days=62)
 
 calls = Section("排期")
 
@@ -52,38 +49,6 @@ class Room(Struct, frozen=True, kw_only=True):
     approvals: Annotated[int, Meta(description="需要几个人批准")]
 
 
-class Window(Struct, frozen=True, kw_only=True):
-    """查询的时间范围。"""
-
-    since: Annotated[Instant, Meta(description="起（含）")] = field(name="from")
-    until: Annotated[Instant, Meta(description="止（不含），最多 62 天")] = field(name="to")
-
-
-class Taking(Struct, frozen=True, kw_only=True):
-    """一段占用。别的部门的占用只有部门、类型和时间，其余为空。"""
-
-    room: Annotated[str, Meta(description="直播间公开编号")]
-    starts_at: Annotated[Instant, Meta(description="含准备时间")]
-    ends_at: Annotated[Instant, Meta(description="含收场时间")]
-    core_starts_at: Instant
-    core_ends_at: Instant
-    bureau_name: str
-    kind: BookingKind
-    state: BookingState
-    mine: bool
-    booking: str
-    broadcast: str
-    title: str
-    streamer_name: str
-
-
-class Timeline(Struct, frozen=True, kw_only=True):
-    """直播间和它们的占用。"""
-
-    rooms: list[Room]
-    taken: list[Taking]
-
-
 class Person(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """主播以外的参与人员。"""
 
@@ -102,15 +67,18 @@ class NewBooking(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     streamer: Annotated[str, Meta(max_length=16, description="主播公开编号，直播必填")] = ""
     bureau: Annotated[str, Meta(max_length=16, description="部门公开编号；只属于一个部门时可省略")] = ""
     crew: Annotated[tuple[Person, ...], Meta(max_length=20)] = ()
+    equipment: Annotated[tuple[PublicId, ...], Meta(max_length=20, description="设备公开编号")] = ()
+    override: Annotated[str, Meta(max_length=200, description="中心不受开放时间、提前量限制的理由")] = ""
 
 
 class Conflict(Struct, frozen=True, kw_only=True):
     """挡在前面的占用。"""
 
-    kind: Annotated[str, Meta(description="room 或 person")]
+    kind: Annotated[str, Meta(description="room、person 或 equipment")]
     bureau_name: str
     starts_at: Instant
     ends_at: Instant
+    closed: Annotated[str, Meta(description="封场的原因；不是封场时为空")] = ""
 
 
 class FreeTime(Struct, frozen=True, kw_only=True):
@@ -165,29 +133,7 @@ class Withdrawal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 @calls.get("/rooms", summary="直播间", needs=(Permission.ROOM_READ,), query=Nothing, answer=All[Room])
 async def rooms(asked: Asked[Nothing, None]) -> All[Room]:
     """The rooms of the centre."""
-    return All(items=[_room(each) for each in await queries.rooms_of(asked.actor.centre_id)])
-
-
-@calls.get(
-    "/timeline",
-    summary="一段时间里谁占用了哪间",
-    needs=(Permission.BOOKING_READ,),
-    query=Window,
-    answer=Timeline,
-)
-async def timeline(asked: Asked[Window, None]) -> Timeline:
-    """Rooms and what takes them; others' bookings by bureau only."""
-    since, until = as_utc(asked.query.since), as_utc(asked.query.until)
-    if not timedelta(0) < until - since <= LONGEST_TIMELINE:
-        raise Invalid(details=[Detail("to", "时间范围不对", "晚于 from，最多 62 天")])
-    centre_id = asked.actor.centre_id
-    views = await queries.rooms_of(centre_id)
-    public = {view.id: view.public_id for view in views}
-    taken = await queries.timeline(centre_id, since=since, until=until, actor=asked.actor)
-    return Timeline(
-        rooms=[_room(view) for view in views],
-        taken=[_taking(each, room=public[each.room_id]) for each in taken if each.room_id in public],
-    )
+    return All(items=[as_room(each) for each in await queries.rooms_of(asked.actor.centre_id)])
 
 
 @calls.post(
@@ -200,7 +146,7 @@ async def timeline(asked: Asked[Window, None]) -> Timeline:
 )
 async def check(asked: Asked[None, NewBooking]) -> Checked:
     """What would stand in the way, and what is free instead."""
-    wish = await _wish(asked.body, actor=asked.actor)
+    wish = await as_wish(asked.body, actor=asked.actor)
     found = await booking.check(wish, actor=asked.actor, now=asked.now)
     return Checked(
         is_free=not found.conflicts,
@@ -216,13 +162,13 @@ async def check(asked: Asked[None, NewBooking]) -> Checked:
     body=NewBooking,
     answer=Booking,
     status=201,
-    refusals=(SlotTaken, RoomNotActive, OutsideRules),
+    refusals=(SlotTaken, RoomNotActive, OutsideRules, QuotaExceeded),
 )
 async def request(asked: Asked[None, NewBooking]) -> Booking:
     """Take the time, or say who has it."""
-    wish = await _wish(asked.body, actor=asked.actor)
+    wish = await as_wish(asked.body, actor=asked.actor)
     made = await database.unit(lambda: booking.request(wish, actor=asked.actor, now=asked.now))
-    return await _booking(made.public_id, actor=asked.actor)
+    return await booking_of(made.public_id, actor=asked.actor)
 
 
 @calls.get(
@@ -234,7 +180,7 @@ async def request(asked: Asked[None, NewBooking]) -> Booking:
 )
 async def one(asked: Asked[Nothing, None], booking_id: str) -> Booking:
     """A booking the caller may see."""
-    return await _booking(booking_id, actor=asked.actor)
+    return await booking_of(booking_id, actor=asked.actor)
 
 
 @calls.post(
@@ -251,7 +197,7 @@ async def approve(asked: Asked[None, Nothing], booking_id: str) -> Booking:
     await database.unit(
         lambda: booking.approve(booking_id, version=asked.version, actor=asked.actor, now=asked.now)
     )
-    return await _booking(booking_id, actor=asked.actor)
+    return await booking_of(booking_id, actor=asked.actor)
 
 
 @calls.post(
@@ -270,7 +216,7 @@ async def reject(asked: Asked[None, Rejection], booking_id: str) -> Booking:
             booking_id, reason=asked.body.reason, version=asked.version, actor=asked.actor, now=asked.now
         )
     )
-    return await _booking(booking_id, actor=asked.actor)
+    return await booking_of(booking_id, actor=asked.actor)
 
 
 @calls.post(
@@ -289,10 +235,11 @@ async def cancel(asked: Asked[None, Withdrawal], booking_id: str) -> Booking:
             booking_id, reason=asked.body.reason, version=asked.version, actor=asked.actor, now=asked.now
         )
     )
-    return await _booking(booking_id, actor=asked.actor)
+    return await booking_of(booking_id, actor=asked.actor)
 
 
-async def _wish(body: NewBooking, *, actor: Actor) -> Wish:
+async def as_wish(body: NewBooking, *, actor: Actor) -> Wish:
+    """What is asked for, with the bureau it is for."""
     return Wish(
         room=body.room,
         bureau_id=await named.bureau_id(body.bureau, actor=actor, permission=Permission.BOOKING_REQUEST),
@@ -302,10 +249,13 @@ async def _wish(body: NewBooking, *, actor: Actor) -> Wish:
         kind=body.kind,
         streamer=body.streamer,
         crew=tuple(Crew(each.person, each.role) for each in body.crew),
+        equipment=body.equipment,
+        override=body.override,
     )
 
 
-async def _booking(public_id: str, *, actor: Actor) -> Booking:
+async def booking_of(public_id: str, *, actor: Actor) -> Booking:
+    """A booking as it is answered."""
     row = await queries.booking(public_id, actor=actor)
     return as_answered(row, bureaus=await named.bureaus(actor.centre_id))
 
@@ -333,32 +283,19 @@ def as_answered(row: BookingRow, *, bureaus: dict[int, str]) -> Booking:
     )
 
 
-def _room(view: RoomView) -> Room:
+def as_room(view: RoomView) -> Room:
+    """A room with public names only."""
     values = {name: getattr(view, name) for name in Room.__struct_fields__ if name != "id"}
     return Room(id=view.public_id, **values)
 
 
-def _taking(each: Occupancy, *, room: str) -> Taking:
-    return Taking(
-        room=room,
-        starts_at=each.starts_at,
-        ends_at=each.ends_at,
-        core_starts_at=each.core_starts_at,
-        core_ends_at=each.core_ends_at,
-        bureau_name=each.bureau,
-        kind=BookingKind(each.kind),
-        state=BookingState(each.state),
-        mine=each.mine,
-        booking=each.booking,
-        broadcast=each.broadcast,
-        title=each.title,
-        streamer_name=each.streamer,
-    )
-
-
 def _conflict(taken: Taken) -> Conflict:
     return Conflict(
-        kind=taken.kind, bureau_name=taken.bureau, starts_at=taken.starts_at, ends_at=taken.ends_at
+        kind=taken.kind,
+        bureau_name=taken.bureau,
+        starts_at=taken.starts_at,
+        ends_at=taken.ends_at,
+        closed=taken.closed,
     )
 
 

@@ -125,18 +125,20 @@ class Section:
         versioned: bool = False,
         keyed: bool = False,
         alone: bool = False,
-    ) -> Callable[[Verb[None, B, A]], Verb[None, B, A]]:
+        query: type[Struct] | None = None,
+        method: str = "POST",
+    ) -> Callable[[Verb[Any, B, A]], Verb[Any, B, A]]:
         """A command; a keyed one is settled by a group commit, unless it writes ``alone``."""
 
-        def declare(verb: Verb[None, B, A]) -> Verb[None, B, A]:
+        def declare(verb: Verb[Any, B, A]) -> Verb[Any, B, A]:
             self.operations.append(
                 Operation(
                     section=self.name,
-                    method="POST",
+                    method=method,
                     path=path,
                     summary=summary,
                     needs=needs,
-                    query=None,
+                    query=query,
                     body=body,
                     answer=answer,
                     status=status,
@@ -150,3 +152,18 @@ class Section:
             return verb
 
         return declare
+
+    def put(
+        self,
+        path: str,
+        *,
+        summary: str,
+        body: type[B],
+        answer: type[A],
+        needs: tuple[Permission, ...] = (),
+        refusals: tuple[type[LivehubError], ...] = (),
+    ) -> Callable[[Verb[Any, B, A]], Verb[Any, B, A]]:
+        """A command that says how everything is to be: sent twice, it is as sent once."""
+        return self.post(
+            path, summary=summary, body=body, answer=answer, needs=needs, refusals=refusals, method="PUT"
+        )

@@ -19,14 +19,17 @@ from livehub.kit import clock
 from livehub.kit.errors import Conflict, Invalid, LivehubError, NotFound
 from livehub.web import doors, lanes, reading
 from livehub.web.bureau import week
+from livehub.web.hours import typed_week
 from livehub.web.reading import Form
 from livehub.web.rendering import page
 from livehub.web.shell import Shell
 from rooms import booking, queries
+from rooms import sharing_queries as sharing
 from rooms.conflicts import Span
-from rooms.errors import OutsideRules, SlotTaken
+from rooms.errors import OutsideRules, QuotaExceeded, SlotTaken
 from rooms.models import BookingKind
 from rooms.queries import BookingRow, RoomView
+from rooms.sharing_queries import QuotaUse
 from rooms.wishes import TITLE_LENGTH, Wish
 from streamers import queries as streamers
 
@@ -38,6 +41,10 @@ _DONE = {
     "asked": "已提交，时段先为您留着，等中心审批",
     "approved": "已排上，无需审批",
     "cancelled": "已取消，时段已让出",
+    "waiting": "已登记候补，时段让出时会通知您",
+    "accepted": "已接受，等中心审批",
+    "declined": "已谢绝，时段让给下一位",
+    "withdrawn": "已退出候补",
 }
 
 
@@ -88,7 +95,7 @@ class Suggested(Struct, frozen=True, kw_only=True):
 @doors.signed_in(Permission.BOOKING_REQUEST)
 async def my_week(request: Request, actor: Actor) -> HTTPResponse:
     """Seven days, the rooms on one of them, and what we asked for."""
-    mine = await _bureaus_of(actor)
+    mine = await bureaus_of(actor)
     if not mine:
         return redirect("/desk/bookings", status=303)  # staff decide there, and ask for a bureau there
     now = clock.now()
@@ -96,10 +103,12 @@ async def my_week(request: Request, actor: Actor) -> HTTPResponse:
     bookings = await _bookings(mine, start, actor=actor)
     rooms = await queries.rooms_of(actor.centre_id)
     window = week.hours(chosen, rooms)
-    taken = await queries.timeline(actor.centre_id, since=window.from_at, until=window.until_at, actor=actor)
+    span = {"since": window.from_at, "until": window.until_at}
+    taken = await queries.timeline(actor.centre_id, actor=actor, **span)
+    closed = await sharing.closed_rooms(actor.centre_id, **span)
     return page(
         "bureau/bookings.html",
-        shell=_shell(request, actor, mine, current="bookings"),
+        shell=shell_of(request, actor, mine, current="bookings"),
         now=now,
         week_start=start.isoformat(),
         prev_week=(start - timedelta(days=7)).isoformat(),
@@ -107,10 +116,16 @@ async def my_week(request: Request, actor: Actor) -> HTTPResponse:
         first_day=start,
         last_day=start + timedelta(days=6),
         hours=window.labels,
-        lanes=week.board(rooms, taken, window=window, now=now),
+        lanes=week.board(rooms, taken, closed=closed, window=window, now=now),
         now_at=lanes.present(now, from_at=window.from_at, until_at=window.until_at),
         days=week.days(start, chosen=chosen, bookings=bookings),
-        quotas=[],
+        quotas=await _quotas(mine, start, actor=actor),
+        waiting=[
+            row
+            for each in mine
+            for row in await sharing.waiting(actor=actor, now=now, bureau_id=each.id)
+            if row.state in ("waiting", "offered")
+        ],
         bookings=[week.row(each, now=now) for each in bookings],
     )
 
@@ -126,7 +141,7 @@ async def new(request: Request, actor: Actor) -> HTTPResponse:
         minutes=str(USUAL_MINUTES),
         kind=str(BookingKind.LIVE),
     )
-    return await _form(request, actor, form)
+    return await form_page(request, actor, form)
 
 
 @bp.post("/bookings")
@@ -135,15 +150,15 @@ async def ask(request: Request, actor: Actor) -> HTTPResponse:
     """Ask for a time; a refusal shows the reason, free times instead, and everything that was typed."""
     now = clock.now()
     try:
-        wish = await _wish(reading.form(request, BookingForm), actor=actor)
+        wish = await wish_of(reading.form(request, BookingForm), actor=actor)
         made = await database.unit(lambda: booking.request(wish, actor=actor, now=now))
     except SlotTaken as error:
         free = await _instead(wish, error, actor=actor, now=now)
-        return await _form(request, actor, reading.refused(request, error), error=error, suggestions=free)
+        return await form_page(request, actor, reading.refused(request, error), error=error, suggestions=free)
     except OutsideRules as error:
-        return await _form(request, actor, _with_what_would_be_right(request, error), error=error)
+        return await form_page(request, actor, _with_what_would_be_right(request, error), error=error)
     except (Invalid, Conflict) as error:
-        return await _form(request, actor, reading.refused(request, error), error=error)
+        return await form_page(request, actor, reading.refused(request, error), error=error)
     day = clock.local_day(made.start_at)
     done = "approved" if made.hold_until is None else "asked"
     return redirect(f"/bureau?week={week.monday(day)}&day={day}&done={done}", status=303)
@@ -163,7 +178,7 @@ async def cancel(request: Request, actor: Actor, booking_id: str) -> HTTPRespons
     return redirect(f"/bureau?week={week.monday(day)}&day={day}&done=cancelled", status=303)
 
 
-async def _form(
+async def form_page(
     request: Request,
     actor: Actor,
     form: Form,
@@ -171,7 +186,8 @@ async def _form(
     error: LivehubError | None = None,
     suggestions: Sequence[Suggested] = (),
 ) -> HTTPResponse:
-    mine = await _bureaus_of(actor)
+    """The form as it stands, with what is wrong with it."""
+    mine = await bureaus_of(actor)
     if not mine:
         return redirect("/desk/bookings", status=303)
     rooms = [each for each in await queries.rooms_of(actor.centre_id) if each.status == "active"]
@@ -179,7 +195,7 @@ async def _form(
     return page(
         "bureau/booking_new.html",
         status=error.status if error else 200,
-        shell=_shell(request, actor, mine, current="new"),
+        shell=shell_of(request, actor, mine, current="new"),
         form=form,
         bureaus=[(each.public_id, each.name) for each in mine],
         rooms=[(each.public_id, each.name) for each in rooms],
@@ -187,15 +203,22 @@ async def _form(
             (each.public_id, f"{each.stage_name} · {each.town}" if each.town else each.stage_name)
             for each in await streamers.streamers(actor.centre_id)
         ],
-        room_rules=rooms,
+        room_rules=[
+            (each.room, typed_week(each))
+            for each in await sharing.room_rules(actor.centre_id)
+            if each.room.status == "active"
+        ],
         is_taken=is_taken,
         conflicts=error.data["conflicts"] if error and is_taken else [],
+        waitlistable=bool(error and error.data.get("waitlistable")),
+        quota=error.data if isinstance(error, QuotaExceeded) else {},
         suggestions=suggestions,
     )
 
 
-async def _wish(form: BookingForm, *, actor: Actor) -> Wish:
-    mine = await _bureaus_of(actor)
+async def wish_of(form: BookingForm, *, actor: Actor) -> Wish:
+    """What the form asks for, for the bureau it names or the officer's first."""
+    mine = await bureaus_of(actor)
     named = [each for each in mine if each.public_id == form.bureau]
     return Wish(
         room=form.room,
@@ -255,7 +278,14 @@ async def _bookings(mine: Sequence[Bureau], start: date, *, actor: Actor) -> lis
     return sorted(found, key=lambda row: (row.starts_at, row.id))
 
 
-async def _bureaus_of(actor: Actor) -> list[Bureau]:
+async def _quotas(mine: Sequence[Bureau], start: date, *, actor: Actor) -> list[QuotaUse]:
+    return [
+        use for each in mine for use in await sharing.quota_uses(actor=actor, day=start, bureau_id=each.id)
+    ]
+
+
+async def bureaus_of(actor: Actor) -> list[Bureau]:
+    """The bureaus she is an officer of."""
     held = actor.bureaus()
     return [each for each in await accounts.bureaus(actor.centre_id) if each.id in held]
 
@@ -274,7 +304,8 @@ def _near(day: date, today: date) -> date:
     return day if abs(day.year - today.year) <= 20 else today
 
 
-def _shell(request: Request, actor: Actor, mine: Sequence[Bureau], *, current: str) -> Shell:
+def shell_of(request: Request, actor: Actor, mine: Sequence[Bureau], *, current: str) -> Shell:
+    """The frame of a page of the bureau."""
     shell = doors.shell(
         request, actor, door="bureau", current=current, place="、".join(each.name for each in mine)
     )

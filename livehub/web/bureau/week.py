@@ -13,6 +13,7 @@ from livehub.web.lanes import Lane, Slot
 from rooms import moves
 from rooms.models import BookingState
 from rooms.queries import BookingRow, Occupancy, RoomView
+from rooms.sharing_queries import ClosedRoom
 
 HOUR_STEP = 2
 _TONES = {"submitted": "wait", "first_approved": "wait", "offered": "wait", "completed": "done"}
@@ -81,13 +82,19 @@ def hours(day: date, rooms: Sequence[RoomView]) -> Hours:
 
 
 def board(
-    rooms: Sequence[RoomView], taken: Sequence[Occupancy], *, window: Hours, now: datetime
+    rooms: Sequence[RoomView],
+    taken: Sequence[Occupancy],
+    *,
+    closed: Sequence[ClosedRoom] = (),
+    window: Hours,
+    now: datetime,
 ) -> list[Lane]:
     """A lane for each room: ours with their titles, others' by the bureau's name only."""
     return [
         lanes.lane(
             room.name.removesuffix("直播间") or room.name,
-            [_slot(each, now=now) for each in taken if each.room_id == room.id],
+            [_slot(each, now=now) for each in taken if each.room_id == room.id]
+            + [_shut(each) for each in closed if each.room_id == room.id],
             from_at=window.from_at,
             until_at=window.until_at,
             note="" if room.status == "active" else "暂停使用",
@@ -117,6 +124,11 @@ def row(each: BookingRow, *, now: datetime) -> Row:
 
 def _holds(each: BookingRow) -> bool:
     return BookingState(each.state) in moves.HOLDING or each.state == BookingState.COMPLETED
+
+
+def _shut(each: ClosedRoom) -> Slot:
+    """A closure takes its time exactly."""
+    return Slot(title="封场", note=each.reason, starts_at=each.starts_at, ends_at=each.ends_at, tone="other")
 
 
 def _slot(each: Occupancy, *, now: datetime) -> Slot:

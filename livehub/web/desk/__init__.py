@@ -1,10 +1,12 @@
 """The staff's pages: one blueprint for each part of /desk."""
 
 from livehub.web.desk import (
+    booking,
     bookings,
     bridge,
     broadcasts,
     campaigns,
+    closures,
     deliveries,
     feeds,
     inbox,
@@ -14,11 +16,13 @@ from livehub.web.desk import (
     periods,
     plans,
     prechecks,
+    quotas,
     reconcile,
     records,
     redemptions,
     repairs,
     reviews,
+    rooms,
     sales,
     settlement,
     shop_accounts,
@@ -30,6 +34,7 @@ from livehub.web.desk import (
     training_lessons,
     training_roster,
     unattributed,
+    waitlist,
 )
 
 BLUEPRINTS = (
@@ -37,6 +42,11 @@ BLUEPRINTS = (
     bookings.bp,
     plans.bp,
     feeds.bp,
+    booking.bp,
+    rooms.bp,
+    closures.bp,
+    quotas.bp,
+    waitlist.bp,
     broadcasts.bp,
     prechecks.bp,
     records.bp,

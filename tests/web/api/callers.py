@@ -54,6 +54,9 @@ class Caller:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self._send("POST", path, headers=named, **more)
 
+    async def put(self, path: str, body: object) -> Reply:
+        return await self._send("PUT", path, json=body)
+
     async def post_raw(self, path: str, data: bytes, content_type: str) -> Reply:
         return await self._send("POST", path, data=io.BytesIO(data), headers={"Content-Type": content_type})
 

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from livehub.accounts.models import Role
 from livehub.inbox.models import InboxMessage
+from livehub.kit import clock
 from livehub.merchants.models import Qualification
 from livehub.orders.pull_models import SyncDifference
 from livehub.orders.statements.models import SettlementDifference
@@ -27,7 +29,7 @@ from tests.factories.merchants import a_product
 from tests.factories.statements import a_file, a_row, imported, looked_at
 from tests.factories.training import LATER, a_lesson, a_school, a_trainee, an_ended_school
 from tests.site import running
-from tests.web.api.callers import a_token, document
+from tests.web.api.callers import Reply, a_token, document
 from tests.web.api.town import (
     Town,
     a_live_broadcast,
@@ -72,6 +74,7 @@ async def existing(town: Town) -> dict[str, list[str]]:
         "week": "2026-W10", "number": "1", "feed_id": "nosuchfeed", "series_id": again["id"],
         "incident_id": incident["id"], "recording_id": recording["id"],
         "owner": product.public_id, "product": product.public_id,
+        **await something_shared(town, spare),
         "redemption_id": redemption,
         "found_id": (await SyncDifference.get()).public_id,
         "statement_id": statement, "difference_id": str(difference), "shop": shop, "source": "generic",
@@ -107,6 +110,26 @@ async def a_class(town: Town) -> dict[str, str]:
         "lesson_id": lesson.public_id,
         "assessment_id": exam.public_id,
         "certificate_id": paper.public_id,
+    }
+
+
+async def something_shared(town: Town, spare: Reply) -> dict[str, str]:
+    """A camera, a closure of another week, and somebody who waits for the spare booking."""
+    wish = {**await a_spare_wish(town), "title": "候补"}
+    entry = await town.officer.post("/waitlist", wish)
+    at = clock.at_local(clock.local_day(clock.now()) + timedelta(days=20), hour=10)
+    plan = {
+        "rooms": [town.house.room.public_id],
+        "starts_at": at.isoformat(),
+        "ends_at": (at + timedelta(hours=2)).isoformat(),
+        "reason": "检修",
+    }
+    closure = await town.manager.post("/closures", plan)
+    return {
+        "entry_id": entry["id"],
+        "closure_id": closure["id"],
+        "room_id": town.house.room.public_id,
+        "booking": spare["id"],
     }
 
 

@@ -16,6 +16,10 @@ from tests.web.phones import visible
 DOORS = {
     "/desk": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR, Role.ADMIN},
     "/desk/bookings": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
+    "/desk/rooms": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR, Role.ADMIN},
+    "/desk/closures": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR, Role.ADMIN},
+    "/desk/quotas": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
+    "/desk/waitlist": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/broadcasts": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/campaigns": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/sales": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
@@ -93,7 +97,8 @@ async def test_a_longer_list_costs_no_more_statements(
 ) -> None:
     manager, counter = await office.visitor(), Counter(monkeypatch)
     paths = [
-        "/desk", "/desk/bookings", "/desk/broadcasts", "/desk/sales?by=broadcast", "/desk/sales?by=product",
+        "/desk", "/desk/bookings", "/desk/rooms", "/desk/closures", "/desk/quotas", "/desk/waitlist", "/desk/broadcasts",
+        "/desk/sales?by=broadcast", "/desk/sales?by=product",
         "/desk/sales/lines", "/desk/inbox", "/desk/outbox", "/desk/campaigns",
     ]  # fmt: skip
     await office.sell("A1")

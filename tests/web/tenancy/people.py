@@ -58,7 +58,7 @@ class Comer(Struct, kw_only=True):
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         if self.bearer:
             headers = {"Authorization": f"Bearer {self.bearer}"}
-        if method == "POST":
+        if method in ("POST", "PUT"):
             is_call = path.startswith("/api/")
             given = body or {}
             headers |= {"X-CSRF-Token": self.csrf, "Idempotency-Key": "k1"} if is_call else {}

@@ -91,6 +91,8 @@ async def test_anothers_object_is_to_everybody_as_if_it_did_not_exist(town: Town
                 wrong.append((who.name, path, answer.status, other.status, told(town, answer, asked=ours)))
             if who.role and who.is_known:
                 refused[who.actor] += 2
+                if refused[who.actor] % 250 == 0:  # more than are noted of one actor in a minute
+                    await database.execute("DELETE FROM rate_window")
     assert not wrong, lines(wrong)
     assert await contents() == before
     assert await noted() - tried == refused  # who tried, each time

@@ -24,7 +24,7 @@ from livehub.settlement.models import SettlementBatch
 from livehub.vouchers import codes, drops, enrolments, identity
 from livehub.vouchers import links as claim_links
 from livehub.vouchers.models import Campaign, Round, Voucher
-from rooms import incidents, records, recurrence, rundown, series
+from rooms import closures, incidents, records, recurrence, rundown, series
 from rooms.models import Booking, Broadcast
 from rooms.recurrence import Rule
 from streamers import links as streamer_links
@@ -36,7 +36,7 @@ from streamers.training.models import Cohort
 from tests.factories.differences import a_difference, a_found
 from tests.factories.merchants import a_merchant, a_product, a_store
 from tests.factories.platforms import STANDARD_SECRET
-from tests.factories.rooms import House, a_broadcast, a_house, local
+from tests.factories.rooms import House, a_broadcast, a_house, local, waits
 from tests.factories.statements import a_file, a_row, imported, looked_at
 from tests.factories.training import an_ended_school
 from tests.site import Site
@@ -110,6 +110,7 @@ class Town(Struct, kw_only=True):
 NO_OBJECTS = ("<week:str>", "<feed_id:str>")  # everybody's own centre's week; a feed is one person's
 WITHOUT_BODY = (
     "/again", "/rotate",
+    "/again", "/checkin", "/complete", "/no-show", "/lift", "/accept", "/decline", "/withdraw",
     "/start", "/end", "/submit", "/countersign", "/pause", "/resume", "/open", "/close", "/cancel", "/approve",
     "/lift", "/streamer-link", "/revoke", "/end-old-secrets", "/import",
     "/examine", "/archive", "/apply", "/confirm", "/certificates", "/link",
@@ -118,6 +119,31 @@ _ROOM = {"platform": "standard_webhooks", "account_ref": "erp", "room_ref": "roo
 ROSTER = base64.b64encode("姓名,身份证号\n某人,990101199501010015\n".encode()).decode()
 BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands for ours
     "/api/v1/bookings/<booking_id:str>/reject": {"reason": "没有理由"},
+    "/api/v1/bookings/<booking_id:str>/move": {"minutes": 90},
+    "/desk/bookings/<public_id:str>/move": {
+        "version": "1",
+        "room": "room",
+        "starts_at": "2026-03-05T20:00",
+        "minutes": "60",
+    },
+    "/desk/bookings/<public_id:str>/swap": {"version": "1", "other": "swap_with"},
+    "/desk/bookings/<public_id:str>/check-in": {"version": "1"},
+    "/desk/bookings/<public_id:str>/complete": {"version": "1"},
+    "/desk/bookings/<public_id:str>/miss": {"version": "1"},
+    "/desk/bookings/<public_id:str>/handover": {"out_by": "阿海", "in_by": "阿珍"},
+    "/desk/rooms/<room_id:str>": {
+        "min_duration_min": "30",
+        "max_duration_min": "360",
+        "setup_min": "30",
+        "turnover_min": "30",
+        "approvals": "1",
+        "hold_ttl_h": "48",
+        "min_lead_h": "0",
+        "max_advance_d": "180",
+        "day0": "08:00-26:00",
+    },
+    "/api/v1/bookings/<booking_id:str>/handover": {"out_by": "阿海", "in_by": "阿珍"},
+    "/api/v1/rooms/<room_id:str>/rules": {"max_advance_d": 90},
     "/api/v1/broadcasts/<broadcast_id:str>/drops": {"template": "template", "quantity": 1, "window_s": 60},
     "/api/v1/broadcasts/<broadcast_id:str>/rooms": _ROOM,
     "/api/v1/campaigns/<campaign_id:str>/rounds": {"claim_from": "", "claim_until": "", "templates": []},
@@ -318,6 +344,14 @@ async def _ours(office: Office) -> dict[str, str]:
     )
     _, in_series = (await series.seen(again.public_id, actor=house.manager)).bookings[0]
     booking = await Booking.get(id=office.broadcast.booking_id)
+    entry = await waits(house, local(4, 10), by=0, title=SECRET, now=now)
+    closure = await closures.close(
+        closures.Plan(
+            rooms=(house.room.public_id,), starts_at=local(25, 10), ends_at=local(25, 12), reason="检修"
+        ),
+        actor=house.manager,
+        now=now,
+    )
     delivery = await InboxDelivery.all().order_by("id").first()
     message = await InboxMessage.all().order_by("id").first()
     assert delivery is not None
@@ -325,6 +359,10 @@ async def _ours(office: Office) -> dict[str, str]:
     return {
         "bureau": house.bureaus[0].public_id,
         "room": house.room.public_id,
+        "room_id": house.room.public_id,
+        "swap_with": f"{(await Booking.get(id=spare.booking_id)).public_id}:1",
+        "entry_id": entry.public_id,
+        "closure_id": closure[0].public_id,
         "streamer": house.streamer.public_id,
         "template": template.public_id,
         "merchant": merchant.public_id,
