@@ -17,7 +17,7 @@ import msgspec
 
 from livehub import database, process
 from livehub.database.migrate import migrate
-from livehub.demo import cast, history, planning, reconciling, settling, statements
+from livehub.demo import cast, history, planning, reconciling, settling, shared_rooms, statements
 from livehub.demo.browser import Machine, StoryBroken
 from livehub.demo.comparing import Comparison, compare
 from livehub.demo.history import Past
@@ -130,6 +130,7 @@ class Teller:
                     await reconciling.hold(now=clock.now())
                     await self._fill(sandbox, world, days=days, scale=scale)
                     await planning.plan(world, now=clock.now())
+                    await shared_rooms.share(world, now=clock.now())
                 show = await self.scenes.tell(sandbox, world)
                 if not was_told:
                     await self._fetched()
