@@ -36,11 +36,17 @@ async def share(world: Seeded, *, now: datetime) -> None:
         prime = Rule(window=QuotaWindow.DAILY, limit=max(4, use.used), prime_only=True)
         await quotas.put(bureau_id, [rule, prime], actor=clerk, now=now)
     await _lines(world, now=now)
-    closed = clock.at_local(today + AHEAD + timedelta(days=1), hour=9)
-    plan = Plan(
-        rooms=(world.rooms["R3"],), starts_at=closed, ends_at=closed + timedelta(hours=3), reason="空调检修"
-    )
-    await closures.close(plan, actor=clerk, now=now)
+    for days in range(1, 8):  # a morning that is free: the week's plan has shows of its own
+        closed = clock.at_local(today + AHEAD + timedelta(days=days), hour=9)
+        plan = Plan(
+            rooms=(world.rooms["R3"],),
+            starts_at=closed,
+            ends_at=closed + timedelta(hours=3),
+            reason="空调检修",
+        )
+        if not await closures.preview(plan, actor=clerk, now=now):
+            await closures.close(plan, actor=clerk, now=now)
+            break
 
 
 async def _lines(world: Seeded, *, now: datetime) -> None:

@@ -173,6 +173,7 @@ async def test_the_line_for_a_time(client: Site) -> None:
 
 
 async def test_the_desk_moves_swaps_and_approves_several(client: Site) -> None:
+    before = await Booking.all().count()
     with time_machine.travel(NOW, tick=True):
         house = await a_house()
         manager, bureau = await staff(client, house), await officer(client, house)
@@ -211,7 +212,7 @@ async def test_the_desk_moves_swaps_and_approves_several(client: Site) -> None:
         assert (await bureau.post(f"{path}/complete"))["state"] == "completed"
     with time_machine.travel(local(5, 20, 20), tick=True):
         assert (await manager.post(f"/bookings/{two['id']}/no-show"))["state"] == "no_show"
-    assert await Booking.all().count() == 2
+    assert await Booking.all().count() == before + 2
     assert await sound()
 
 
@@ -236,3 +237,18 @@ async def test_a_rooms_rules_are_read_and_changed(client: Site) -> None:
         assert (await bureau.get("/rooms/rules"))["items"] == [changed.body]
         assert (shut.status, shut["data"]["rules"]) == (422, ["opening_hours"])
         assert (own.status, made.status) == (403, 201)
+
+
+async def rooms_are_shared(site: Site) -> None:
+    """All that bureaus do to share rooms, told once, for whoever wants every call to have been made."""
+    for story in (
+        test_quotas_are_put_shown_and_kept,
+        test_a_closure_is_previewed_made_and_lifted,
+        test_the_line_for_a_time,
+        test_the_desk_moves_swaps_and_approves_several,
+        test_a_rooms_rules_are_read_and_changed,
+    ):
+        await story(site)
+    manager = await staff(site, await a_house())
+    unit = await manager.post("/equipment", {"kind": "摄像机", "name": "FX3", "serial": "CAM-9"})
+    assert [each["id"] for each in (await manager.get("/equipment"))["items"]] == [unit["id"]]
