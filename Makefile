@@ -54,7 +54,7 @@ test: setup ## run the tests (all but the browser's and the slow ones)
 
 .PHONY: browser
 browser: setup ## run the tests that drive a real Chromium
-	@$(PYTEST) -m browser
+	@$(PYTEST) $(PARALLEL) -m browser
 
 .PHONY: slow
 slow: setup ## run the slow tests: the whole story, the fuzzed API

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import segno
-from fpdf import FPDF
 from msgspec import Struct
 
 from livehub import kit
 from livehub.kit import clock
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 FONT = Path(kit.__file__).parent / "fonts" / "wqy-microhei.ttc"
 LEVELS = {1: "一级", 2: "二级", 3: "三级", 4: "四级", 5: "五级"}
@@ -38,6 +41,8 @@ class Printed(Struct, frozen=True, kw_only=True):
 
 def certificate(printed: Printed, *, verify_url: str) -> bytes:
     """The bytes of the page; it takes some tenths of a second: call it in a thread."""
+    from fpdf import FPDF  # noqa: PLC0415 -- with NumPy and fontTools it is a third of every process's start
+
     pdf = FPDF(orientation="landscape", unit="mm", format="A4")
     pdf.set_auto_page_break(auto=False)
     pdf.set_creation_date(clock.at_local(printed.issued_on))  # not the present: the bytes are the same again
