@@ -17,7 +17,9 @@ from livehub.orders.facts import OrderRefunded, OrderVoucherSeen
 from livehub.orders.statements import drafts
 from livehub.platforms import shops
 from livehub.platforms.facts import ShopAdded
+from livehub.settlement import evaluating
 from livehub.vouchers import codes, drops, identity, links, matching, refund_matching
+from livehub.vouchers.facts import LateRedemptionSeen
 from rooms.facts import (
     AccountBound,
     BookingApproved,
@@ -45,6 +47,7 @@ LISTENERS: Mapping[type[Struct], Mapping[str, Listener]] = {
     ProductMapped: {"orders.reattribution": reattribution.on_product_mapped},
     OrderVoucherSeen: {"vouchers.matching": matching.on_order_voucher_seen},
     OrderRefunded: {"vouchers.refunds": refund_matching.on_order_refunded},
+    LateRedemptionSeen: {"settlement.cases": evaluating.on_late_redemption},
 }
 
 SEALED: Sequence[Column] = (

@@ -48,6 +48,8 @@ class Permission(StrEnum):
     SETTLEMENT_RUN = "settlement.run"
     SETTLEMENT_CONFIRM = "settlement.confirm"
     SETTLEMENT_PAY = "settlement.pay"
+    CASE_READ = "case.read"
+    CASE_HANDLE = "case.handle"
     SALES_READ = "sales.read"
     SALES_ASSIGN = "sales.assign"
     STATEMENT_READ = "statement.read"
@@ -88,6 +90,7 @@ _OFFICER = frozenset(
         P.REDEMPTION_READ,
         P.LEDGER_READ,
         P.SETTLEMENT_READ,
+        P.CASE_READ,
         P.SALES_READ,
         P.WALL_READ,
         P.AUDIT_READ,
@@ -133,6 +136,8 @@ _MANAGER = _STAFF | {
     P.LEDGER_READ,
     P.SETTLEMENT_READ,
     P.SETTLEMENT_PAY,
+    P.CASE_READ,
+    P.CASE_HANDLE,
     P.STATEMENT_READ,
     P.PERSONAL_DATA_OPEN,
     P.SHOP_MANAGE,
@@ -154,6 +159,8 @@ _FINANCE = frozenset(
         P.SETTLEMENT_RUN,
         P.SETTLEMENT_CONFIRM,
         P.SETTLEMENT_PAY,
+        P.CASE_READ,
+        P.CASE_HANDLE,
         P.SALES_READ,
         P.STATEMENT_READ,
         P.STATEMENT_IMPORT,

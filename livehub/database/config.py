@@ -36,6 +36,7 @@ MODEL_MODULES = (
     "livehub.vouchers.models",
     "livehub.vouchers.after_models",
     "livehub.settlement.models",
+    "livehub.settlement.case_models",
     "livehub.reports.models",
     "jobs.models",
 )

@@ -15,6 +15,7 @@ from livehub.reports import figures, leverage
 from livehub.reports.basis import Basis
 from livehub.reports.figures import Figures, Grain, Scope
 from livehub.reports.leverage import Counts, Funds
+from livehub.settlement import case_queries
 from livehub.vouchers.leverage import Leverage
 
 STEP_MINUTES = 5
@@ -57,6 +58,7 @@ class Board(Struct, frozen=True, kw_only=True):
     on_time: int
     on_time_of: int
     double_bookings: int
+    cases: int  # of integrity, that wait for somebody
     pulled: Leverage
     funds: Funds
     vouchers: Counts
@@ -90,6 +92,7 @@ async def board(*, centre_id: int, now: datetime) -> Board:
         on_time=shows.on_time,
         on_time_of=shows.on_time_of,
         double_bookings=await _double_bookings(),
+        cases=await case_queries.open_count(centre_id),
         pulled=await leverage.of(centre_id=centre_id),
         funds=await leverage.funds(centre_id=centre_id),
         vouchers=await leverage.counts(centre_id=centre_id, since=midnight, now=now),

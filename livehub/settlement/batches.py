@@ -155,8 +155,8 @@ async def _hold_vouchers(batch: SettlementBatch) -> None:
 async def _leave_out_held(batch: SettlementBatch) -> None:
     """Take out the redemptions held back, with their refunds, unless a refund stands in another batch."""
     rows = await database.fetch(
-        "SELECT l.redemption_id AS id FROM settlement_line l JOIN settlement_hold h"
-        " ON h.redemption_id = l.redemption_id AND h.lifted_at IS NULL WHERE l.batch_id = $1"
+        "SELECT l.redemption_id AS id FROM settlement_line l JOIN redemption r ON r.id = l.redemption_id"
+        f" WHERE l.batch_id = $1 AND {holding.HELD}"
         " AND l.refund_id = 0 AND NOT EXISTS (SELECT 1 FROM redemption_refund f WHERE f.clawback_fen > 0"
         " AND f.redemption_id = l.redemption_id AND NOT EXISTS (SELECT 1 FROM settlement_line k"
         " WHERE k.batch_id = l.batch_id AND k.refund_id = f.id AND NOT k.late)) ORDER BY l.redemption_id",

@@ -27,8 +27,9 @@ _NOTHING_OPEN = (
     " AND NOT EXISTS (SELECT 1 FROM settlement_batch b WHERE b.campaign_id = c.id AND b.state <> 'paid')"
     " AND NOT EXISTS (SELECT 1 FROM ledger_account a WHERE a.campaign_id = c.id AND a.balance_fen <> 0"
     f" AND a.kind IN ({_OPEN}))"
+    # What is held back and has been recovered whole needs no line any more.
     " AND NOT EXISTS (SELECT 1 FROM redemption r WHERE r.campaign_id = c.id AND r.settled_at IS NULL"
-    " AND r.state <> 'voided')"
+    f" AND r.state <> 'voided' AND NOT (r.recovered_fen = r.subsidy_fen AND {holding.HELD}))"
 )
 
 

@@ -14,7 +14,7 @@ from livehub.accounts.actors import Actor, system
 from livehub.accounts.permissions import Permission
 from livehub.kit import clock, ids
 from livehub.kit.errors import Detail
-from livehub.settlement import amounts, holding
+from livehub.settlement import amounts, evaluating, holding
 from livehub.settlement.errors import TooEarly
 from livehub.settlement.models import SettlementBatch
 
@@ -22,20 +22,16 @@ EARLIEST = 2010  # no calendar of ours reaches further back
 
 # What can be settled: used, not in a line, not held back. A merchant of 0 is a platform's shop.
 _SHOP = "CASE WHEN r.merchant_id = 0 THEN r.shop_id ELSE 0 END"
-_HELD = (
-    "EXISTS (SELECT 1 FROM settlement_hold h WHERE h.lifted_at IS NULL"
-    " AND (h.redemption_id = r.id OR (h.merchant_id > 0 AND h.merchant_id = r.merchant_id)))"
-)
 _USED = (
     "r.at < {until} AND r.settled_at IS NULL AND r.state NOT IN ('authorized', 'voided')"
     " AND NOT EXISTS (SELECT 1 FROM settlement_line l WHERE l.redemption_id = r.id AND l.refund_id = 0)"
-    f" AND NOT {_HELD}"
+    f" AND NOT {holding.HELD}"
 )
 # Recovered of a redemption whose line was settled before: the merchant owes it back.
 _LATE = (
     "r.settled_at IS NOT NULL AND f.clawback_fen > 0 AND f.at < {until}"
     " AND NOT EXISTS (SELECT 1 FROM settlement_line l WHERE l.redemption_id = r.id AND l.refund_id = f.id)"
-    f" AND NOT {_HELD}"
+    f" AND NOT {holding.HELD}"
 )
 _LINE = "INSERT INTO settlement_line (batch_id, redemption_id, refund_id, amount_fen, late)"
 _ONCE = "ON CONFLICT (redemption_id, refund_id) DO NOTHING"
@@ -66,12 +62,14 @@ async def run_all(*, now: datetime) -> int:
 async def run(day: date, *, actor: Actor, now: datetime) -> Ran:
     """Make the draft batches of a day in the actor's centre; run again, it adds nothing to them.
 
-    What becomes known later, or was held back, goes into the next day's. TooEarly before its midnight.
+    The hold rules are asked about the day first. What becomes known later, or was held back, goes into
+    the next day's. TooEarly before its midnight.
     """
     permissions.require(actor, Permission.SETTLEMENT_RUN)
     if day >= clock.local_day(now) or day.year < EARLIEST:
         raise TooEarly(details=[Detail("date", "不是已经结束的一天", f"昨天或更早，{EARLIEST} 年以后")])
     until = clock.to_ms(clock.at_local(day + timedelta(days=1)))
+    await evaluating.merchants(actor.centre_id, day, now=now)
     lines = [
         await _made(partial(_collect, payee, day, until, actor=actor, now=now))
         for payee in await _payees(actor.centre_id, day, until)

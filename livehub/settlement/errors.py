@@ -27,3 +27,15 @@ class AlreadyHeld(Conflict):
     """已经在暂缓结算了。"""
 
     code = "ALREADY_HELD"
+
+
+class CaseKnown(Conflict):
+    """今天已经为它立过案，请在那个案件里补充说明。"""
+
+    code = "CASE_KNOWN"
+
+
+class HeldByCase(Conflict):
+    """这笔暂缓属于一个核查案件，请在案件页由两人解除。"""
+
+    code = "HELD_BY_CASE"

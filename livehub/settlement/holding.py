@@ -6,6 +6,16 @@ from livehub import database
 from livehub.kit.errors import NotFound
 from livehub.settlement.models import SettlementBatch
 
+# Whether a redemption ``r`` is held back: itself, with its merchant, or with its voucher's broadcast.
+HELD = (
+    "(EXISTS (SELECT 1 FROM settlement_hold h WHERE h.lifted_at IS NULL AND h.redemption_id = r.id)"
+    " OR (r.merchant_id > 0 AND EXISTS (SELECT 1 FROM settlement_hold h WHERE h.lifted_at IS NULL"
+    " AND h.redemption_id = 0 AND h.merchant_id = r.merchant_id))"
+    " OR EXISTS (SELECT 1 FROM voucher hv JOIN settlement_hold h ON h.lifted_at IS NULL"
+    " AND h.redemption_id = 0 AND h.merchant_id = 0 AND h.broadcast_id = hv.broadcast_id"
+    " WHERE hv.id = r.voucher_id AND hv.broadcast_id > 0))"
+)
+
 
 async def alone(centre_id: int) -> None:
     """Until the transaction ends nobody else collects, submits or pays in this centre.

@@ -11,8 +11,10 @@ from livehub.accounts.permissions import Permission
 from livehub.kit import clock, ids, states
 from livehub.kit.errors import NotFound
 from livehub.settlement import batches, holding
-from livehub.settlement.errors import AlreadyHeld
+from livehub.settlement.errors import AlreadyHeld, HeldByCase
 from livehub.settlement.models import SettlementHold
+
+ONE = "redemption_id, merchant_id, broadcast_id, case_id"
 
 
 @database.atomic
@@ -31,7 +33,7 @@ async def place(
     made = await database.fetch(
         "INSERT INTO settlement_hold (public_id, centre_id, merchant_id, redemption_id, reason, placed_by_id,"
         " placed_by, placed_at, lifted_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')"
-        " ON CONFLICT (merchant_id, redemption_id) WHERE lifted_at IS NULL DO NOTHING RETURNING id",
+        f" ON CONFLICT ({ONE}) WHERE lifted_at IS NULL DO NOTHING RETURNING id",
         public_id,
         actor.centre_id,
         merchant_id,
@@ -51,12 +53,17 @@ async def place(
 
 @database.atomic
 async def lift(public_id: str, *, actor: Actor, now: datetime) -> SettlementHold:
-    """Let it be settled again, with the next day's batches; SecondPersonNeeded for who placed it."""
+    """Let it be settled again, with the next day's batches; SecondPersonNeeded for who placed it.
+
+    HeldByCase for what a case holds back: that is released with the case.
+    """
     permissions.require(actor, Permission.SETTLEMENT_PAY)
     await holding.alone(actor.centre_id)
     found = await SettlementHold.get_or_none(public_id=public_id, centre_id=actor.centre_id)
     if found is None:
         raise NotFound
+    if found.case_id:
+        raise HeldByCase
     permissions.require_second_person(actor, first_user_id=found.placed_by_id)
     if found.lifted_at is not None:
         raise states.WrongState("已经解除暂缓。")

@@ -102,8 +102,10 @@ class SettlementHold(Model):
     id = fields.BigIntField(primary_key=True)
     public_id = fields.CharField(max_length=16, unique=True)
     centre_id = fields.BigIntField(db_index=True)
-    merchant_id = fields.BigIntField(default=0)  # one of the two
+    merchant_id = fields.BigIntField(default=0)  # one of the three
     redemption_id = fields.BigIntField(default=0)
+    broadcast_id = fields.BigIntField(default=0)
+    case_id = fields.BigIntField(default=0)  # 0: placed by hand, lifted by hand
     reason = fields.CharField(max_length=200)
     placed_by_id = fields.BigIntField()
     placed_by = fields.CharField(max_length=80)

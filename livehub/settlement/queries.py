@@ -14,6 +14,7 @@ from livehub.accounts.permissions import Permission, bureau_scope, merchant_scop
 from livehub.kit import clock
 from livehub.kit.errors import NotFound
 from livehub.kit.paging import Page, window
+from livehub.settlement.holding import HELD
 from livehub.settlement.models import BatchState
 
 
@@ -95,7 +96,8 @@ class Coming(Struct, frozen=True, kw_only=True):
     unsettled_fen: int  # in no batch that was submitted
     waiting_fen: int  # submitted or confirmed, not paid
     owed_back_fen: int
-    is_held: bool
+    held_fen: int  # of what is not settled, held back and under review
+    is_held: bool  # all of it: the merchant herself is
 
 
 _COLUMNS = (
@@ -158,8 +160,7 @@ async def lines(batch_id: int, *, number: int = 1, size: int = 200) -> Page[Line
     rows = await database.fetch(
         "SELECT r.public_id AS redemption, r.at, coalesce(o.name, '') AS store, r.order_no, r.order_fen,"
         " coalesce(f.refund_no, '') AS refund_no, f.at AS refunded_at, l.amount_fen, l.late AS is_late,"
-        " EXISTS (SELECT 1 FROM settlement_hold h WHERE h.redemption_id = r.id AND h.lifted_at IS NULL)"
-        " AS is_held FROM settlement_line l JOIN redemption r ON r.id = l.redemption_id"
+        f" {HELD} AS is_held FROM settlement_line l JOIN redemption r ON r.id = l.redemption_id"
         " LEFT JOIN store o ON o.id = r.store_id LEFT JOIN redemption_refund f ON f.id = l.refund_id"
         f" WHERE l.batch_id = $1 ORDER BY l.late, r.at, r.id, l.refund_id LIMIT {limit} OFFSET {offset}",
         batch_id,
@@ -190,13 +191,13 @@ async def batch_of_redemption(redemption: str) -> tuple[str, int] | None:
 
 
 async def holds(centre_id: int) -> list[HoldRow]:
-    """What is held back now, the oldest first."""
+    """What is held back by hand now, the oldest first; what cases hold back is on their pages."""
     rows = await database.fetch(
         "SELECT h.public_id AS id, coalesce(m.name, k.name, '') AS merchant,"
         " coalesce(r.public_id, '') AS redemption, h.reason, h.placed_by_id, h.placed_by, h.placed_at"
         " FROM settlement_hold h LEFT JOIN merchant m ON m.id = h.merchant_id"
         " LEFT JOIN redemption r ON r.id = h.redemption_id LEFT JOIN merchant k ON k.id = r.merchant_id"
-        " WHERE h.centre_id = $1 AND h.lifted_at IS NULL ORDER BY h.id",
+        " WHERE h.centre_id = $1 AND h.case_id = 0 AND h.lifted_at IS NULL ORDER BY h.id",
         centre_id,
     )
     return [HoldRow(**{**row, "placed_at": clock.from_ms(row["placed_at"])}) for row in rows]
@@ -207,7 +208,10 @@ async def coming(merchant_id: int) -> Coming:
     row = await database.fetch_one(
         "SELECT (SELECT coalesce(sum(r.subsidy_fen - r.recovered_fen), 0) FROM redemption r"
         " WHERE r.merchant_id = $1 AND r.settled_at IS NULL AND r.state NOT IN ('authorized', 'voided'))"
-        " AS unsettled_fen, coalesce(sum(b.pay_fen), 0) AS waiting_fen,"
+        " AS unsettled_fen,"
+        " (SELECT coalesce(sum(r.subsidy_fen - r.recovered_fen), 0) FROM redemption r"
+        " WHERE r.merchant_id = $1 AND r.settled_at IS NULL AND r.state NOT IN ('authorized', 'voided')"
+        f" AND {HELD}) AS held_fen, coalesce(sum(b.pay_fen), 0) AS waiting_fen,"
         " (SELECT coalesce(-sum(a.balance_fen), 0) FROM ledger_account a WHERE a.merchant_id = $1"
         " AND a.kind = 'campaign:receivable') - coalesce(sum(b.net_fen), 0) AS owed_back_fen,"
         " EXISTS (SELECT 1 FROM settlement_hold h WHERE h.merchant_id = $1 AND h.lifted_at IS NULL)"
@@ -220,6 +224,7 @@ async def coming(merchant_id: int) -> Coming:
         unsettled_fen=int(row["unsettled_fen"]),
         waiting_fen=int(row["waiting_fen"]),
         owed_back_fen=int(row["owed_back_fen"]),
+        held_fen=int(row["held_fen"]),
         is_held=bool(row["is_held"]),
     )
 

@@ -9,12 +9,13 @@ import msgspec
 from livehub import database
 from livehub.accounts import audit
 from livehub.accounts.actors import system
-from livehub.kit import clock, ids
+from livehub.kit import clock, ids, outbox
 from livehub.orders import reattribution
 from livehub.orders.facts import OrderVoucherSeen
 from livehub.vouchers import arithmetic, holdings, hot, ledger, redeem_rows, refund_matching, refusals
 from livehub.vouchers.eligibility import Refusal
 from livehub.vouchers.enrolments import OFFLINE
+from livehub.vouchers.facts import LateRedemptionSeen
 from livehub.vouchers.holdings import Holding
 from livehub.vouchers.models import Account, VoucherState
 
@@ -72,6 +73,7 @@ async def _note_late(holding: Holding, fact: OrderVoucherSeen, *, now: datetime)
         clock.to_ms(now),
     )
     if kept:
+        await outbox.record(LateRedemptionSeen(late_id=kept[0]["id"]), now=now)
         code, round_id = "LATE_REDEMPTION", holding.round_id
         await _refuse(fact, code, round_id=round_id, bureau_id=holding.bureau_id, now=now)
 

@@ -323,7 +323,7 @@ class Redemption(Model):
     campaign_id = fields.BigIntField(db_index=True)
     template_id = fields.BigIntField()
     claimant_id = fields.BigIntField(default=0)
-    merchant_id = fields.BigIntField(default=0, db_index=True)
+    merchant_id = fields.BigIntField(default=0)  # found by redemption_of_merchant, by time
     nth = fields.IntField(default=0)  # use of this person at this merchant, whatever became of it
     store_id = fields.BigIntField(default=0)
     user_id = fields.BigIntField(default=0)

@@ -64,6 +64,7 @@ def present(board: wall.Board) -> dict[str, Any]:
         "on_air": board.live_count,
         "late": board.late,
         "conflicts": board.double_bookings,
+        "cases": board.cases,
         "on_time": board.on_time,
         "on_time_of": board.on_time_of,
         "chain_links": board.chain_links,

@@ -91,6 +91,7 @@ def test_one_code_means_one_status() -> None:
     [
         ("jobs.tasks", "operations.md"),
         ("livehub.vouchers.rules", "extending.md"),
+        ("livehub.settlement.hold_rules", "extending.md"),
         ("livehub.vouchers.refund_presets", "extending.md"),
         ("livehub.platforms.adapters", "extending.md"),
         ("livehub.orders.statements.sources", "extending.md"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from tests.faults.guarding import Guard, race
-from tests.faults.removing import Cut, CutText, Unique
-from tests.settlement import test_races
+from tests.faults.removing import Cut, CutText, Dropped, Unique
+from tests.settlement import test_cases, test_races
 
 ALONE = Cut("livehub.settlement.holding:alone", " FOR NO KEY UPDATE")
 NUMBER = Unique("settlement_batch", "centre_id, number")
 PAYEE = "campaign_id, merchant_id, shop_id, day"
+CASE = "rule, subject, subject_id, bureau_id, day"
 ONE_BATCH = (
     Unique("settlement_batch", PAYEE),
     Cut("livehub.settlement.collecting:_collect", f" ON CONFLICT ({PAYEE}) DO NOTHING"),
@@ -58,5 +59,30 @@ GUARDS = (
             ),
         ),
         race=race(test_races.test_one_batch_is_paid_once),
+    ),
+    Guard(
+        of="one case of a rule, a subject and a day",
+        out=(
+            Unique("integrity_case", CASE),
+            Cut("livehub.settlement.opening:_insert", " ON CONFLICT ({_ONE}) DO NOTHING"),
+        ),
+        race=race(test_cases.test_mornings_that_meet_open_one_case),
+    ),
+    Guard(
+        of="the centre's lock, for two who release a case",
+        out=(ALONE,),
+        race=race(test_cases.test_two_who_release_at_once_release_once),
+    ),
+    Guard(
+        of="the second person who releases a case",
+        out=(
+            Cut(
+                "livehub.settlement.cases:release",
+                "permissions.require_second_person(actor, first_user_id=first)",
+                "pass",
+            ),
+        ),
+        behind=(Dropped("integrity_case_two_people"),),
+        race=race(test_cases.test_two_people_release_and_whoever_looked_or_opened_it_does_not),
     ),
 )
