@@ -13,7 +13,7 @@ from livehub.accounts.errors import SecondPersonNeeded
 from livehub.accounts.permissions import Permission
 from livehub.kit.states import WrongState
 from livehub.settlement import batches, collecting, files, holds, queries, responses
-from livehub.settlement.errors import AlreadyHeld, NothingToSettle, SettlementHeld, TooEarly
+from livehub.settlement.errors import AlreadyHeld, HeldByCase, NothingToSettle, SettlementHeld, TooEarly
 from livehub.settlement.models import BatchState
 from livehub.settlement.queries import BatchRow
 from livehub.vouchers.errors import InsufficientFunds
@@ -378,7 +378,7 @@ async def hold(asked: Asked[None, NewSettlementHold]) -> SettlementHold:
     needs=(Permission.SETTLEMENT_PAY,),
     body=Nothing,
     answer=All[SettlementHold],
-    refusals=(WrongState, SecondPersonNeeded),
+    refusals=(WrongState, SecondPersonNeeded, HeldByCase),
 )
 async def lift(asked: Asked[None, Nothing], hold_id: str) -> All[SettlementHold]:
     """Take it in again; answers with what is still held back."""

@@ -68,8 +68,12 @@ async def existing(town: Town) -> dict[str, list[str]]:
     recording = await town.manager.post(f"{kept}/recordings", {"ref": "r-1", "seconds": 60})
     again = await town.officer.post("/series", {**await a_spare_wish(town), "rrule": "FREQ=WEEKLY;COUNT=2"})
     redemption = await a_redemption(town, campaign, round_id)
+    case = await town.finance.post(
+        "/cases", {"subject": "broadcast", "subject_ref": broadcast, "reason": "买家集中"}
+    )
     found = {
         **await a_settlement(town),
+        "case_id": case["id"], "subject_ref": redemption, "phone": "13900990101",
         "product_id": product.public_id, "qualification_id": (await Qualification.get()).public_id,
         "week": "2026-W10", "number": "1", "feed_id": "nosuchfeed", "series_id": again["id"],
         "incident_id": incident["id"], "recording_id": recording["id"],

@@ -226,6 +226,7 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
         "denominator"
     ] == 2000
     await settle(town, redeemed["id"])
+    await look_into(town, broadcast)
     await refund_and_end(town, campaign, round_id, redeemed["id"])
     me = await town.cashier.get("/me")
     assert (me["rights"][0]["merchant"]["name"], me["permissions"]) == (
@@ -295,6 +296,49 @@ async def settle(town: Town, redemption: str) -> None:
     body = base64.b64decode(file["content_base64"])
     assert sha256(body).hexdigest() == file["sha256"] == paid["sha256"]
     assert (await town.officer.get(path))["items"][0]["redemption"] == redemption
+
+
+async def look_into(town: Town, broadcast: str) -> None:
+    """A case about the merchant is released by a second person, one about the show is confirmed."""
+    other = await a_person(town.site, Role.FINANCE, centre=town.house.centre)
+    manager = await a_person(town.site, Role.MANAGER, centre=town.house.centre)
+    about = {"subject": "merchant", "subject_ref": town.merchant.public_id, "reason": "多人投诉"}
+    made = await town.finance.post("/cases", about)
+    known = await town.finance.post("/cases", about)
+    path, said = f"/cases/{made['id']}", {"text": "核对了小票"}
+    phone = await town.finance.post(
+        "/merchant-phones", {"merchant": town.merchant.public_id, "phone": "13900990101"}
+    )
+    machine = await town.manager.post(f"{path}/look", said)
+    early = await other.post(f"{path}/release", said)
+    await town.finance.post(f"{path}/notes", said)
+    looked = await manager.post(f"{path}/look", said)
+    refused = [await each.post(f"{path}/release", said) for each in (manager, town.finance)]
+    released = await other.post(f"{path}/release", said)
+    second = await manager.post(
+        "/cases", {"subject": "broadcast", "subject_ref": broadcast, "reason": "买家集中"}
+    )
+    await manager.post(f"/cases/{second['id']}/look", said)
+    confirmed = await town.finance.post(f"/cases/{second['id']}/confirm", said)
+    listed = await town.auditor.get("/cases")
+    whole = await town.officer.get(f"/cases/{second['id']}")
+
+    assert (made.status, made["state"], made["rule"], made["opened_by"] != "") == (
+        201,
+        "open",
+        "by_hand",
+        True,
+    )
+    assert (known.status, known["code"]) == (409, "CASE_KNOWN")
+    assert (phone.status, phone["shown"]) == (201, "139****0101")
+    assert (machine.status, machine["code"]) == (403, "SECOND_PERSON_NEEDED")
+    assert (early["code"], looked["state"]) == ("WRONG_STATE", "looked_at")
+    assert [each["code"] for each in refused] == ["SECOND_PERSON_NEEDED"] * 2
+    assert (released["state"], confirmed["state"]) == ("released", "confirmed")
+    assert {each["id"] for each in listed["items"]} == {made["id"], second["id"]}
+    assert [each["step"] for each in whole["notes"]] == ["open", "look", "confirm"]
+    assert (await town.officer.get(path)).status == 404  # of the whole centre, not of her bureau
+    assert (await town.cashier.get("/cases")).status == 403
 
 
 async def refund_and_end(town: Town, campaign: str, round_id: str, redemption: str) -> None:

@@ -19,7 +19,8 @@ from livehub.merchants import qualifications
 from livehub.merchants.qualifications import File, Noted
 from livehub.orders.pull_models import SyncCursor, SyncDifference
 from livehub.orders.statements.models import SettlementDifference, SettlementStatement
-from livehub.settlement import batches, collecting, holds
+from livehub.settlement import batches, collecting, holds, opening
+from livehub.settlement.case_models import Subject
 from livehub.settlement.models import SettlementBatch
 from livehub.vouchers import codes, drops, enrolments, identity
 from livehub.vouchers import links as claim_links
@@ -190,6 +191,14 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/api/v1/rounds/<round_id:str>/rollover": {},
     "/api/v1/rounds/<round_id:str>/rollover-plan": {"into": "round_id"},
     "/desk/campaigns/<public_id:str>/rollover-plan": {"source": "1", "into": "2"},
+    "/desk/integrity/<public_id:str>/look": {"text": "没有理由"},
+    "/desk/integrity/<public_id:str>/release": {"text": "没有理由"},
+    "/desk/integrity/<public_id:str>/confirm": {"text": "没有理由"},
+    "/desk/integrity/<public_id:str>/note": {"text": "没有理由"},
+    "/api/v1/cases/<case_id:str>/look": {"text": "没有理由"},
+    "/api/v1/cases/<case_id:str>/release": {"text": "没有理由"},
+    "/api/v1/cases/<case_id:str>/confirm": {"text": "没有理由"},
+    "/api/v1/cases/<case_id:str>/notes": {"text": "没有理由"},
     "/desk/settlement/<public_id:str>/confirm": {"reason": "电话确认"},
     "/desk/settlement/<public_id:str>/dispute": {"reason": "金额不对"},
     "/desk/settlement/<public_id:str>/reopen": {"reason": "已核对"},
@@ -325,6 +334,9 @@ async def _ours(office: Office) -> dict[str, str]:
     used, kept = [await _voucher(office, claim_link.slug, phone) for phone in (PHONE, f"{PHONE[:-1]}9")]
     redeemed = await _redeemed(office, used, merchant_id=merchant.id, store_id=store.id)
     settlement, hold = await _settled(office, merchant.public_id)
+    case = await opening.by_hand(
+        subject=Subject.VOUCHER, subject_ref=kept.public_id, reason=SECRET, actor=house.manager, now=now
+    )
     statement, difference = await _disputed(office)
     window, found = await _compared(office)
     product = await a_product(house.centre)
@@ -408,6 +420,8 @@ async def _ours(office: Office) -> dict[str, str]:
         "settlements": settlement,
         "settlement_id": settlement,
         "hold_id": hold,
+        "integrity": case.public_id,
+        "case_id": case.public_id,
         "statements": statement.public_id,
         "statement_id": statement.public_id,
         "difference_id": str(difference.id),
