@@ -4,7 +4,8 @@ While a process of ours has the file, the header's ``user_version`` is OPEN: wri
 anything else, and 0 again once the last process has closed it. OPEN without a -wal beside it is a copy that
 left the newest commits behind. Who is the first and who the last is decided behind a door that lets one
 process at a time open or close the file; the kernel gives back the locks of a process that was killed, and
-SQLite leaves the -wal of one that was.
+SQLite leaves the -wal of one that was. Who is not the last leaves it too: the others may be killed while this
+one closes, which then is the last for SQLite, and would fold the -wal into a file that is marked OPEN.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from livehub.database.errors import Busy
@@ -78,8 +79,7 @@ def visiting(file: Path) -> Iterator[sqlite3.Connection]:
         guest = Guest(file)
         try:
             check(file)
-            connection = sqlite3.connect(f"file:{file}?mode=rw", uri=True, timeout=30)
-            connection.execute("SELECT count(*) FROM sqlite_master")  # connected from now on
+            connection = _connected(file)
         except BaseException:
             guest.leave()
             raise
@@ -87,10 +87,45 @@ def visiting(file: Path) -> Iterator[sqlite3.Connection]:
         yield connection
     finally:
         with held(_beside(file, "door")):
-            if guest.is_last() and is_open(file):
-                connection.execute("PRAGMA user_version = 0")
-            connection.close()
+            closed = guest.is_last() and _is_unmarked(connection)
+            with nullcontext() if closed else wal_kept(file):
+                connection.close()
             guest.leave()
+
+
+def _connected(file: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"file:{file}?mode=rw", uri=True, timeout=30)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master")  # connected from now on
+    except BaseException:
+        with wal_kept(file):
+            connection.close()
+        raise
+    return connection
+
+
+def _is_unmarked(connection: sqlite3.Connection) -> bool:
+    """Take the mark away, be it in the header or still in the -wal; False when that cannot be written."""
+    with suppress(sqlite3.Error):
+        if connection.execute("PRAGMA user_version").fetchone() == (OPEN,):
+            connection.execute("PRAGMA user_version = 0")
+        return True
+    return False
+
+
+@contextmanager
+def wal_kept(file: Path) -> Iterator[None]:
+    """Close connections in here, and the -wal stays, whoever else is there or gone by then.
+
+    SQLite folds it in and removes it with the file's last connection, but not with one that may only read.
+    Where there is none, none is made: it would hide that it is missing.
+    """
+    with ExitStack() as stack:
+        if _beside(file, "wal", "-").exists():
+            with suppress(sqlite3.Error):  # no database of ours
+                reader = stack.enter_context(closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)))
+                reader.execute("SELECT count(*) FROM sqlite_master").fetchall()  # connected from now on
+        yield
 
 
 def check(file: Path) -> None:

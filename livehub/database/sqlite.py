@@ -14,7 +14,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, nullcontext, suppress
 from functools import lru_cache, partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -243,11 +243,11 @@ class Client(SqliteClient):
     async def close(self) -> None:
         if self._guest is not None:
             async with AsyncExitStack() as stack:
+                closed = False
                 with suppress(DatabaseUnavailable):  # somebody hangs behind the door: then we go without
                     await stack.enter_async_context(marker.door(Path(self.filename)))
-                    if self._guest.is_last():
-                        await self._mark_closed()
-                await self._drop()
+                    closed = self._guest.is_last() and await self._mark_closed()
+                await self._drop(closed=closed)
 
     async def _mark_open(self) -> None:
         connection = self._connection
@@ -257,25 +257,30 @@ class Client(SqliteClient):
             await connection.execute_fetchall(f"PRAGMA user_version = {marker.OPEN}")
             await connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
 
-    async def _mark_closed(self) -> None:
-        """First the checkpoint: on a full disk it frees the room that the mark needs."""
+    async def _mark_closed(self) -> bool:
+        """Whether the mark was written; first the checkpoint: on a full disk it frees the room for that."""
         connection = self._connection
         assert connection is not None  # noqa: S101 -- a guest has one
         await self._wait(BUSY_TIMEOUT_MS)
-        for pragma in ("wal_checkpoint(TRUNCATE)", "user_version = 0"):
-            with suppress(sqlite3.Error):
-                await connection.execute_fetchall(f"PRAGMA {pragma}")
+        with suppress(sqlite3.Error):
+            await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+        with suppress(sqlite3.Error):
+            await connection.execute_fetchall("PRAGMA user_version = 0")
+            return True
+        return False
 
-    async def _drop(self) -> None:
+    async def _drop(self, *, closed: bool = False) -> None:
+        """Close all that is ours; the -wal goes only from a file that says it is closed."""
         reader, self._reader = self._reader, None
         asking, self._asking = self._asking, None
         guest, self._guest = self._guest, None
         try:
-            if asking is not None:
-                asking.close()
-            if reader is not None:
-                await reader.close()
-            await super().close()
+            with nullcontext() if closed else marker.wal_kept(Path(self.filename)):
+                if asking is not None:
+                    asking.close()
+                if reader is not None:
+                    await reader.close()
+                await super().close()
         finally:
             if guest is not None:
                 guest.leave()

@@ -20,8 +20,9 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from livehub import database, process
 from livehub import settings as knobs
-from livehub.database import marker
+from livehub.database import marker, sqlite
 from livehub.database.backup import backup
+from livehub.database.sqlite import Client
 from livehub.settings import Settings
 from tests.conftest import KEYS
 from tests.faults.processes import becomes, serve
@@ -100,6 +101,7 @@ async def test_a_copy_without_its_wal_is_refused_by_everybody_until_it_is_accept
     assert [(status, "livehub.db-wal is not beside it" in said) for status, said in refusals] == (
         [(1, True)] * len(commands)
     ), refusals
+    assert not wal_of(torn).exists()  # looking made none, which would hide that it is missing
     assert (await asyncio.to_thread(told, torn, "livehub", "migrate", "--accept-missing-wal"))[0] == 0
 
     async with serve(torn) as loser, serve(whole) as winner:
@@ -168,11 +170,114 @@ def test_kill_9_at_any_moment_of_two_processes_is_no_reason_to_refuse(county: Se
     assert not marker.is_open(file_of(county))
 
 
+@pytest.mark.parametrize("closing_too", ["a process", "a visitor"])
+def test_kill_9_of_the_other_after_the_look_who_is_last_is_no_reason_to_refuse(
+    county: Settings, monkeypatch: pytest.MonkeyPatch, closing_too: str
+) -> None:
+    sitting = forked_and_sitting(county)
+    looked = marker.Guest.is_last
+
+    def look_and_kill(guest: marker.Guest) -> bool:
+        last = looked(guest)
+        if not last:
+            killed(sitting)
+        return last
+
+    monkeypatch.setattr(marker.Guest, "is_last", look_and_kill)
+    if closing_too == "a process":
+        asyncio.run(note(county, "the one that leaves"))
+    else:
+        asyncio.run(backup(county, county.data_dir / "copy.db"))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(sitting, os.WNOHANG)
+
+    marker.refuse_copy(file_of(county))
+    asyncio.run(note(county, "the next"))
+    assert {"who sits there", "the next"} <= set(notes(county))
+    assert not marker.is_open(file_of(county))
+
+
+def test_a_start_that_is_cancelled_after_a_kill_is_no_reason_to_refuse(
+    county: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(forked_and_sitting(county))
+
+    async def cancelled(_: Client) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Client, "_mark_open", cancelled)
+        with pytest.raises(asyncio.CancelledError):
+            starting = Client(str(file_of(county)), connection_name="default")
+            asyncio.run(starting.create_connection(with_db=True))
+
+    assert wal_of(county).exists()
+    asyncio.run(note(county, "the next"))
+    assert notes(county) == ["the next", "who sits there"]
+
+
+def test_a_mark_that_never_reached_the_header_is_no_reason_to_refuse(
+    county: Settings, tmp_path: Path
+) -> None:
+    if (pid := os.fork()) == 0:
+        connection = sqlite3.connect(file_of(county), isolation_level=None)
+        connection.execute(f"PRAGMA user_version = {marker.OPEN}")
+        os.kill(os.getpid(), signal.SIGKILL)  # before its checkpoint
+    os.waitpid(pid, 0)
+    assert not marker.is_open(file_of(county))
+
+    asyncio.run(backup(county, tmp_path / "copy.db"))
+
+    assert not wal_of(county).exists()
+    marker.refuse_copy(file_of(county))
+
+
+async def test_a_mark_that_cannot_be_taken_away_keeps_the_wal(
+    county: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 50)
+    await process.start(county)
+    await database.execute(NOTE, "acknowledged")
+    other = sqlite3.connect(file_of(county), isolation_level=None)
+    with marker.wal_kept(file_of(county)), closing(other):  # also from the program that is in the way
+        other.execute("BEGIN IMMEDIATE")
+        await process.stop()
+
+    assert marker.is_open(file_of(county))
+    assert wal_of(county).exists()
+    await note(county, "the next")
+    assert notes(county) == ["acknowledged", "the next"]
+
+
 def test_many_that_open_and_close_at_once_refuse_nobody(county: Settings) -> None:
     crowd = [forked(county, f"crowd-{i}", rounds=25) for i in range(6)]
 
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in crowd] == [0] * 6
     assert not marker.is_open(file_of(county))
+
+
+def forked_and_sitting(settings: Settings) -> int:
+    """A process that has the database open and written to, and is stopped there."""
+
+    async def sit() -> None:
+        EXECUTOR_CACHE.clear()
+        await process.start(settings)
+        await database.execute(NOTE, "who sits there")
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    pid = os.fork()
+    if pid == 0:
+        try:
+            asyncio.run(sit())
+        finally:
+            os._exit(1)
+    assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
+    return pid
+
+
+def killed(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 def nobody_has(file: Path) -> bool:
