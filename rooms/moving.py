@@ -8,15 +8,15 @@ from msgspec import Struct
 
 from livehub import database
 from livehub.accounts.actors import Actor
-from livehub.accounts.permissions import Permission, require
-from livehub.kit import states
+from livehub.accounts.permissions import Permission, may, require
+from livehub.kit import clock, states
 from livehub.kit.errors import Detail, NotFound
-from rooms import claims, locks, rules, shifting, steps, telling, waitlist, wishes
+from rooms import claims, gate, locks, moves, rules, steps, telling, waitlist, wishes
 from rooms.conflicts import Frame, Span
 from rooms.errors import OutsideRules
-from rooms.models import Booking, BookingState, Room
+from rooms.models import Booking, BookingState, Broadcast, Room
 
-MOVABLE = frozenset({BookingState.SUBMITTED, BookingState.FIRST_APPROVED, BookingState.APPROVED})
+MOVABLE = moves.PENDING | {BookingState.APPROVED}
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -30,11 +30,22 @@ class Target(Struct, frozen=True, kw_only=True):
 
 @database.atomic
 async def move(
-    public_id: str, target: Target, *, version: int | None = None, actor: Actor, now: datetime
+    public_id: str,
+    target: Target,
+    *,
+    right: Permission = Permission.BOOKING_APPROVE,
+    version: int | None = None,
+    actor: Actor,
+    now: datetime,
 ) -> Booking:
-    """Put a booking elsewhere; its approval stands. Refused as a wish would be."""
-    booking = await steps.held(public_id, actor=actor, permission=Permission.BOOKING_APPROVE)
+    """Put a booking elsewhere; its approval stands. Refused as a wish would be.
+
+    With the right to ask, BOOKING_REQUEST, only what still waits for approval is moved.
+    """
+    booking = await steps.held(public_id, actor=actor, permission=right)
     _require_movable(booking)
+    if booking.state is BookingState.APPROVED or target.override:
+        _require_approver(booking, actor=actor)
     steps.require_version(booking, version)
     room = await _room(target.room, booking=booking)
     starts_at = target.starts_at or booking.start_at
@@ -43,12 +54,12 @@ async def move(
         length = timedelta(minutes=target.minutes)
     if (room.id, starts_at, length) == (booking.room_id, booking.start_at, booking.end_at - booking.start_at):
         return booking
-    freed, left = steps.outer(booking), booking.room_id
+    freed, left, since = steps.outer(booking), booking.room_id, booking.start_at
     booking.override_reason = target.override.strip() or booking.override_reason
     frame = await _place(booking, room=room, core=Span(starts_at, starts_at + length), now=now)
     await claims.release({booking.id})
     await steps.take(booking, room=room, frame=frame, now=now)
-    await _moved(booking, room=room, actor=actor, now=now)
+    await _moved(booking, room=room, since=since, actor=actor, now=now)
     await waitlist.offer_freed(left, freed, now=now)
     return booking
 
@@ -70,6 +81,7 @@ async def swap(
         (first, rooms[second.room_id], _from(second.start_at, like=first)),
         (second, rooms[first.room_id], _from(first.start_at, like=second)),
     ]
+    since = [booking.start_at for booking, _, _ in goals]
     frames = [await _place(booking, room=room, core=core, now=now) for booking, room, core in goals]
     await claims.release({first.id, second.id})
     await locks.hold("bureau", {first.bureau_id, second.bureau_id})
@@ -78,8 +90,8 @@ async def swap(
     await claims.line_up([want for booking, _, _ in goals for want in await steps.wanted(booking)])
     for (booking, room, _), frame in zip(goals, frames, strict=True):
         await steps.take(booking, room=room, frame=frame, now=now)
-    for booking, room, _ in goals:
-        await _moved(booking, room=room, actor=actor, now=now)
+    for (booking, room, _), before in zip(goals, since, strict=True):
+        await _moved(booking, room=room, since=before, actor=actor, now=now)
     return first, second
 
 
@@ -96,11 +108,31 @@ async def _place(booking: Booking, *, room: Room, core: Span, now: datetime) -> 
     return frame
 
 
-async def _moved(booking: Booking, *, room: Room, actor: Actor, now: datetime) -> None:
-    await shifting.follow(booking, room=room)
+async def _moved(booking: Booking, *, room: Room, since: datetime, actor: Actor, now: datetime) -> None:
+    await _follow(booking, room=room)
     await steps.changed(booking)
-    await steps.note("booking.moved", booking, actor=actor, now=now)
-    await telling.tell_bureau("booking.moved", booking, said="：中心已把它调整到这个时间。", now=now)
+    went = {"from": since.isoformat(), "to": booking.start_at.isoformat(), "room": room.public_id}
+    await steps.note("booking.moved", booking, actor=actor, now=now, more=went)
+    if may(actor, Permission.BOOKING_APPROVE, bureau_id=booking.bureau_id):
+        await telling.tell_bureau("booking.moved", booking, said="：中心已把它调整到这个时间。", now=now)
+    else:
+        await telling.ask_centre(booking, now=now)
+
+
+async def _follow(booking: Booking, *, room: Room) -> None:
+    """The broadcast goes along, and is checked anew: papers are judged on its day."""
+    born = await Broadcast.get_or_none(booking_id=booking.id)
+    if born is None:
+        return
+    await locks.hold("broadcast", {born.id})
+    broadcast = await Broadcast.get(id=born.id)
+    await Broadcast.filter(id=broadcast.id).update(
+        room_id=room.id,
+        business_day=clock.day_number(clock.business_day(booking.start_at, boundary_hour=room.boundary_hour)),
+        planned_start_at=clock.to_ms(booking.start_at),
+        planned_end_at=clock.to_ms(booking.end_at),
+    )
+    await gate.reopen(broadcast)
 
 
 async def _room(public_id: str, *, booking: Booking) -> Room:
@@ -117,11 +149,15 @@ async def _both(one: str, other: str, *, actor: Actor) -> tuple[Booking, Booking
     if one not in seen or other not in seen:
         raise NotFound
     for each in seen.values():
-        require(actor, Permission.BOOKING_APPROVE, bureau_id=each.bureau_id, centre_id=each.centre_id)
+        _require_approver(each, actor=actor)
     if one == other:
         raise OutsideRules(details=[Detail("other", "不能和自己对调", "另一条排期")])
     await locks.hold("booking", {each.id for each in seen.values()})
     return await Booking.get(id=seen[one].id), await Booking.get(id=seen[other].id)
+
+
+def _require_approver(booking: Booking, *, actor: Actor) -> None:
+    require(actor, Permission.BOOKING_APPROVE, bureau_id=booking.bureau_id, centre_id=booking.centre_id)
 
 
 def _require_movable(booking: Booking) -> None:

@@ -16,11 +16,11 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, require
 from livehub.kit import ids
 from livehub.kit.errors import Detail, NotFound
-from rooms import booking, recurrence, series, shifting
+from rooms import booking, moving, recurrence, series
 from rooms.errors import SeriesRefused
 from rooms.models import Booking
+from rooms.moving import MOVABLE, Target
 from rooms.series_models import RejectedOccurrence, Series, SeriesBooking
-from rooms.shifting import MOVABLE, Place
 
 
 class Scope(StrEnum):
@@ -32,14 +32,14 @@ class Scope(StrEnum):
 
 
 @database.atomic
-async def move(public_id: str, *, scope: Scope, to: Place, actor: Actor, now: datetime) -> list[Booking]:
+async def move(public_id: str, *, scope: Scope, to: Target, actor: Actor, now: datetime) -> list[Booking]:
     """Move an occurrence, and with it those that the scope means by as much on the clock."""
     first, member, home = await _member(public_id, actor=actor)
     if scope is Scope.THIS:
-        return [await shifting.shift(public_id, to=to, actor=actor, now=now)]
+        return [await _one(public_id, to, actor=actor, now=now)]
     zone = series.rule_of(home).zone
     local_from = first.start_at.astimezone(zone).replace(tzinfo=None)
-    local_to = to.starts_at.astimezone(zone).replace(tzinfo=None)
+    local_to = (to.starts_at or first.start_at).astimezone(zone).replace(tzinfo=None)
     if local_from.date() != local_to.date():
         raise SeriesRefused(
             details=[Detail("starts_at", "几场一起改只能改当天的时间", f"{local_from.date()} 的另一个时间")]
@@ -56,10 +56,14 @@ async def move(public_id: str, *, scope: Scope, to: Place, actor: Actor, now: da
         if starts_at is None:
             raise SeriesRefused(details=[Detail("starts_at", f"{local:%Y-%m-%d} 钟上没有这个时间")])
         there = structs.replace(to, starts_at=starts_at)
-        moved.append(await shifting.shift(each.public_id, to=there, actor=actor, now=now))
+        moved.append(await _one(each.public_id, there, actor=actor, now=now))
         await SeriesBooking.filter(booking_id=each.id).update(series_id=home.id)
     await _audit("series.moved", home, actor=actor, now=now, scope=scope, count=len(moved))
     return moved
+
+
+async def _one(public_id: str, to: Target, *, actor: Actor, now: datetime) -> Booking:
+    return await moving.move(public_id, to, right=Permission.BOOKING_REQUEST, actor=actor, now=now)
 
 
 @database.atomic

@@ -5,7 +5,7 @@ Each step stands inside the verb's transaction. Bookings are locked before burea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -191,8 +191,10 @@ def outer_end(booking: Booking) -> datetime:
     return booking.end_at + timedelta(minutes=booking.turnover_min)
 
 
-async def note(action: str, booking: Booking, *, actor: Actor, now: datetime) -> None:
-    """Write what was done into the audit trail."""
+async def note(
+    action: str, booking: Booking, *, actor: Actor, now: datetime, more: Mapping[str, str] | None = None
+) -> None:
+    """Write what was done into the audit trail, and ``more`` of it."""
     if not actor.centre_id:  # a job of ours, working for this centre
         actor = msgspec.structs.replace(actor, centre_id=booking.centre_id)
     await audit.write(
@@ -206,6 +208,7 @@ async def note(action: str, booking: Booking, *, actor: Actor, now: datetime) ->
             "version": booking.version,
             "reason": booking.reason,
             **({"override": booking.override_reason} if booking.override_reason else {}),
+            **(more or {}),
         },
     )
 

@@ -11,10 +11,10 @@ from livehub.demo import cast
 from livehub.demo.seeding import Seeded
 from livehub.kit import clock
 from livehub.kit.errors import LivehubError
-from rooms import booking, plans, series, shifting
+from rooms import booking, moving, plans, series
 from rooms.models import Booking
+from rooms.moving import Target
 from rooms.recurrence import Rule
-from rooms.shifting import Place
 from rooms.wishes import Wish
 
 
@@ -50,8 +50,8 @@ async def plan(world: Seeded, *, now: datetime) -> None:
         except LivehubError:  # nothing is in it
             continue
     if len(made) > 2:
-        to = Place(starts_at=made[0].start_at + timedelta(hours=1), minutes=MINUTES)
-        await shifting.shift(made[0].public_id, to=to, actor=clerk, now=now)
+        to = Target(starts_at=made[0].start_at + timedelta(hours=1), minutes=MINUTES)
+        await moving.move(made[0].public_id, to, actor=clerk, now=now)
         await booking.cancel(made[2].public_id, reason="主播临时有事", actor=clerk, now=now)
     await _book(world, LATER, now=now)
     await _weekly(world, now=now)

@@ -88,7 +88,7 @@ LOCKS_NOT_TAKEN_OUT: dict[str, str] = {
     "livehub.inbox.receiving:_SQLITE_MESSAGE": "the digest's unique index is its guard, and has a row",
     "livehub.merchants.registry:map_product": UPSERT,
     "rooms.prechecks:_held": "a signature counts for what it was given for, whatever came in between",
-    "rooms.shifting:follow": "written under its booking's lock, which has a row",
+    "rooms.moving:_follow": "written under its booking's lock, which has a row",
     "rooms.records:delete": "the trigger recording_kept decides; the lock only makes its refusal a sentence",
     "rooms.records:hold": "as above",
     "livehub.orders.auditing:_note": UPSERT,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 from livehub import database
 from livehub.accounts.errors import PermissionMissing
+from livehub.accounts.models import AuditEntry
+from livehub.accounts.permissions import Permission
 from livehub.kit.errors import StaleVersion
 from livehub.kit.states import WrongState
 from livehub.settings import Settings
@@ -29,7 +32,7 @@ from rooms.sharing_models import Handover, QuotaWindow, WaitlistEntry, WaitState
 from tests.contention import kinds, meet
 from tests.factories.rooms import NOW, a_booking, a_broadcast, a_house, a_room, an_approved, local, waits
 from tests.factories.streamers import a_streamer
-from tests.rooms.told import sound, told
+from tests.rooms.told import sound, told, words
 
 
 async def test_a_booking_goes_elsewhere_with_everything_it_has(db: Settings) -> None:
@@ -61,6 +64,32 @@ async def test_a_booking_goes_elsewhere_with_everything_it_has(db: Settings) -> 
         await moving.move(firm.public_id, Target(minutes=90), actor=house.officers[0], now=NOW)
     same = await moving.move(firm.public_id, Target(starts_at=local(5, 1)), actor=house.manager, now=NOW)
     assert same.version == 3
+    assert await sound()
+
+
+async def test_a_bureau_moves_what_waits_and_the_centre_what_is_approved(db: Settings) -> None:
+    house = await a_house()
+    officer, ask = house.officers[0], Permission.BOOKING_REQUEST
+    waiting = await a_booking(house, local(3, 20))
+    goal = Target(starts_at=local(4, 20))
+
+    with pytest.raises(PermissionMissing):
+        await moving.move(waiting.public_id, goal, actor=officer, now=NOW)
+    with pytest.raises(PermissionMissing):  # the rooms' rules are the centre's to leave aside
+        await moving.move(waiting.public_id, Target(override="临时"), right=ask, actor=officer, now=NOW)
+    moved = await moving.move(waiting.public_id, goal, right=ask, actor=officer, now=NOW)
+    assert (moved.state, moved.start_at, moved.version) == (BookingState.SUBMITTED, local(4, 20), 2)
+    assert [kind for kind, _ in await told()] == ["booking.submitted"] * 2
+    assert "03月04日 20:00" in (await words("booking.submitted"))[-1]
+
+    await moving.move(waiting.public_id, Target(minutes=90), right=ask, actor=house.manager, now=NOW)
+    assert (await told())[-1] == ("booking.moved", house.bureaus[0].name)
+    noted = await AuditEntry.filter(action="booking.moved").order_by("id").first()
+    assert noted is not None
+    assert json.loads(noted.detail)["to"] == local(4, 20).isoformat()
+    await booking.approve(waiting.public_id, actor=house.manager, now=NOW)
+    with pytest.raises(PermissionMissing):
+        await moving.move(waiting.public_id, goal, right=ask, actor=officer, now=NOW)
     assert await sound()
 
 

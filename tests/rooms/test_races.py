@@ -8,12 +8,12 @@ from livehub import database
 from livehub.accounts.actors import system
 from livehub.accounts.models import AuditEntry
 from livehub.settings import Settings
-from rooms import booking, onair, plans, registry, rundown, shifting
+from rooms import booking, moving, onair, plans, registry, rundown
 from rooms.invariants import holding, no_overlap
 from rooms.models import Booking, BookingState, Broadcast, BroadcastRun, BroadcastState, Cue, Room, Theme
+from rooms.moving import Target
 from rooms.plan_models import PlanVersion
 from rooms.rundown import Kind, Planned
-from rooms.shifting import Place
 from tests.contention import kinds, meet
 from tests.factories.rooms import (
     NOW,
@@ -60,13 +60,13 @@ async def test_two_who_approve_at_once_decide_once(db: Settings) -> None:
 async def test_two_who_move_a_booking_at_once_leave_it_in_one_place(db: Settings) -> None:
     house = await a_house()
     booked = await an_approved(house, local(3, 20))
-    places = [Place(starts_at=local(day, 20), minutes=60) for day in (4, 5)]
+    places = [Target(starts_at=local(day, 20), minutes=60) for day in (4, 5)]
 
     answers = await meet(
         db,
         BOOKING,
         *(
-            lambda to=to: shifting.shift(booked.public_id, to=to, version=1 + 1, actor=house.manager, now=NOW)
+            lambda to=to: moving.move(booked.public_id, to, version=2, actor=house.manager, now=NOW)
             for to in places
         ),
     )

@@ -12,10 +12,10 @@ from rooms import recurrence, series, series_edits
 from rooms.errors import SeriesRefused, SlotTaken
 from rooms.invariants import holding, no_overlap
 from rooms.models import Booking, BookingState, Broadcast
+from rooms.moving import Target
 from rooms.recurrence import Rule
 from rooms.series_edits import Scope
 from rooms.series_models import RejectedOccurrence, Series, SeriesBooking
-from rooms.shifting import Place
 from tests.factories.rooms import NOW, House, a_booking, a_house, a_room, local
 from tests.factories.streamers import a_streamer
 
@@ -75,7 +75,7 @@ async def test_three_scopes_of_moving_and_of_giving_back(db: Settings) -> None:
 
     async def move(booking: Booking, scope: Scope, hours: float) -> list[Booking]:
         now_at = (await Booking.get(id=booking.id)).start_at
-        to = Place(starts_at=now_at + timedelta(hours=hours), minutes=60)
+        to = Target(starts_at=now_at + timedelta(hours=hours), minutes=60)
         return await database.unit(
             lambda: series_edits.move(booking.public_id, scope=scope, to=to, actor=house.officers[0], now=NOW)
         )
@@ -102,7 +102,7 @@ async def test_three_scopes_of_moving_and_of_giving_back(db: Settings) -> None:
     with pytest.raises(SeriesRefused):
         await move(third, Scope.FOLLOWING, 24)
     other = await a_room(house.centre)
-    to = Place(starts_at=local(17, 9), minutes=120, room=other.public_id)
+    to = Target(starts_at=local(17, 9), minutes=120, room=other.public_id)
     await database.unit(
         lambda: series_edits.move(third.public_id, scope=Scope.ALL, to=to, actor=house.manager, now=NOW)
     )

@@ -25,10 +25,10 @@ from livehub.web.shell import Shell
 from rooms import moves, queries, recurrence, series, series_edits
 from rooms.errors import SeriesRefused
 from rooms.models import BookingKind
+from rooms.moving import MOVABLE, Target
 from rooms.recurrence import Rule
 from rooms.series import Prospect
 from rooms.series_edits import Scope
-from rooms.shifting import MOVABLE, Place
 from rooms.wishes import TITLE_LENGTH, Wish
 from streamers import queries as streamers
 
@@ -138,7 +138,7 @@ async def edit(request: Request, actor: Actor, series_id: str) -> HTTPResponse:
             )
             return redirect(f"/bureau/series/{series_id}?done=cancelled", status=303)
         minutes = int((meant.end_at - meant.start_at) / timedelta(minutes=1))
-        to = Place(starts_at=_at(clock.local(meant.start_at), given.at), minutes=minutes)
+        to = Target(starts_at=_at(clock.local(meant.start_at), given.at), minutes=minutes)
         await database.unit(
             lambda: series_edits.move(given.booking, scope=given.scope, to=to, actor=actor, now=clock.now())
         )

@@ -18,10 +18,10 @@ from livehub.web import doors, reading
 from livehub.web.desk.frame import back, frame
 from livehub.web.reading import Form
 from livehub.web.rendering import page
-from rooms import plan_diff, plans, shifting
+from rooms import moving, plan_diff, plans
 from rooms import queries as rooms
+from rooms.moving import Target
 from rooms.plans import Week
-from rooms.shifting import Place
 
 bp = Blueprint("desk_plans", url_prefix="/desk/plans")
 
@@ -89,8 +89,8 @@ async def move(request: Request, actor: Actor) -> HTTPResponse:
     try:
         given = reading.form(request, Move)
         week = plans.named(given.week)
-        to = Place(starts_at=given.starts_at, minutes=given.minutes, room=given.room)
-        await database.unit(lambda: shifting.shift(given.booking, to=to, actor=actor, now=clock.now()))
+        to = Target(starts_at=given.starts_at, minutes=given.minutes, room=given.room)
+        await database.unit(lambda: moving.move(given.booking, to, actor=actor, now=clock.now()))
     except NotFound:
         raise
     except LivehubError as error:

@@ -121,11 +121,6 @@ GUARDS = (
         )
     ),
     Guard(
-        of="the lock of a booking that is moved",
-        out=(Cut("rooms.shifting:shift", 'await locks.hold("booking", {seen.id})', "pass"),),
-        race=race(test_races.test_two_who_move_a_booking_at_once_leave_it_in_one_place),
-    ),
-    Guard(
         of="the one version of a week that is published, and its number",
         out=(
             Dropped("plan_version_one_published"),

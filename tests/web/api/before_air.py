@@ -9,9 +9,9 @@ import aiohttp
 from livehub import database
 from livehub.accounts.models import Role
 from livehub.kit import clock
-from rooms import prechecks, recurrence, shifting
+from rooms import moving, prechecks, recurrence
 from rooms.models import Broadcast
-from rooms.shifting import Place
+from rooms.moving import Target
 from tests.factories.merchants import a_product
 from tests.web.api.callers import a_person
 from tests.web.api.town import Town, a_spare_wish
@@ -103,9 +103,9 @@ async def weeks_series_and_feeds(town: Town) -> None:
     slots = (await town.officer.get(f"/plans/{week}/versions/1"))["slots"]
     assert [each["booking"] for each in slots] == [each["booking"] for each in new]
     at = datetime.fromisoformat(first["starts_at"]) + timedelta(hours=1)
-    to = Place(starts_at=at, minutes=60)
+    to = Target(starts_at=at, minutes=60)
     by = town.house.manager
-    await database.unit(lambda: shifting.shift(first["booking"], to=to, actor=by, now=clock.now()))
+    await database.unit(lambda: moving.move(first["booking"], to, actor=by, now=clock.now()))
     assert len((await town.officer.get(f"/plans/{week}/diff", **{"from": 1}))["moved"]) == 1
     assert (await town.officer.get("/plans/2026-W99/draft")).status == 422
 

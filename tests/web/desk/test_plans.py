@@ -12,12 +12,13 @@ from tortoise.exceptions import IntegrityError, OperationalError
 from livehub import database
 from livehub.accounts.errors import PermissionMissing
 from livehub.accounts.models import AuditEntry, Role
+from livehub.accounts.permissions import Permission
 from livehub.kit import clock
-from rooms import booking, plans, shifting
+from rooms import booking, moving, plans
 from rooms.invariants import holding, no_overlap, published
 from rooms.models import Booking, Broadcast, BroadcastState
+from rooms.moving import Target
 from rooms.plan_models import CalendarFeed, PlanEvent, PlanSlot, PlanVersion
-from rooms.shifting import Place
 from tests.factories.accounts import a_centre
 from tests.factories.rooms import a_broadcast, a_room, an_approved, local
 from tests.web.desk.office import Office
@@ -145,9 +146,10 @@ async def test_a_booking_moves_with_all_it_holds_or_not_at_all(office: Office) -
     assert broadcast.state is BroadcastState.PLANNED  # its check was for another day
     assert (await holding.check(), await no_overlap.check()) == ([], [])
     with pytest.raises(PermissionMissing):  # what is approved is the centre's to move
-        await shifting.shift(
+        await moving.move(
             of_show.public_id,
-            to=Place(starts_at=local(6, 12), minutes=60),
+            Target(starts_at=local(6, 12), minutes=60),
+            right=Permission.BOOKING_REQUEST,
             actor=house.officers[0],
             now=clock.now(),
         )
