@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -11,11 +12,12 @@ from msgspec import Meta, Struct
 from livehub import database
 from livehub.accounts.errors import SecondPersonNeeded
 from livehub.accounts.permissions import Permission
+from livehub.kit.errors import LivehubError
 from livehub.kit.states import WrongState
 from livehub.settlement import batches, collecting, files, holds, queries, responses
 from livehub.settlement.errors import AlreadyHeld, HeldByCase, NothingToSettle, SettlementHeld, TooEarly
 from livehub.settlement.models import BatchState
-from livehub.settlement.queries import BatchRow
+from livehub.settlement.queries import BatchRow, HoldRow
 from livehub.vouchers.errors import InsufficientFunds
 from livehub.web.api.declared import Asked, Section
 from livehub.web.api.shapes import All, AsOf, Fen, Instant, Listed, Nothing, Paging, Unit
@@ -238,82 +240,73 @@ async def file(asked: Asked[Nothing, None], settlement_id: str) -> SettlementFil
     )
 
 
-@calls.post(
-    "/settlements/{settlement_id}/submit",
-    summary="提交批次：明细和文件从此固定",
-    needs=(Permission.SETTLEMENT_RUN,),
-    body=Nothing,
-    answer=Settlement,
-    refusals=(WrongState, SecondPersonNeeded, SettlementHeld, NothingToSettle, SignInAgain),
-)
-async def submit(asked: Asked[None, Nothing], settlement_id: str) -> Settlement:
-    """Send it to the merchant."""
-    await database.unit(lambda: batches.submit(settlement_id, actor=asked.actor, now=asked.now))
-    return await _now(settlement_id, asked)
+class Step(Struct, frozen=True, kw_only=True):
+    """One step with a batch: who may take it, what is said with it, and what may be refused."""
+
+    name: str
+    summary: str
+    needs: Permission
+    body: type[Struct] = Nothing
+    refusals: tuple[type[LivehubError], ...] = (WrongState,)
+    take: Callable[..., Awaitable[object]]  # of the batch's public id and the body
 
 
-@calls.post(
-    "/settlements/{settlement_id}/confirm",
-    summary="确认批次无误",
-    needs=(Permission.SETTLEMENT_CONFIRM,),
-    body=SettlementWord,
-    answer=Settlement,
-    refusals=(WrongState,),
+STEPS = (
+    Step(
+        name="submit",
+        summary="提交批次：明细和文件从此固定",
+        needs=Permission.SETTLEMENT_RUN,
+        refusals=(WrongState, SecondPersonNeeded, SettlementHeld, NothingToSettle, SignInAgain),
+        take=lambda batch, _, **who: batches.submit(batch, **who),
+    ),
+    Step(
+        name="confirm",
+        summary="确认批次无误",
+        needs=Permission.SETTLEMENT_CONFIRM,
+        body=SettlementWord,
+        take=lambda batch, body, **who: responses.confirm(batch, reason=body.reason, **who),
+    ),
+    Step(
+        name="dispute",
+        summary="对批次提出异议",
+        needs=Permission.SETTLEMENT_CONFIRM,
+        body=SettlementReason,
+        take=lambda batch, body, **who: responses.dispute(batch, reason=body.reason, **who),
+    ),
+    Step(
+        name="reopen",
+        summary="答复异议，批次退回草稿",
+        needs=Permission.SETTLEMENT_RUN,
+        body=SettlementReason,
+        take=lambda batch, body, **who: batches.reopen(batch, answer=body.reason, **who),
+    ),
+    Step(
+        name="pay",
+        summary="登记已付款，须由提交人之外的人",
+        needs=Permission.SETTLEMENT_PAY,
+        body=SettlementPaid,
+        refusals=(WrongState, SecondPersonNeeded, SettlementHeld, InsufficientFunds, SignInAgain),
+        take=lambda batch, body, **who: batches.pay(batch, reference=body.reference, **who),
+    ),
 )
-async def confirm(asked: Asked[None, SettlementWord], settlement_id: str) -> Settlement:
-    """The merchant's word, or finance's for her."""
-    await database.unit(
-        lambda: responses.confirm(settlement_id, reason=asked.body.reason, actor=asked.actor, now=asked.now)
+
+
+def _declare(step: Step) -> None:
+    @calls.post(
+        f"/settlements/{{settlement_id}}/{step.name}",
+        summary=step.summary,
+        needs=(step.needs,),
+        body=step.body,
+        answer=Settlement,
+        refusals=step.refusals,
     )
-    return await _now(settlement_id, asked)
+    async def take(asked: Asked[None, Any], settlement_id: str) -> Settlement:
+        await database.unit(lambda: step.take(settlement_id, asked.body, actor=asked.actor, now=asked.now))
+        return _settlement(await queries.batch(settlement_id, actor=asked.actor))
 
 
-@calls.post(
-    "/settlements/{settlement_id}/dispute",
-    summary="对批次提出异议",
-    needs=(Permission.SETTLEMENT_CONFIRM,),
-    body=SettlementReason,
-    answer=Settlement,
-    refusals=(WrongState,),
-)
-async def dispute(asked: Asked[None, SettlementReason], settlement_id: str) -> Settlement:
-    """Not right, and why."""
-    await database.unit(
-        lambda: responses.dispute(settlement_id, reason=asked.body.reason, actor=asked.actor, now=asked.now)
-    )
-    return await _now(settlement_id, asked)
-
-
-@calls.post(
-    "/settlements/{settlement_id}/reopen",
-    summary="答复异议，批次退回草稿",
-    needs=(Permission.SETTLEMENT_RUN,),
-    body=SettlementReason,
-    answer=Settlement,
-    refusals=(WrongState,),
-)
-async def reopen(asked: Asked[None, SettlementReason], settlement_id: str) -> Settlement:
-    """An answer to a dispute."""
-    await database.unit(
-        lambda: batches.reopen(settlement_id, answer=asked.body.reason, actor=asked.actor, now=asked.now)
-    )
-    return await _now(settlement_id, asked)
-
-
-@calls.post(
-    "/settlements/{settlement_id}/pay",
-    summary="登记已付款，须由提交人之外的人",
-    needs=(Permission.SETTLEMENT_PAY,),
-    body=SettlementPaid,
-    answer=Settlement,
-    refusals=(WrongState, SecondPersonNeeded, SettlementHeld, InsufficientFunds, SignInAgain),
-)
-async def pay(asked: Asked[None, SettlementPaid], settlement_id: str) -> Settlement:
-    """Paid, by which paper."""
-    await database.unit(
-        lambda: batches.pay(settlement_id, reference=asked.body.reference, actor=asked.actor, now=asked.now)
-    )
-    return await _now(settlement_id, asked)
+for _step in STEPS:
+    _declare(_step)
 
 
 @calls.get(
@@ -325,19 +318,7 @@ async def pay(asked: Asked[None, SettlementPaid], settlement_id: str) -> Settlem
 )
 async def held(asked: Asked[Nothing, None]) -> All[SettlementHold]:
     """What is left out of batches."""
-    return All(
-        items=[
-            SettlementHold(
-                id=each.id,
-                merchant_name=each.merchant,
-                redemption=each.redemption,
-                reason=each.reason,
-                placed_by=each.placed_by,
-                placed_at=each.placed_at,
-            )
-            for each in await queries.holds(asked.actor.centre_id)
-        ]
-    )
+    return All(items=[_hold(each) for each in await queries.holds(asked.actor.centre_id)])
 
 
 @calls.post(
@@ -361,15 +342,8 @@ async def hold(asked: Asked[None, NewSettlementHold]) -> SettlementHold:
             now=asked.now,
         )
     )
-    found = {each.id: each for each in await queries.holds(asked.actor.centre_id)}[made.public_id]
-    return SettlementHold(
-        id=found.id,
-        merchant_name=found.merchant,
-        redemption=found.redemption,
-        reason=found.reason,
-        placed_by=found.placed_by,
-        placed_at=found.placed_at,
-    )
+    found = {each.id: each for each in await queries.holds(asked.actor.centre_id)}
+    return _hold(found[made.public_id])
 
 
 @calls.post(
@@ -386,8 +360,15 @@ async def lift(asked: Asked[None, Nothing], hold_id: str) -> All[SettlementHold]
     return await held(Asked(actor=asked.actor, now=asked.now, query=Nothing(), body=None))
 
 
-async def _now(settlement_id: str, asked: Asked[Any, Any]) -> Settlement:
-    return _settlement(await queries.batch(settlement_id, actor=asked.actor))
+def _hold(row: HoldRow) -> SettlementHold:
+    return SettlementHold(
+        id=row.id,
+        merchant_name=row.merchant,
+        redemption=row.redemption,
+        reason=row.reason,
+        placed_by=row.placed_by,
+        placed_at=row.placed_at,
+    )
 
 
 def _settlement(row: BatchRow) -> Settlement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 from typing import Annotated
 
@@ -46,6 +47,10 @@ class Day(Struct):
     """A day that is over."""
 
     day: date
+
+
+class Press(Struct):
+    """Nothing but the button."""
 
 
 class Paid(Struct):
@@ -140,63 +145,71 @@ async def download(_request: Request, actor: Actor, public_id: str) -> HTTPRespo
     return exports.download(kept.name, kept.body)
 
 
-@bp.post("/<public_id:str>/submit")
-@doors.signed_in(Permission.SETTLEMENT_RUN, freshly=True)
-async def submit(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
-    """Fix its lines and its file."""
-    try:
-        await database.unit(lambda: batches.submit(public_id, actor=actor, now=clock.now()))
-    except LivehubError as error:
-        return await _batch(request, actor, public_id, refusal=doors.shown(request, error))
-    return back(f"{PATH}/{public_id}", done="settlement-submitted")
+class Step(Struct, frozen=True, kw_only=True):
+    """One step with a batch: who may take it, what is said with it, and what is flashed then."""
+
+    name: str
+    needs: Permission
+    freshly: bool = False
+    form: type[Struct] = Press
+    take: Callable[..., Awaitable[object]]  # of the batch's public id and the form
+    done: str
 
 
-@bp.post("/<public_id:str>/confirm")
-@doors.signed_in(Permission.SETTLEMENT_CONFIRM)
-async def confirm(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
-    """Say for the merchant that it is right."""
-    try:
-        reason = reading.form(request, Reason).reason
-        await database.unit(lambda: responses.confirm(public_id, reason=reason, actor=actor, now=clock.now()))
-    except LivehubError as error:
-        return await _batch(request, actor, public_id, refusal=doors.shown(request, error))
-    return back(f"{PATH}/{public_id}", done="settlement-confirmed")
+STEPS = (
+    Step(
+        name="submit",
+        needs=Permission.SETTLEMENT_RUN,
+        freshly=True,
+        take=lambda batch, _, **who: batches.submit(batch, **who),
+        done="settlement-submitted",
+    ),
+    Step(  # for the merchant, as the next
+        name="confirm",
+        needs=Permission.SETTLEMENT_CONFIRM,
+        form=Reason,
+        take=lambda batch, form, **who: responses.confirm(batch, reason=form.reason, **who),
+        done="settlement-confirmed",
+    ),
+    Step(
+        name="dispute",
+        needs=Permission.SETTLEMENT_CONFIRM,
+        form=Reason,
+        take=lambda batch, form, **who: responses.dispute(batch, reason=form.reason, **who),
+        done="settlement-disputed",
+    ),
+    Step(
+        name="reopen",
+        needs=Permission.SETTLEMENT_RUN,
+        form=Reason,
+        take=lambda batch, form, **who: batches.reopen(batch, answer=form.reason, **who),
+        done="settlement-reopened",
+    ),
+    Step(
+        name="pay",
+        needs=Permission.SETTLEMENT_PAY,
+        freshly=True,
+        form=Paid,
+        take=lambda batch, form, **who: batches.pay(batch, reference=form.reference, **who),
+        done="settlement-paid",
+    ),
+)
 
 
-@bp.post("/<public_id:str>/dispute")
-@doors.signed_in(Permission.SETTLEMENT_CONFIRM)
-async def dispute(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
-    """Say for the merchant that it is not."""
-    try:
-        reason = reading.form(request, Reason).reason
-        await database.unit(lambda: responses.dispute(public_id, reason=reason, actor=actor, now=clock.now()))
-    except LivehubError as error:
-        return await _batch(request, actor, public_id, refusal=doors.shown(request, error))
-    return back(f"{PATH}/{public_id}", done="settlement-disputed")
+def _declare(step: Step) -> None:
+    @bp.post(f"/<public_id:str>/{step.name}", name=step.name)
+    @doors.signed_in(step.needs, freshly=step.freshly)
+    async def take(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
+        try:
+            form = reading.form(request, step.form)
+            await database.unit(lambda: step.take(public_id, form, actor=actor, now=clock.now()))
+        except LivehubError as error:
+            return await _batch(request, actor, public_id, refusal=doors.shown(request, error))
+        return back(f"{PATH}/{public_id}", done=step.done)
 
 
-@bp.post("/<public_id:str>/reopen")
-@doors.signed_in(Permission.SETTLEMENT_RUN)
-async def reopen(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
-    """Answer a dispute, and take the batch back."""
-    try:
-        answer = reading.form(request, Reason).reason
-        await database.unit(lambda: batches.reopen(public_id, answer=answer, actor=actor, now=clock.now()))
-    except LivehubError as error:
-        return await _batch(request, actor, public_id, refusal=doors.shown(request, error))
-    return back(f"{PATH}/{public_id}", done="settlement-reopened")
-
-
-@bp.post("/<public_id:str>/pay")
-@doors.signed_in(Permission.SETTLEMENT_PAY, freshly=True)
-async def pay(request: Request, actor: Actor, public_id: str) -> HTTPResponse:
-    """Note that it was paid; refused to whoever submitted it."""
-    try:
-        reference = reading.form(request, Paid).reference
-        await database.unit(lambda: batches.pay(public_id, reference=reference, actor=actor, now=clock.now()))
-    except LivehubError as error:
-        return await _batch(request, actor, public_id, refusal=doors.shown(request, error))
-    return back(f"{PATH}/{public_id}", done="settlement-paid")
+for _step in STEPS:
+    _declare(_step)
 
 
 async def _list(request: Request, actor: Actor, *, refusal: LivehubError | None = None) -> HTTPResponse:
