@@ -12,7 +12,7 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission
 from livehub.kit import clock, states
 from livehub.kit.errors import Detail, Invalid
-from livehub.settlement import amounts, collecting, files, holding
+from livehub.settlement import amounts, collecting, files, holding, telling
 from livehub.settlement.errors import NothingToSettle, SettlementHeld
 from livehub.settlement.models import BatchState, SettlementBatch
 from livehub.vouchers import ledger
@@ -67,6 +67,7 @@ async def submit(public_id: str, *, actor: Actor, now: datetime) -> SettlementBa
     )
     await batch.save()
     await record("settlement.submitted", batch, actor=actor, now=now, sha256=digest.hex())
+    await telling.submitted(batch, now=now)
     return batch
 
 
@@ -80,6 +81,7 @@ async def reopen(public_id: str, *, answer: str, actor: Actor, now: datetime) ->
     batch.state, batch.answer = BatchState.DRAFT, answer
     await batch.save(update_fields=["state", "answer"])
     await record("settlement.reopened", batch, actor=actor, now=now, answer=answer)
+    await telling.answered(batch, now=now)
     return batch
 
 
@@ -112,6 +114,7 @@ async def pay(public_id: str, *, reference: str, actor: Actor, now: datetime) ->
     )
     await batch.save(update_fields=["state", "paid_by", "paid_at", "payment_ref"])
     await record("settlement.paid", batch, actor=actor, now=now, reference=batch.payment_ref)
+    await telling.paid(batch, now=now)
     return batch
 
 

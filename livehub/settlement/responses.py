@@ -10,7 +10,7 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.models import Role
 from livehub.accounts.permissions import Permission
 from livehub.kit import states
-from livehub.settlement import batches, holding
+from livehub.settlement import batches, holding, telling
 from livehub.settlement.models import BatchState, SettlementBatch
 
 
@@ -51,6 +51,8 @@ async def dispute(public_id: str, *, reason: str, actor: Actor, now: datetime) -
     )
     await batch.save(update_fields=["state", "reason", "answer", "disputed_by", "disputed_at"])
     await batches.record("settlement.disputed", batch, actor=actor, now=now, reason=reason)
+    if actor.has(Role.MERCHANT):  # finance knows what it says for her
+        await telling.disputed(batch, now=now)
     return batch
 
 

@@ -9,10 +9,12 @@ import pytest
 
 from livehub import database
 from livehub.accounts.errors import OutOfScope, PermissionMissing, SecondPersonNeeded
-from livehub.accounts.models import Role
-from livehub.kit import clock
+from livehub.accounts.models import Centre, Role
+from livehub.kit import clock, sealing
 from livehub.kit.errors import Invalid, NotFound
 from livehub.kit.states import WrongState
+from livehub.notices.models import Notice
+from livehub.notices.sending import BODY_PLACE, RECIPIENT_PLACE
 from livehub.settings import Settings
 from livehub.settlement import batches, closing, files, holds, queries, responses
 from livehub.settlement.errors import AlreadyHeld, NothingToSettle, SettlementHeld, TooEarly
@@ -200,6 +202,42 @@ async def test_a_disputed_batch_goes_again_without_what_is_held_back(db: Setting
         assert (last.redeemed_fen, last.recovered_fen, last.late_fen) == (3_500, 350, 4_500)
         assert (await Redemption.get(public_id=good)).settled_at == MORNING
         assert await broken() == []
+
+
+async def test_each_step_is_told_to_whom_it_concerns(db: Settings) -> None:
+    async with a_town(db, 2_000) as town:
+        await town.used(town.first, 2_000)
+        await town.run()
+        batch, before = await town.submit(await of(town.first)), {"actor": town.clerk, "now": MORNING}
+        await responses.dispute(batch.public_id, reason="少了一笔", actor=town.first.cashier, now=MORNING)
+        await batches.reopen(batch.public_id, answer="那一笔在明天", **before)
+        await town.submit(batch)
+        await responses.dispute(batch.public_id, reason="商户来电", **before)  # finance tells itself nothing
+        await batches.reopen(batch.public_id, answer="已核对", **before)
+        await town.paid(await town.submit(batch))
+
+        ring, name = sealing.ring(), town.first.merchant.name
+        told = [
+            (
+                each.kind.removeprefix("settlement."),
+                ring.open_text(bytes(each.recipient_sealed), place=RECIPIENT_PLACE),
+                ring.open_text(bytes(each.body_sealed), place=BODY_PLACE),
+            )
+            for each in await Notice.filter(kind__startswith="settlement.").order_by("id")
+        ]
+    centre = (await Centre.get(id=batch.centre_id)).name
+    assert [(kind, whom) for kind, whom, _ in told] == [
+        ("submitted", name),
+        ("disputed", centre),
+        ("answered", name),
+        ("submitted", name),
+        ("answered", name),
+        ("submitted", name),
+        ("paid", name),
+    ]
+    assert f"{name}对05月20日的结算批次 #1 有异议：少了一笔" in told[1][2]
+    assert "应付 20.00 元" in told[0][2]
+    assert "已付款 20.00 元，凭证号 P-1" in told[-1][2]
 
 
 async def test_a_merchant_held_back_is_in_no_batch_and_is_not_paid(db: Settings) -> None:
