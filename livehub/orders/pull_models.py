@@ -65,7 +65,7 @@ class SyncCursor(Model):
     lease_token = fields.BigIntField(default=0)
     last_error = fields.CharField(max_length=500, default="")
     created_at = InstantField()
-    opened_at = InstantField(null=True)  # of its first page
+    opened_at = InstantField(null=True)  # of its first page; NULL again once its rows are forgotten
     closed_at = InstantField(null=True)
 
     class Meta:

@@ -326,4 +326,8 @@ async def prune(*, now: datetime) -> int:
         recent,
         old,
     )
+    # A window whose rows go is no proof any more that its platform lists nothing else.
+    await database.execute(
+        "UPDATE sync_cursor SET opened_at = NULL WHERE status IN ('done', 'dropped') AND opened_at < $1", old
+    )
     return gone + await database.execute("DELETE FROM listed_item WHERE last_at < $1", old)

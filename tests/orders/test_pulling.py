@@ -39,6 +39,7 @@ __all__ = ["wire"]
 
 CLERK = system("tests")
 HOUR = timedelta(hours=1)
+HALF = 1_800_000  # milliseconds: the middle of the hour that is read
 
 
 class Pulled:
@@ -514,6 +515,38 @@ async def test_the_report_of_a_day_and_of_a_shop(pulled: Pulled) -> None:
         ("closed", "pulled", True)
     ]
     assert await reconciled.prune(now=now + timedelta(days=400)) > 0
+
+
+async def test_a_shop_that_was_disabled_for_long_is_no_false_alarm(pulled: Pulled) -> None:
+    await pulled.wire.order()
+    await pulled.pull()
+    await database.execute(
+        "UPDATE sales_order SET told_at = told_at - $1, changed_at = changed_at - $1", HALF
+    )
+    await database.execute("DELETE FROM sync_difference")
+    assert await agreed.check() == []
+    await database.execute("UPDATE endpoint SET disabled = true")
+
+    await reconciled.prune(now=clock.now() + timedelta(days=101))
+
+    assert await rows_of("sync_cursor", "status") == [("done",), ("done",)]  # the next one begins there
+    assert await rows_of("listed_item", "ref") == []
+    assert await agreed.check() == []
+
+
+async def test_an_order_that_no_list_had_is_told_while_its_windows_rows_are_kept(pulled: Pulled) -> None:
+    order_ref = await pulled.wire.order()
+    await pulled.pull()
+    await database.execute(
+        "UPDATE sales_order SET told_at = told_at - $1, changed_at = changed_at - $1", HALF
+    )
+    await database.execute("DELETE FROM sync_difference")
+    await database.execute("DELETE FROM listed_item")
+
+    await reconciled.prune(now=clock.now() + timedelta(days=99))
+
+    (told,) = await agreed.check()
+    assert f"order {order_ref} of shop" in told
 
 
 async def test_a_list_without_an_end_is_given_up_and_keeps_no_other_waiting(

@@ -49,10 +49,14 @@ def _is_known(text: str | None, row: dict[str, object]) -> bool:
 
 
 async def _known_and_not_listed() -> list[str]:
-    """Orders whose last word we had lies in a window that was done afterwards, and that no list had."""
+    """Orders whose last word we had lies in a window that was done afterwards, and that no list had.
+
+    Windows whose rows were forgotten say nothing: they stay for where the next one begins.
+    """
     rows = await database.fetch(
         "WITH unlisted AS MATERIALIZED (SELECT o.shop_id, o.order_ref, o.state, o.told_at, o.changed_at"
-        " FROM sales_order o WHERE o.told_at >= (SELECT min(window_start) FROM sync_cursor)"
+        " FROM sales_order o WHERE o.told_at >= (SELECT min(window_start) FROM sync_cursor"
+        " WHERE opened_at IS NOT NULL)"
         " AND EXISTS (SELECT 1 FROM sync_mark m WHERE m.shop_id = o.shop_id)"
         " AND NOT EXISTS (SELECT 1 FROM listed_item l WHERE l.shop_id = o.shop_id AND l.kind = 'order'"
         " AND l.ref = o.order_ref)"
