@@ -122,11 +122,12 @@ async def _orders_of_accounts(broadcast_id: int, *, since_ms: int) -> list[int]:
 
 
 async def on_product_mapped(fact: ProductMapped, now: datetime) -> None:
-    """A platform's product id became known: its lines leave 未映射."""
+    """A platform's product id became known: its lines leave 未映射. Some at a time, as a shop's account."""
     await barrier.outwait()
-    await ledger.book_anew(
-        await _orders_of_product(fact.shop_id, fact.product_ref), reason="mapping", now=now
-    )
+    found = await _orders_of_product(fact, most=BATCH)
+    await ledger.book_anew(found, reason="mapping", now=now)
+    if len(found) == BATCH:
+        await outbox.record(replace(fact, order_id=found[-1]), now=now)
 
 
 async def assign(order_id: int, *, broadcast_id: int, streamer_id: int, source: str, now: datetime) -> None:
@@ -186,12 +187,14 @@ async def _orders_of_shops(broadcast_id: int, *, since_ms: int) -> list[int]:
 _IS_UNTOLD = "l.room_ref = '' AND l.author_ref = ''"  # as the condition of the index order_line_of_nowhere
 
 
-async def _orders_of_product(shop_id: int, product_ref: str) -> list[int]:
-    """Orders with a line of a platform's product id."""
+async def _orders_of_product(fact: ProductMapped, *, most: int) -> list[int]:
+    """The next orders with a line of a platform's product id."""
     return await _ids_of(
-        "SELECT DISTINCT order_id FROM order_line WHERE shop_id = $1 AND product_ref = $2",
-        shop_id,
-        product_ref,
+        "SELECT DISTINCT order_id FROM order_line WHERE shop_id = $1 AND product_ref = $2 AND order_id > $3"
+        f" ORDER BY order_id LIMIT {int(most)}",
+        fact.shop_id,
+        fact.product_ref,
+        fact.order_id,
     )
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import sys
 from datetime import timedelta
 
+import pytest
+
 from livehub import database
+from livehub import settings as knobs
 from livehub.accounts.models import Role
 from livehub.inbox.recording import OwnFact
 from livehub.kit import clock, outbox
@@ -167,3 +173,68 @@ async def test_a_product_leaves_the_unmapped_when_it_is_mapped(db: Settings) -> 
     rows = await database.fetch("SELECT product_id, buyer_paid FROM rollup_bucket WHERE buyer_paid <> 0")
     assert rows == [{"product_id": product.id, "buyer_paid": 5000}]
     await sound()
+
+
+# Books two orders at a time, and is killed with the second two in its hands.
+KILLED = """
+import asyncio, os, signal
+from livehub import process, settings
+from livehub.kit import clock, outbox
+from livehub.orders import ledger, reattribution
+
+reattribution.BATCH = 2
+book, booked = ledger.book_anew, []
+
+async def book_and_die(orders, **more):
+    await book(orders, **more)
+    booked.append(orders)
+    if len(booked) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+ledger.book_anew = book_and_die
+
+async def main():
+    await process.start(settings.load())
+    while await outbox.hand_out(now=clock.now(), limit=1):
+        pass
+
+asyncio.run(main())
+"""
+
+
+async def test_a_mapping_of_many_orders_is_killed_midway_and_goes_on(
+    db: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await a_house()
+    shop = await a_shop(house.bureaus[0])
+    product = await a_product(house.centre)
+    for n in range(5):
+        await sell(shop, f"o{n}", clock.to_ms(clock.now() - timedelta(hours=1)))
+    while await outbox.hand_out(now=clock.now()):
+        pass
+    await merchants.map_product(
+        shop.id, product_ref="p1", product=product.public_id, actor=house.manager, now=clock.now()
+    )
+
+    dead = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED, env=knobs.environment(db), stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await dead.communicate()
+
+    assert dead.returncode == -signal.SIGKILL, said.decode()
+    assert await mapped(product.id) == 2 * 5000  # what was committed
+    await database.execute("UPDATE outbox_message SET lease_until = 0, next_attempt_at = 0")
+    monkeypatch.setattr(reattribution, "BATCH", 2)
+    steps = []
+    while await outbox.hand_out(now=clock.now(), limit=1):
+        steps.append(await mapped(product.id))
+    assert steps == [4 * 5000, 5 * 5000]
+    await sound()
+
+
+async def mapped(product_id: int) -> int:
+    """The money that stands under a product, in fen."""
+    row = await database.fetch_one(
+        "SELECT coalesce(sum(buyer_paid), 0) AS fen FROM rollup_bucket WHERE product_id = $1", product_id
+    )
+    return int(row["fen"]) if row else 0
