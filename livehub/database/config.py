@@ -37,6 +37,7 @@ MODEL_MODULES = (
     "livehub.vouchers.after_models",
     "livehub.settlement.models",
     "livehub.settlement.case_models",
+    "livehub.settlement.repayment_models",
     "livehub.reports.models",
     "jobs.models",
 )

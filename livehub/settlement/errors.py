@@ -23,6 +23,18 @@ class NothingToSettle(Conflict):
     code = "NOTHING_TO_SETTLE"
 
 
+class NotOwedBack(Conflict):
+    """商户没有这么多应退，最多只能收剩下的应退。"""
+
+    code = "NOT_OWED_BACK"
+
+
+class ReceiptKnown(Conflict):
+    """这个收据号已经登记过。"""
+
+    code = "RECEIPT_KNOWN"
+
+
 class AlreadyHeld(Conflict):
     """已经在暂缓结算了。"""
 

@@ -111,6 +111,7 @@ _FROM = (
     " FROM settlement_batch b JOIN campaign c ON c.id = b.campaign_id"
     " LEFT JOIN merchant m ON m.id = b.merchant_id LEFT JOIN shop s ON s.id = b.shop_id"
 )
+_SENT = " AND b.version > 0"  # a merchant sees what was sent to her, not what finance still looks at
 _INSTANTS = ("made_at", "submitted_at", "confirmed_at", "disputed_at", "paid_at")
 
 
@@ -127,7 +128,7 @@ async def batches(
     number, size, limit, offset = window(number=number, size=size)
     where = (
         "b.centre_id = $1 AND ($2 = '' OR b.state = $2) AND ($3 = 0 OR b.day = $3)"
-        f" AND ($4 = '' OR c.public_id = $4){_narrowed(actor)}"
+        f" AND ($4 = '' OR c.public_id = $4){narrowed(actor, sent=_SENT)}"
     )
     asked = (actor.centre_id, state, clock.day_number(day) if day else 0, campaign)
     counted = await database.fetch_one(f"SELECT count(*) AS n{_FROM} WHERE {where}", *asked)
@@ -142,7 +143,7 @@ async def batches(
 async def batch(public_id: str, *, actor: Actor) -> BatchRow:
     """One of them; NotFound outside the scope."""
     row = await database.fetch_one(
-        f"SELECT {_COLUMNS}{_FROM} WHERE b.public_id = $1 AND b.centre_id = $2{_narrowed(actor)}",
+        f"SELECT {_COLUMNS}{_FROM} WHERE b.public_id = $1 AND b.centre_id = $2{narrowed(actor, sent=_SENT)}",
         public_id,
         actor.centre_id,
     )
@@ -229,15 +230,14 @@ async def coming(merchant_id: int) -> Coming:
     )
 
 
-def _narrowed(actor: Actor) -> str:
+def narrowed(actor: Actor, *, row: str = "b", sent: str = "") -> str:
+    """Of a query that joins campaign as c: the rows an actor may see; a merchant's own where ``sent``."""
     bureaus = bureau_scope(actor, Permission.SETTLEMENT_READ)
     merchants = merchant_scope(actor, Permission.SETTLEMENT_READ)
     if bureaus is None or merchants is None:
         return ""
-    # A merchant sees what was sent to her, not what finance still looks at.
     return (
-        f" AND (c.bureau_id IN ({_numbers(bureaus)})"
-        f" OR (b.merchant_id IN ({_numbers(merchants)}) AND b.version > 0))"
+        f" AND (c.bureau_id IN ({_numbers(bureaus)}) OR ({row}.merchant_id IN ({_numbers(merchants)}){sent}))"
     )
 
 

@@ -9,6 +9,7 @@ from livehub.kit import money
 from livehub.merchants.models import Merchant
 from livehub.notices import sending
 from livehub.settlement.models import SettlementBatch
+from livehub.settlement.repayment_models import SettlementRepayment
 
 
 async def submitted(batch: SettlementBatch, *, now: datetime) -> None:
@@ -41,6 +42,20 @@ async def disputed(batch: SettlementBatch, *, now: datetime) -> None:
         recipient=(await Centre.get(id=batch.centre_id)).name,
         body=f"{merchant.name}对{_name(batch)}有异议：{batch.reason}。请财务答复。",
         dedupe_key=_key("settlement.disputed", batch),
+        now=now,
+    )
+
+
+async def repaid(repayment: SettlementRepayment, *, now: datetime) -> None:
+    """What she paid back has arrived."""
+    if not repayment.merchant_id:
+        return
+    await sending.send(
+        "settlement.repaid",
+        centre_id=repayment.centre_id,
+        recipient=(await Merchant.get(id=repayment.merchant_id)).name,
+        body=f"已收到您退回的 {money.yuan(repayment.amount_fen)} 元，收据号 {repayment.reference}。",
+        dedupe_key=f"settlement.repaid:{repayment.public_id}",
         now=now,
     )
 

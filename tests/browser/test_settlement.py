@@ -96,7 +96,38 @@ async def test_a_batch_at_the_desk_and_on_the_merchants_phone(client: Site) -> N
                 await expect(page.get_by_role("button", name="登记已付")).to_be_visible()
                 await picture(page, f"desk-settlement-confirmed{name}")
                 assert await fits(page)
+        payer = an_actor(Role.FINANCE, centre_id=centre_id)
+        await batches.pay(batch.public_id, reference="ICBC-1", actor=payer, now=clock.now())
+        traveller.move_to(clock.at_local(clock.local_day(NOW) + 2 * DAY, hour=9))
+        await collecting.run(clock.local_day(NOW) + DAY, actor=clerk, now=clock.now())
+        late = await SettlementBatch.get(state="draft")
+        await batches.submit(late.public_id, actor=clerk, now=clock.now())
+        finance, manager = [await session_of(role, shop.world) for role in (Role.FINANCE, Role.MANAGER)]
+        await paid_back(client, late, finance=finance, manager=manager)
     assert first
+
+
+async def paid_back(site: Site, late: SettlementBatch, *, finance: str, manager: str) -> None:
+    """What is owed back is seen, noted by finance and confirmed by the manager."""
+    async with desktop(site, session=finance) as page:
+        await page.goto("/desk/settlement/")
+        await page.get_by_role("link", name="商户应退").click()
+        await page.get_by_label("商户和活动").select_option(late.public_id)
+        for label, text in (("收到多少", "1.00"), ("收据号", "S-0520-01")):
+            await page.get_by_label(label).fill(text)
+        await picture(page, "desk-repayments-form")
+        assert await fits(page)
+        await page.get_by_role("button", name="登记，等待另一人确认").click()
+        await expect(page.get_by_text("须另一人确认")).to_be_visible()
+    for width, name in ((1440, ""), (390, "-narrow")):
+        async with desktop(site, session=manager, width=width) as page:
+            page.on("dialog", lambda dialog: dialog.accept())
+            await page.goto("/desk/settlement/repayments")
+            await picture(page, f"desk-repayments{name}")
+            assert await fits(page)
+            if name:
+                await page.get_by_role("button", name="确认收到").click()
+                await expect(page.get_by_text("已确认收到")).to_be_visible()
 
 
 async def a_later_plan(world) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from livehub.settings import Settings
 from livehub.settlement import collecting, opening
 from livehub.settlement.case_models import CaseRow, Subject
 from livehub.settlement.models import SettlementFile, SettlementHold
+from livehub.settlement.repayment_models import SettlementRepayment
 from livehub.vouchers import drops, refunds
 from livehub.vouchers.after_models import RoundRollover
 from rooms.air_models import Incident, PreAirCheck, Recording
@@ -122,6 +123,13 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "integrity_case_two_people": (
         "UPDATE integrity_case SET state = 'released', looked_at = 1, ended_at = 1, opened_by_id = 7",
         "UPDATE integrity_case SET state = 'released', looked_at = 1, ended_at = 1, looked_by_id = 7, opened_by_id = 0",
+    ),
+    "settlement_repayment_one_receipt": ("COPY settlement_repayment: public_id = 'another'",),
+    "settlement_repayment_amount": ("UPDATE settlement_repayment SET amount_fen = 0",),
+    "settlement_repayment_two": (
+        "UPDATE settlement_repayment SET state = 'confirmed', decided_at = 1, decided_by_id = noted_by_id",
+        "UPDATE settlement_repayment SET decided_at = 1",
+        "UPDATE settlement_repayment SET state = 'withdrawn'",
     ),
     "settlement_hold_of_one": ("UPDATE settlement_hold SET redemption_id = 1",),
     "person_one_of_identity": (
@@ -278,6 +286,10 @@ async def something_of_everything(db: Settings) -> AsyncIterator[None]:
             now=NOW,
         )
         await CaseRow.create(case_id=case.id, kind="redemption", row_id=1)
+        await SettlementRepayment.create(
+            public_id="repaid", centre_id=1, campaign_id=1, amount_fen=1, reference="S-1", received_on=NOW.date(),
+            noted_by_id=1, noted_by="x", noted_at=NOW,
+        )  # fmt: skip
         await a_class_that_ended()
         await what_is_kept_of_shows(show)
         for of in ({"statement_line_id": 7}, {"order_id": 7, "line_ref": "1"}):

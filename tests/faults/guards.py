@@ -108,6 +108,7 @@ LOCKS_NOT_TAKEN_OUT: dict[str, str] = {
     "livehub.vouchers.expiry:_remember": UPSERT,
     "livehub.vouchers.expiry:_expire": "an order of locks; what decides is a clause of _EXPIRE, which has a row",
     "livehub.settlement.batches:submit": "keeps machines out; the second person is asked for by pay, which has a row",
+    "livehub.settlement.repayments:note": "keeps machines out; the second person is asked for by confirm, which has a row",
     "livehub.settlement.holds:place": CENTRE,
     "livehub.settlement.holds:lift": "a second person, and no race",
     "livehub.settlement.opening:by_hand": "keeps machines out; the second person is asked for by release, which has a row",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -11,10 +11,21 @@ from hypothesis import strategies as st
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from livehub import database, process
+from livehub.kit import clock
 from livehub.kit.errors import LivehubError
 from livehub.settings import Settings
-from livehub.settlement import amounts, batches, closing, holds, queries, responses
+from livehub.settlement import (
+    amounts,
+    batches,
+    closing,
+    holds,
+    queries,
+    repayment_queries,
+    repayments,
+    responses,
+)
 from livehub.settlement.models import SettlementBatch
+from livehub.settlement.repayment_models import SettlementRepayment
 from livehub.vouchers import latch, ledger
 from livehub.vouchers.models import Account, Redemption
 from tests.factories.vouchers import NOW
@@ -29,6 +40,8 @@ ACTIONS = st.lists(
         st.tuples(
             st.sampled_from(("submit", "confirm", "dispute", "reopen", "pay")), st.integers(0, 3), st.just(0)
         ),
+        st.tuples(st.just("repay"), st.integers(0, 3), st.sampled_from((0, 1, 1_999))),
+        st.tuples(st.sampled_from(("received", "withdraw")), st.integers(0, 2), st.just(0)),
         st.tuples(st.just("hold"), st.integers(0, 3), st.just(0)),
         st.tuples(st.just("lift"), st.just(0), st.just(0)),
     ),
@@ -74,10 +87,35 @@ async def _step(town: Town, n: int, action: tuple[str, int, int], *, days: int) 
     elif kind == "lift":
         for each in await queries.holds(town.clerk.centre_id):
             await holds.lift(each.id, actor=town.payer, now=now)
+    elif kind in ("repay", "received", "withdraw"):
+        await _paid_back(town, n, action, now=now)
     else:
         found = await _batches(town).order_by("-id")
         if first < len(found):
             await _stepped(town, kind, found[first].public_id, now=now)
+
+
+async def _paid_back(town: Town, n: int, action: tuple[str, int, int], *, now: datetime) -> None:
+    kind, first, fen = action
+    if kind == "repay":
+        debts = await repayment_queries.debts(actor=town.clerk)
+        if first < len(debts):
+            await repayments.note(
+                debts[first].batch,
+                amount_fen=fen or debts[first].owed_fen,
+                reference=f"S{n}",
+                received_on=clock.local_day(now),
+                actor=town.clerk,
+                now=now,
+            )
+        return
+    found = await SettlementRepayment.filter(campaign_id=town.till.world.campaign.id).order_by("-id")
+    if first >= len(found):
+        return
+    if kind == "received":
+        await repayments.confirm(found[first].public_id, actor=town.payer, now=now)
+    else:
+        await repayments.withdraw(found[first].public_id, reason="记错", actor=town.clerk, now=now)
 
 
 async def _stepped(town: Town, kind: str, batch: str, *, now) -> None:

@@ -105,7 +105,11 @@ def test_money_exports_and_secrets_ask_for_a_fresh_password(routes: list[Route])
     money = {r.path for r in routes if Permission.CAMPAIGN_COUNTERSIGN in (permissions(r) or ())}
     money |= {"desk/periods/close", "api/v1/periods/close", "desk/redemptions/<public_id:str>/refund"}
     money |= {f"desk/settlement/<public_id:str>/{verb}" for verb in ("submit", "pay")}
-    money |= {f"api/v1/settlements/<settlement_id:str>/{verb}" for verb in ("submit", "pay", "file")}
+    money |= {
+        f"api/v1/settlements/<settlement_id:str>/{verb}" for verb in ("submit", "pay", "file", "repayments")
+    }
+    money |= {"desk/settlement/repayments", "desk/settlement/repayments/<repayment_id:str>/confirm"}
+    money |= {"api/v1/settlement-repayments/<repayment_id:str>/confirm"}
     exports = {r.path for r in routes if r.path.endswith((".csv", ".xlsx"))}
     secrets = {r.path for r in routes if Permission.SHOP_MANAGE in (permissions(r) or ())}
     assert fresh == money | exports | secrets

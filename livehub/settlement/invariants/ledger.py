@@ -1,4 +1,4 @@
-"""The ledger says what settlement says: payable is what was not paid, receivable what was not netted."""
+"""The ledger says what settlement says: payable was not paid, receivable neither netted nor paid back."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ _PAID = (
     "SELECT campaign_id, merchant_id, sum(pay_fen) AS pay_fen, sum(net_fen) AS net_fen"
     " FROM settlement_batch WHERE state = 'paid' GROUP BY campaign_id, merchant_id"
 )
+_REPAID = (
+    "SELECT campaign_id, merchant_id, sum(amount_fen) AS fen FROM settlement_repayment"
+    " WHERE state = 'confirmed' GROUP BY campaign_id, merchant_id"
+)
 _ACCOUNTS = (
     "SELECT campaign_id, merchant_id,"
     " sum(CASE kind WHEN 'campaign:payable' THEN balance_fen ELSE 0 END) AS payable_fen,"
@@ -31,14 +35,16 @@ _ACCOUNTS = (
 
 
 async def check() -> list[str]:
-    """Merchants of a campaign whose accounts differ from their redemptions, refunds and paid batches."""
+    """Merchants of a campaign whose accounts differ from uses, refunds, paid batches and repayments."""
     rows = await database.fetch(
         "SELECT * FROM (SELECT c.public_id, a.merchant_id, a.payable_fen, a.receivable_fen, a.paid_fen,"
         " coalesce(u.fen, 0) + coalesce(t.fen, 0) - coalesce(p.pay_fen, 0) - coalesce(p.net_fen, 0)"
-        " AS owed_fen, coalesce(p.net_fen, 0) - coalesce(t.fen, 0) AS back_fen,"
-        f" coalesce(p.pay_fen, 0) AS gone_fen FROM ({_ACCOUNTS}) a JOIN campaign c ON c.id = a.campaign_id"
+        " AS owed_fen, coalesce(p.net_fen, 0) + coalesce(y.fen, 0) - coalesce(t.fen, 0) AS back_fen,"
+        f" coalesce(p.pay_fen, 0) - coalesce(y.fen, 0) AS gone_fen FROM ({_ACCOUNTS}) a"
+        " JOIN campaign c ON c.id = a.campaign_id"
         f" LEFT JOIN ({_USED}) u ON u.campaign_id = a.campaign_id AND u.merchant_id = a.merchant_id"
         f" LEFT JOIN ({_LATE}) t ON t.campaign_id = a.campaign_id AND t.merchant_id = a.merchant_id"
+        f" LEFT JOIN ({_REPAID}) y ON y.campaign_id = a.campaign_id AND y.merchant_id = a.merchant_id"
         f" LEFT JOIN ({_PAID}) p ON p.campaign_id = a.campaign_id AND p.merchant_id = a.merchant_id) g"
         " WHERE payable_fen <> owed_fen OR receivable_fen <> back_fen OR paid_fen <> gone_fen"
         " ORDER BY public_id, merchant_id"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from livehub import database
 from livehub.kit.invariants import Invariant
+from livehub.settlement.amounts import REPAID
 
 _WRONG = {
     "the line of {name} is not its subsidy": (
@@ -30,9 +31,10 @@ _WRONG = {
         " WHERE (b.state <> 'draft' OR b.version = 0)"
         " AND b.redeemed_fen - b.recovered_fen - b.late_fen <> coalesce(l.fen, 0)"
     ),
-    "batch {name} nets more than is owed back": (
+    "campaign {name}: more is netted and paid back than is owed back": (
         "SELECT b.campaign_id AS name FROM settlement_batch b WHERE b.version > 0"
-        " GROUP BY b.campaign_id, b.merchant_id, b.shop_id HAVING sum(b.late_fen - b.net_fen) < 0"
+        " GROUP BY b.campaign_id, b.merchant_id, b.shop_id"
+        f" HAVING sum(b.late_fen - b.net_fen) < {REPAID.format(row='b')}"
     ),
     "batch {name} has another file than it says": (
         "SELECT b.number AS name FROM settlement_batch b LEFT JOIN settlement_file f"

@@ -16,7 +16,7 @@ from livehub.accounts.permissions import Permission, may, require
 from livehub.kit import clock
 from livehub.kit.errors import LivehubError
 from livehub.merchants import queries as merchants
-from livehub.settlement import batches, collecting, files, holds, queries, responses
+from livehub.settlement import batches, collecting, files, holds, queries, repayment_queries, responses
 from livehub.settlement.models import BatchState
 from livehub.settlement.queries import BatchRow
 from livehub.web import doors, exports, reading
@@ -232,6 +232,7 @@ async def _list(request: Request, actor: Actor, *, refusal: LivehubError | None 
         ],
         states=[str(each) for each in BatchState],
         yesterday=clock.local_day(clock.now()) - timedelta(days=1),
+        debts=len(await repayment_queries.debts(actor=actor)),
         held=len(await queries.holds(actor.centre_id)) if _may_hold(actor) else 0,
         may_run=may(actor, Permission.SETTLEMENT_RUN),
         may_hold=_may_hold(actor),

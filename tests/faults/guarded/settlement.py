@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.faults.guarding import Guard, race
+from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Cut, CutText, Dropped, Unique
-from tests.settlement import test_cases, test_races
+from tests.settlement import test_cases, test_races, test_repayments
 
 ALONE = Cut("livehub.settlement.holding:alone", " FOR NO KEY UPDATE")
 NUMBER = Unique("settlement_batch", "centre_id, number")
@@ -48,6 +48,38 @@ GUARDS = (
             Cut("livehub.settlement.closing:_settle", 'await locks.hold("campaign", [campaign_id])', "pass"),
         ),
         race=race(test_races.test_a_campaign_is_not_settled_while_a_refund_comes),
+    ),
+    Guard(
+        of="the centre's lock, for two who note what was paid back",
+        out=(ALONE,),
+        race=race(test_repayments.test_two_who_note_at_once_note_no_more_than_is_owed),
+    ),
+    Guard(
+        of="the centre's lock, for two who confirm what was paid back",
+        out=(ALONE,),
+        race=race(test_repayments.test_one_repayment_is_confirmed_once),
+    ),
+    *on_both(
+        Guard(
+            of="the one note of a receipt",
+            out=(
+                Dropped("settlement_repayment_one_receipt"),
+                CutText("livehub.settlement.repayments:_INSERT", r"ON CONFLICT .* DO NOTHING", " "),
+            ),
+            race=race(test_repayments.test_one_receipt_is_noted_once),
+        )
+    ),
+    Guard(
+        of="the second person who confirms what was paid back",
+        out=(
+            Cut(
+                "livehub.settlement.repayments:confirm",
+                "permissions.require_second_person(actor, first_user_id=repayment.noted_by_id)",
+                "pass",
+            ),
+            Dropped("settlement_repayment_two"),
+        ),
+        race=race(test_repayments.test_one_repayment_is_confirmed_once),
     ),
     Guard(
         of="the second person who pays",

@@ -23,7 +23,7 @@ from livehub.vouchers.models import Campaign, Round
 from tests.factories.accounts import a_bureau
 from tests.factories.differences import a_difference
 from tests.factories.statements import a_file, a_row
-from tests.web.api import before_air, test_sharing
+from tests.web.api import before_air, paying_back, test_sharing
 from tests.web.api.callers import Caller, a_caller, a_person, document
 from tests.web.api.test_training import tell_a_class
 from tests.web.api.town import (
@@ -228,6 +228,7 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     await settle(town, redeemed["id"])
     await look_into(town, broadcast)
     await refund_and_end(town, campaign, round_id, redeemed["id"])
+    await paying_back.what_is_owed_comes_back(town)
     me = await town.cashier.get("/me")
     assert (me["rights"][0]["merchant"]["name"], me["permissions"]) == (
         town.merchant.name,

@@ -18,6 +18,7 @@ from livehub.orders import intake
 from livehub.platforms.models import Endpoint, Shop
 from livehub.settlement import collecting, holds
 from livehub.settlement.models import SettlementBatch
+from livehub.settlement.repayment_models import SettlementRepayment
 from livehub.vouchers import codes, enrolments, identity
 from livehub.vouchers.models import Campaign, Voucher
 from rooms.models import Broadcast
@@ -161,12 +162,22 @@ async def a_redemption(town: Town, campaign: str, round_id: str) -> str:
 
 
 async def a_settlement(town: Town) -> dict[str, str]:
-    """The batch of the town's merchant as the morning makes it, and a hold, by the names of paths."""
+    """The batch of the town's merchant as the morning makes it, a hold and a repayment, by names of paths."""
     day, now = clock.local_day(clock.now()), clock.now() + timedelta(days=1)
     clerk = an_actor(Role.FINANCE, centre_id=town.house.centre.id)
     await collecting.run(day, actor=clerk, now=now)
     hold = await holds.place(merchant=town.merchant.public_id, reason="正在调查", actor=clerk, now=now)
-    return {"settlement_id": (await SettlementBatch.get()).public_id, "hold_id": hold.public_id}
+    batch = await SettlementBatch.get()
+    repaid = await SettlementRepayment.create(
+        public_id="repaid", centre_id=batch.centre_id, campaign_id=batch.campaign_id, amount_fen=1,
+        merchant_id=batch.merchant_id, reference="S-1", received_on=day, noted_by_id=clerk.id,
+        noted_by=clerk.name, noted_at=now,
+    )  # fmt: skip
+    return {
+        "settlement_id": batch.public_id,
+        "hold_id": hold.public_id,
+        "repayment_id": repaid.public_id,
+    }
 
 
 async def push(town: Town, order_ref: str, *, room_ref: str = "", paid_fen: int = 25_000) -> int:

@@ -9,9 +9,11 @@ from livehub.accounts import logins
 from livehub.accounts.actors import Grant
 from livehub.accounts.models import Role
 from livehub.kit import clock
+from livehub.settlement import collecting
 from livehub.settlement.models import SettlementBatch, SettlementHold
+from livehub.settlement.repayment_models import SettlementRepayment
 from livehub.vouchers.models import Campaign
-from tests.factories.accounts import PASSWORD, a_user
+from tests.factories.accounts import PASSWORD, a_user, an_actor
 from tests.web.desk.office import Office, Visitor
 from tests.web.desk.test_redemptions import a_use
 from tests.web.phones import hidden, visible
@@ -70,3 +72,48 @@ async def test_a_batch_from_the_morning_to_its_payment(office: Office) -> None:
     assert "凭证 P-1" in visible(await phone.page(mine))
     campaign = await payer.page(f"/desk/campaigns/{(await Campaign.get()).public_id}")
     assert "/desk/settlement?campaign=" in campaign
+
+
+async def test_what_is_owed_back_is_noted_by_one_and_confirmed_by_another(office: Office) -> None:
+    used = await a_use(office)
+    await database.execute("UPDATE redemption SET at = at - 86400000")
+    today, clerk = clock.local_day(clock.now()), an_actor(Role.FINANCE, centre_id=office.house.centre.id)
+    finance, payer = await office.visitor(Role.FINANCE), await office.visitor(Role.MANAGER)
+    await finance.post("/desk/settlement/run", day=today - timedelta(days=1))
+    path = f"/desk/settlement/{(await SettlementBatch.get()).public_id}"
+    await finance.post(f"{path}/submit")
+    await finance.post(f"{path}/confirm", reason="电话确认")
+    await payer.post(f"{path}/pay", reference="P-1")
+    await payer.post(
+        f"/desk/redemptions/{used.public_id}/refund", amount="100.00", reason="顾客退货", key="k1"
+    )
+    await collecting.run(today, actor=clerk, now=clock.now() + timedelta(days=1))
+    batch = (await SettlementBatch.get(day=clock.day_number(today))).public_id
+    await finance.post(f"/desk/settlement/{batch}/submit")
+    owing = visible(await finance.page("/desk/settlement/repayments"))
+    listed = visible(await finance.page("/desk/settlement"))
+
+    fields = {"batch": batch, "received_on": today, "reference": "S-1"}
+    much = await finance.post("/desk/settlement/repayments", **fields, amount="999999")
+    noted = await finance.post("/desk/settlement/repayments", **fields, amount="1.00")
+    again = await finance.post("/desk/settlement/repayments", **fields, amount="1.00")
+    one = f"/desk/settlement/repayments/{(await SettlementRepayment.get()).public_id}"
+    alone = await finance.post(f"{one}/confirm")
+    silent = await finance.post(f"{one}/withdraw", reason="")
+    confirmed = await payer.post(f"{one}/confirm")
+    late = await finance.post(f"{one}/withdraw", reason="记错了")
+
+    assert "商户应退 1" in listed
+    assert "登记收款" in owing
+    assert [each[0] for each in (much, noted, again, alone, silent, confirmed, late)] == [
+        409,
+        303,
+        409,
+        403,
+        422,
+        303,
+        409,
+    ]
+    assert "最多只能收剩下的应退" in visible(much[1])
+    assert 'value="999999"' in much[1]  # what was typed stays
+    assert "已收到" in visible(await payer.page("/desk/settlement/repayments"))

@@ -22,6 +22,7 @@ from livehub.orders.statements.models import SettlementDifference, SettlementSta
 from livehub.settlement import batches, collecting, holds, opening
 from livehub.settlement.case_models import Subject
 from livehub.settlement.models import SettlementBatch
+from livehub.settlement.repayment_models import SettlementRepayment
 from livehub.vouchers import codes, drops, enrolments, identity
 from livehub.vouchers import links as claim_links
 from livehub.vouchers.models import Campaign, Round, Voucher
@@ -209,6 +210,13 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/api/v1/settlements/<settlement_id:str>/dispute": {"reason": "金额不对"},
     "/api/v1/settlements/<settlement_id:str>/reopen": {"reason": "已核对"},
     "/api/v1/settlements/<settlement_id:str>/pay": {"reference": "P1"},
+    "/api/v1/settlements/<settlement_id:str>/repayments": {
+        "amount_fen": 1,
+        "reference": "S-2",
+        "received_on": "2026-03-01",
+    },
+    "/api/v1/settlement-repayments/<repayment_id:str>/withdraw": {"reason": "记错了"},
+    "/desk/settlement/repayments/<repayment_id:str>/withdraw": {"reason": "记错了"},
     "/desk/redemptions/<public_id:str>/refund": {"amount": "0.01", "reason": "顾客退货", "key": "k1"},
     "/m/redemptions/<public_id:str>/refund": {"amount": "0.01", "key": "k1"},
     "/api/v1/shops/<shop_id:str>/accounts/bind": {"platform": "standard_webhooks", "account_ref": "erp"},
@@ -333,7 +341,7 @@ async def _ours(office: Office) -> dict[str, str]:
     await enrolments.enrol(campaign.id, merchant_id=merchant.id, actor=house.officers[0], now=now)
     used, kept = [await _voucher(office, claim_link.slug, phone) for phone in (PHONE, f"{PHONE[:-1]}9")]
     redeemed = await _redeemed(office, used, merchant_id=merchant.id, store_id=store.id)
-    settlement, hold = await _settled(office, merchant.public_id)
+    settlement, hold, repaid = await _settled(office, merchant.public_id)
     case = await opening.by_hand(
         subject=Subject.VOUCHER, subject_ref=kept.public_id, reason=SECRET, actor=house.manager, now=now
     )
@@ -422,6 +430,7 @@ async def _ours(office: Office) -> dict[str, str]:
         "hold_id": hold,
         "integrity": case.public_id,
         "case_id": case.public_id,
+        "repayment_id": repaid,
         "statements": statement.public_id,
         "statement_id": statement.public_id,
         "difference_id": str(difference.id),
@@ -460,8 +469,8 @@ async def _taught(office: Office) -> dict[str, str]:
     }
 
 
-async def _settled(office: Office, merchant: str) -> tuple[str, str]:
-    """A batch that was sent to the merchant, who is then held back."""
+async def _settled(office: Office, merchant: str) -> tuple[str, str, str]:
+    """A batch that was sent to the merchant, who is then held back, and a receipt of hers."""
     from tests.factories.accounts import an_actor  # noqa: PLC0415 -- one clerk
 
     clerk, tomorrow = (
@@ -472,7 +481,12 @@ async def _settled(office: Office, merchant: str) -> tuple[str, str]:
     batch = await SettlementBatch.get()
     await batches.submit(batch.public_id, actor=clerk, now=tomorrow)
     hold = await holds.place(merchant=merchant, reason="没有理由", actor=clerk, now=tomorrow)
-    return batch.public_id, hold.public_id
+    repaid = await SettlementRepayment.create(
+        public_id="repaid", centre_id=batch.centre_id, campaign_id=batch.campaign_id, amount_fen=1,
+        merchant_id=batch.merchant_id, reference=SECRET, received_on=batch.day, noted_by_id=clerk.id,
+        noted_by=clerk.name, noted_at=tomorrow,
+    )  # fmt: skip
+    return batch.public_id, hold.public_id, repaid.public_id
 
 
 async def _disputed(office: Office) -> tuple[SettlementStatement, SettlementDifference]:
