@@ -38,8 +38,10 @@ class Told(Struct, frozen=True, kw_only=True):
     rooms: dict[str, str]  # the platform's room -> broadcast
     matched: dict[str, str]  # ERP order -> broadcast its voucher belongs to
     claims: int
+    claims_before: int  # of them, before today
     face_fen: int
     redemptions: tuple[Redeemed, ...]
+    signals: dict[str, tuple[int, int]]  # rule of each case there must be -> (value, of)
 
 
 class Comparison:
@@ -68,6 +70,7 @@ async def compare(api: Machine, sandbox: Machine, world: Seeded, told: Told) -> 
     offline = await _offline(found, api, told)
     gone = (await api.get(f"{ROOT}/campaigns/{world.campaign_ref}/metrics"))["funnel"]["expired"]
     await _wall(found, api, books, told, offline, expired=gone)
+    await _cases(found, api, told)
     await _open(found, api)
     return found
 
@@ -156,11 +159,22 @@ async def _wall(
     found.same("wall: redeemed money", board["funds"]["redeemed_fen"], subsidy)
     held = (told.claims - len(told.redemptions) - expired) * told.face_fen
     found.same("wall: committed money", board["funds"]["committed_fen"], subsidy + held)
-    found.same("wall: vouchers claimed", board["vouchers"]["claimed"], told.claims)
+    found.same("wall: vouchers claimed", board["vouchers"]["claimed"], told.claims - told.claims_before)
     found.same("wall: double bookings", board["double_bookings"], 0)
     found.same("wall: on air", board["live_count"], 1)
     used = sum(each.order_fen for each in told.redemptions if each.offline)
     found.same("wall: offline G2", offline["g2_fen"], used)
+
+
+async def _cases(found: Comparison, api: Machine, told: Told) -> None:
+    """The schemes are caught with their exact numbers, and nothing else is."""
+    cases = (await api.get(f"{ROOT}/cases", size="200"))["items"]
+    found.same("rules with a case", sorted(each["rule"] for each in cases), sorted(told.signals))
+    for each in cases:
+        (signal,) = each["signals"]
+        found.same(f"case of {each['rule']}", (signal["value"], signal["of"]), told.signals.get(each["rule"]))
+    board = (await api.get(f"{ROOT}/wall"))["board"]
+    found.same("wall: cases", board["cases"], len(told.signals))
 
 
 async def _open(found: Comparison, api: Machine) -> None:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from livehub import database
 from livehub.accounts.actors import Actor, Grant, system
 from livehub.accounts.models import Role
-from livehub.demo import cast
+from livehub.demo import cast, suspects
 from livehub.demo.browser import Machine
 from livehub.demo.comparing import Redeemed
 from livehub.demo.seeding import Seeded
@@ -38,6 +38,7 @@ SHOWS = (("R2", 10, 120), ("R1", 15, 150), ("R4", 20, 180), ("R2", 20, 240))  # 
 DROPPED = 20  # vouchers put out in each show
 CLAIMED = 0.7  # of them
 USED = 0.7  # of those claimed
+SCALE = 0.02  # from which on the schemes are told whole
 
 
 class Past(Struct):
@@ -69,8 +70,8 @@ class Historian:
         self._redeems = RedeemDesk(settings)
         self.past = Past()
 
-    async def tell(self, days: int, *, today: date, say: Callable[[str], None]) -> Past:
-        """Every show of so many days before today, oldest first, then their sales."""
+    async def tell(self, days: int, *, today: date, heat: suspects.Heat, say: Callable[[str], None]) -> Past:
+        """Every show of so many days before today, oldest first, two schemes, then the sales of all."""
         self._claims.start()
         self._redeems.start()
         orders: list[Any] = []
@@ -81,6 +82,7 @@ class Historian:
                     orders += await self._show(room, start, minutes)
                 if ago % 7 == 0:
                     say(f"  {today - timedelta(days=ago)} … {len(self.past.rooms)} 场")
+            orders += await self._schemes(today, heat)
         finally:
             await self._claims.stop()
             await self._redeems.stop()
@@ -89,7 +91,19 @@ class Historian:
         self.past.orders = len(orders)
         return self.past
 
-    async def _show(self, room: str, start: datetime, minutes: int) -> list[Any]:
+    async def _schemes(self, today: date, heat: suspects.Heat) -> list[Any]:
+        """Yesterday a shop cashed vouchers out before dawn, and a show bought from itself in the evening."""
+        yesterday = today - timedelta(days=1)
+        night = clock.at_local(yesterday, hour=2)
+        self.past.redemptions += await suspects.cash_out(
+            self._world, self._claims, self._redeems, night=night
+        )
+        self.past.claims += suspects.PHONES * suspects.EACH
+        return await self._show("R1", clock.at_local(yesterday, hour=20), 120, heat=heat)
+
+    async def _show(
+        self, room: str, start: datetime, minutes: int, *, heat: suspects.Heat | None = None
+    ) -> list[Any]:
         stage_name = cast.STREAMERS[self._rng.randrange(len(cast.STREAMERS))][0]
         broadcast = await self._broadcast(room, stage_name, start, minutes)
         end = start + timedelta(minutes=minutes)
@@ -104,8 +118,15 @@ class Historian:
         await self._vouchers(broadcast, start)
         await onair.end(broadcast.public_id, actor=self._clerk, now=end)
         self.past.rooms[room_ref] = broadcast.public_id
+        shop = self._world.shops["doudian"].shop_ref
+        if heat is not None:
+            inflated = suspects.inflated(
+                heat, shop=shop, starts_at_ms=clock.to_ms(start), minutes=minutes, room_ref=room_ref,
+                author=author,
+            )  # fmt: skip
+            return list(msgspec.to_builtins(inflated))
         planned = demand.plan_broadcast_orders(
-            shop=self._world.shops["doudian"].shop_ref,
+            shop=shop,
             products=catalogue.products("doudian"),
             starts_at_ms=clock.to_ms(start),
             ends_at_ms=clock.to_ms(end),

@@ -57,6 +57,8 @@ class Scenes:
         self._say = say
         self.phones: list[str] = []  # every number that was typed into a page
         self.claims = 0
+        self.claims_before = 0
+        self.signals: dict[str, tuple[int, int]] = {}
         self.redemptions: list[Redeemed] = []
         self.rooms: dict[str, str] = {}
         self._matched: dict[str, str] = {}
@@ -299,6 +301,8 @@ class Scenes:
             rooms=self.rooms,
             matched=self._matched,
             claims=self.claims,
+            claims_before=self.claims_before,
+            signals=self.signals,
             face_fen=world.face_fen,
             redemptions=tuple(self.redemptions),
         )

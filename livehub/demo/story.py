@@ -17,7 +17,7 @@ import msgspec
 
 from livehub import database, process
 from livehub.database.migrate import migrate
-from livehub.demo import cast, history, planning, reconciling, settling, shared_rooms, statements
+from livehub.demo import cast, history, planning, reconciling, settling, shared_rooms, statements, suspects
 from livehub.demo.browser import Machine, StoryBroken
 from livehub.demo.comparing import Comparison, compare
 from livehub.demo.history import Past
@@ -101,13 +101,15 @@ class Teller:
     async def tell_and_compare(self) -> Comparison:
         """The whole story once, then every figure."""
         try:
-            world, sandbox_url = await self._set_up(first_day=clock.now() - timedelta(days=1))
+            world, sandbox_url = await self._set_up(first_day=clock.now() - timedelta(days=3))
             async with Machine(sandbox_url) as sandbox, Machine(self._url, token=world.token) as api:
                 await self._declare(sandbox, world)
                 await reconciling.hold(now=clock.now())
+                await self._past(sandbox, world, days=0, scale=0, heat=suspects.TENTH)
                 await self._processes.start_jobs()
                 await self.scenes.tell(sandbox, world)
                 await self._drained(api, sandbox)
+                await suspects.look(centre_id=world.centre_id, now=clock.now())
                 await reconciling.read()
                 await self._reconciled()
                 await self._settle(world, before=clock.now())
@@ -134,6 +136,8 @@ class Teller:
                 show = await self.scenes.tell(sandbox, world)
                 if not was_told:
                     await self._fetched()
+                    waiting = await suspects.look(centre_id=world.centre_id, now=clock.now())
+                    self._say(f"  核查案件 {waiting} 件待处理：/desk/integrity")
                     await self._settle(world, before=clock.at_local(clock.local_day(clock.now())))
                 await reconciling.read()
                 await self._keep_selling(sandbox, world, show)
@@ -190,15 +194,26 @@ class Teller:
     async def _fill(self, sandbox: Machine, world: Seeded, *, days: int, scale: float) -> None:
         began = time.monotonic()
         self._say(f"补 {days} 天历史 · telling {days} days of history")
-        historian = history.Historian(world, self._settings, sandbox, scale=scale, seed=20260306)
-        past: Past = await historian.tell(days, today=clock.local_day(clock.now()), say=self._say)
-        self.scenes.claims += past.claims
-        self.scenes.redemptions += past.redemptions
-        self.scenes.rooms |= past.rooms
+        heat = suspects.WHOLE if scale >= history.SCALE else suspects.TENTH
+        past = await self._past(sandbox, world, days=days, scale=scale, heat=heat)
         await settling.tell(world, days=days, today=clock.local_day(clock.now()))
         await self._processes.start_jobs()
         await self.scenes.push(sandbox, wait_seconds=80)
         self._say(f"  {len(past.rooms)} 场、{past.orders} 单，{time.monotonic() - began:.0f} 秒")
+
+    async def _past(
+        self, sandbox: Machine, world: Seeded, *, days: int, scale: float, heat: suspects.Heat
+    ) -> Past:
+        """What was before today, as far as the story takes it into account."""
+        historian = history.Historian(world, self._settings, sandbox, scale=scale, seed=20260306)
+        today = clock.local_day(clock.now())
+        past = await historian.tell(days, today=today, heat=heat, say=self._say)
+        self.scenes.claims += past.claims
+        self.scenes.claims_before += past.claims
+        self.scenes.redemptions += past.redemptions
+        self.scenes.rooms |= past.rooms
+        self.scenes.signals |= suspects.signals(heat)
+        return past
 
     async def _settle(self, world: Seeded, *, before: datetime) -> None:
         """The platform's statements of what was sold by then."""

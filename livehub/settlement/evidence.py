@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from livehub import database
 from livehub.kit import clock
 from livehub.settlement.signals import Late, MerchantDay, Placed, Show, Use
+from livehub.vouchers.enrolments import OFFLINE
 
 USUAL_DAYS = 28
 KEY_LETTERS = 12  # of a person's keyed hash: enough to tell two people apart, not enough to look one up
@@ -61,13 +62,17 @@ async def merchant_day(merchant_id: int, bureau_id: int, day: date) -> MerchantD
 
 
 async def show(broadcast_id: int) -> Show:
-    """Every order that belongs to a broadcast now, paid or closed unpaid."""
+    """Every platform's order that belongs to a broadcast now, paid or closed unpaid.
+
+    Vouchers of the show that were used at a till are judged with their merchant's day.
+    """
     rows = await database.fetch(
         "SELECT o.id, o.buyer_key, o.status FROM (SELECT e.order_id FROM contribution_entry e"
         " WHERE e.broadcast_id = $1 GROUP BY e.order_id HAVING sum(e.orders) <> 0 OR sum(e.units) <> 0"
         " OR sum(e.placed_unpaid) <> 0 OR sum(e.placed_closed) <> 0) g"
-        " JOIN sales_order o ON o.id = g.order_id ORDER BY o.id",
+        " JOIN sales_order o ON o.id = g.order_id AND o.platform <> $2 ORDER BY o.id",
         broadcast_id,
+        OFFLINE,
     )
     return Show(
         orders=tuple(

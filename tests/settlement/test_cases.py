@@ -43,7 +43,7 @@ from tests.factories.vouchers import NOW, a_claimant, a_kind
 from tests.settlement.merchants import DAY, Counter, D, Town, a_town, broken, of
 from tests.settlement.suspects import FACES, NIGHT, cash_out, fake_heat, honest_day, honest_show, use
 from tests.vouchers.test_ends import MONTH, claimed, tidied
-from tests.vouchers.test_matching import an_order
+from tests.vouchers.test_matching import an_order, settle
 from tests.vouchers.test_redemptions import a_till
 
 NEXT = D + DAY  # the day of the schemes
@@ -139,8 +139,10 @@ async def test_a_show_that_buys_from_itself_is_caught_and_its_vouchers_stay_unse
     async with a_town(db, *FACES, quantity=99) as town:
         show = await fake_heat(town)
         await honest_show(town)
-        voucher = await town.till.voucher(await a_claimant(town.till.world))
-        await Voucher.filter(id=voucher.id).update(broadcast_id=show.id)
+        used, later = [await town.till.voucher(await a_claimant(town.till.world)) for _ in range(2)]
+        await Voucher.filter(id__in=[used.id, later.id]).update(broadcast_id=show.id)
+        await town.till.redeem(used, 9_000, key="s", receipt_no="S0", now=NOW + timedelta(minutes=20))
+        await settle()  # the till's order is the show's by its voucher, and none of its platforms' orders
 
         assert await evaluating.run_all(now=MORNING) == 2
 
@@ -153,8 +155,8 @@ async def test_a_show_that_buys_from_itself_is_caught_and_its_vouchers_stay_unse
         assert (signal.value, signal.of) == (594, 599)
         assert (await case_queries.behind(seen, actor=town.clerk)).total == 586
         # Used only now, after the case was opened: frozen all the same.
-        await town.till.redeem(voucher, 9_000, receipt_no="S1", now=NOW + timedelta(hours=2))
-        assert (await case_queries.case(seen.id, actor=town.clerk)).held == 1
+        await town.till.redeem(later, 9_000, receipt_no="S1", now=NOW + timedelta(hours=2))
+        assert (await case_queries.case(seen.id, actor=town.clerk)).held == 2
         assert (await town.run(D, now=MORNING)).lines == 0
         assert await evaluating.run_all(now=MORNING + DAY) == 0
         assert await broken() == []
