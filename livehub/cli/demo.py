@@ -10,8 +10,10 @@ from collections.abc import Awaitable
 from typing import Any
 
 import click
+import msgspec
 
 from livehub import settings as knobs
+from livehub.kit import logging
 
 
 @click.command("demo", epilog="\b\nExample:\n  livehub demo --days 7 --scale 0.02")
@@ -22,8 +24,9 @@ from livehub import settings as knobs
 )
 @click.option("--reset", is_flag=True, help="Begin with an empty data directory.")
 def command(*, check: bool, days: int, scale: float, reset: bool) -> None:
-    """Run the whole product with imitated platforms, and keep running."""
-    settings = knobs.load()
+    """Run the whole product with imitated platforms, and keep running. Its processes log warnings only."""
+    settings = msgspec.structs.replace(knobs.load(), log_format="text", log_level="WARNING")
+    logging.install(style=settings.log_format, level=settings.log_level, process="demo")
     story = importlib.import_module("livehub.demo.story")  # it brings the imitated platforms with it
     ended = story.run(settings, check=check, days=days, scale=scale, reset=reset, say=click.echo)
     if inspect.isawaitable(ended):
