@@ -35,6 +35,7 @@ MODEL_MODULES = (
     "livehub.orders.pull_models",
     "livehub.vouchers.models",
     "livehub.vouchers.after_models",
+    "livehub.vouchers.pack_models",
     "livehub.settlement.models",
     "livehub.settlement.case_models",
     "livehub.settlement.repayment_models",

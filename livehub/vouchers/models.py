@@ -162,7 +162,9 @@ class Drop(Model):
     template = fields.ForeignKeyField(
         "livehub.Template", on_delete=fields.RESTRICT, related_name=False, db_index=True
     )
-    quantity = fields.IntField()
+    pack_id = fields.BigIntField(default=0)  # 0: none; else ``template`` is the first of the pack's
+    vouchers_each = fields.IntField(default=1)  # vouchers in a claim: those of a pack
+    quantity = fields.IntField()  # of claims
     claimed = fields.IntField(default=0)
     opens_at = InstantField()
     closes_at = InstantField()
@@ -192,7 +194,7 @@ class ClaimLink(Model):
         "livehub.Streamer", on_delete=fields.RESTRICT, related_name=False, null=True, db_index=True
     )
     platform = fields.CharField(max_length=32, default="")
-    quota = fields.IntField(default=0)  # 0: no limit of its own
+    quota = fields.IntField(default=0)  # of claims; 0: no limit of its own
     claims = fields.IntField(default=0)
     clicks = fields.BigIntField(default=0)
     created_at = InstantField()
@@ -255,7 +257,7 @@ class ClaimSlot(Model):
 
     id = fields.BigIntField(primary_key=True)
     round_id = fields.BigIntField()
-    template_id = fields.BigIntField()
+    template_id = fields.BigIntField()  # a pack's id stands below zero
     platform = fields.CharField(max_length=32, default="")
     person_key = DigestField()
     n = fields.IntField()

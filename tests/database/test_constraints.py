@@ -26,6 +26,7 @@ from livehub.settlement.models import SettlementFile, SettlementHold
 from livehub.settlement.repayment_models import SettlementRepayment
 from livehub.vouchers import drops, refunds
 from livehub.vouchers.after_models import RoundRollover
+from livehub.vouchers.pack_models import Pack, PackItem
 from rooms.air_models import Incident, PreAirCheck, Recording
 from rooms.models import Booking, Broadcast, BroadcastAccount, BroadcastRun, BroadcastState, Room
 from rooms.plan_models import PlanEvent, PlanSlot, PlanVersion
@@ -68,6 +69,8 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "UPDATE voucher_drop SET claimed = quantity + 1",
         "UPDATE voucher_drop SET claimed = -1",
     ),
+    "voucher_drop_each": ("UPDATE voucher_drop SET vouchers_each = 0",),
+    "voucher_pack_item_some": ("UPDATE voucher_pack_item SET n = 0",),
     "claim_link_quota": ("UPDATE claim_link SET quota = 1, claims = 2",),
     "shop_evidence_floor": ("UPDATE shop SET evidence_days = 89",),
     "campaign_budget": ("UPDATE campaign SET budget_fen = 0",),
@@ -230,6 +233,8 @@ async def something_of_everything(db: Settings) -> AsyncIterator[None]:
             actor=till.cashier,
             now=NOW,
         )
+        pack = await Pack.create(public_id="pack", round_id=world.round.id, name="券包")
+        await PackItem.create(pack_id=pack.id, template_id=0, n=1)
         await RoundRollover.create(source_id=world.round.id, target_id=world.round.id + 1)
         show = await a_broadcast(world)
         await the_link(world, show)
