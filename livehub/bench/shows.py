@@ -14,7 +14,7 @@ from livehub import database
 from livehub.accounts.actors import Actor, Grant, system
 from livehub.accounts.models import Role
 from livehub.kit import clock, ids, outbox, sealing
-from livehub.vouchers import campaigns, claim_rows, codes, hot, identity, ledger, rounds
+from livehub.vouchers import campaigns, claim_rows, codes, hot, identity, ledger, new_kinds, rounds
 from livehub.vouchers.campaigns import NewCampaign
 from livehub.vouchers.models import Account, Template, Validity
 from rooms import booking, onair, prechecks, registry, shop_accounts
@@ -222,7 +222,7 @@ async def _template(on: Stage, *, quantity: int, now: datetime) -> _Kind:
     await campaigns.submit(campaign.id, actor=officer, now=now)
     await campaigns.countersign(campaign.id, actor=finance, now=now)
     await campaigns.start(campaign.id, actor=on.clerk, now=now)
-    kind = rounds.NewTemplate(
+    kind = new_kinds.NewTemplate(
         name="基准券",
         face_fen=FACE_FEN,
         threshold_fen=THRESHOLD_FEN,
@@ -273,6 +273,9 @@ def _claim(template: _Kind, show: Show, person: Mapping[str, Any]) -> dict[str, 
         "n": 1,
         "link_id": show.link_id,
         "drop_id": 0,
+        "offer_id": template.id,
+        "counted_link": show.link_id,
+        "counted_drop": 0,
         "broadcast_id": show.broadcast_id,
         "streamer_id": show.streamer_id,
         "at": at,

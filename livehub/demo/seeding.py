@@ -26,7 +26,7 @@ from livehub.sandbox.spec import Platform
 from livehub.vouchers import campaigns, enrolments, rounds
 from livehub.vouchers.campaigns import NewCampaign
 from livehub.vouchers.models import Validity
-from livehub.vouchers.rounds import NewTemplate
+from livehub.vouchers.new_kinds import NewTemplate
 from rooms import registry as rooms
 from rooms.registry import Plan
 from streamers import ages

@@ -21,8 +21,8 @@ from livehub.vouchers import campaigns, codes, enrolments, identity, links, roun
 from livehub.vouchers.campaigns import NewCampaign
 from livehub.vouchers.claims import ClaimDesk
 from livehub.vouchers.models import Template, Validity
+from livehub.vouchers.new_kinds import NewTemplate
 from livehub.vouchers.redemptions import RedeemDesk
-from livehub.vouchers.rounds import NewTemplate
 
 KEPT_FEN = (19_900, 14_900, 16_900, 15_900, 12_000)  # the orders that were real: 796 yuan
 PHONES, EACH = 12, 3  # of the merchant by night; three vouchers a phone

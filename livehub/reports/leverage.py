@@ -93,9 +93,9 @@ async def counts(
         start,
     )
     drops = await database.fetch_one(
-        "SELECT coalesce(sum(d.quantity), 0) AS put_out,"
-        " coalesce(sum(CASE WHEN d.state = 'open' AND d.closes_at > $3 THEN d.quantity - d.claimed ELSE 0"
-        " END), 0) AS left_over FROM voucher_drop d"
+        "SELECT coalesce(sum(d.quantity * d.vouchers_each), 0) AS put_out,"
+        " coalesce(sum(CASE WHEN d.state = 'open' AND d.closes_at > $3"
+        " THEN (d.quantity - d.claimed) * d.vouchers_each ELSE 0 END), 0) AS left_over FROM voucher_drop d"
         " JOIN voucher_template t ON t.id = d.template_id JOIN campaign_round n ON n.id = t.round_id"
         " JOIN campaign c ON c.id = n.campaign_id"
         f" WHERE c.centre_id = $1 AND d.opens_at >= $2 AND d.state <> 'planned'{narrowed}",

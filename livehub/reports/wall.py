@@ -165,8 +165,9 @@ async def curve(*, centre_id: int, now: datetime, broadcast_id: int | None = Non
     )
     paid = {int(row["step"]): (int(row["g2"]), int(row["orders"])) for row in rows}
     drops = await database.fetch(
-        "SELECT d.opens_at AS opens_at, t.name AS name FROM voucher_drop d JOIN voucher_template t"
-        " ON t.id = d.template_id JOIN broadcast b ON b.id = d.broadcast_id"
+        "SELECT d.opens_at AS opens_at, coalesce(k.name, t.name) AS name FROM voucher_drop d"
+        " JOIN voucher_template t ON t.id = d.template_id LEFT JOIN voucher_pack k ON k.id = d.pack_id"
+        " JOIN broadcast b ON b.id = d.broadcast_id"
         " WHERE b.centre_id = $1 AND d.state <> 'planned' AND d.opens_at >= $2",
         centre_id,
         first * STEP_MINUTES * 60_000,

@@ -15,7 +15,7 @@ from livehub.kit.paging import Page, window
 from livehub.vouchers import funnel, kinds, ledger, leverage, queries, rollover_plans
 from livehub.vouchers.enrolments import OFFLINE
 from livehub.vouchers.funnel import Funnel
-from livehub.vouchers.kinds import Kind
+from livehub.vouchers.kinds import Bundle, Kind
 from livehub.vouchers.leverage import Leverage
 from livehub.vouchers.models import Account, CampaignStatus, RoundStatus
 from livehub.vouchers.queries import Figures
@@ -40,7 +40,7 @@ class CampaignRow(Struct, frozen=True, kw_only=True):
 
 
 class RoundRow(Struct, frozen=True, kw_only=True):
-    """A round with its templates."""
+    """A round with all its templates, and which of them are given in packs."""
 
     row_id: int
     id: str
@@ -54,6 +54,7 @@ class RoundRow(Struct, frozen=True, kw_only=True):
     rolled_fen: int
     rollover_hindrance: str  # why the planned rollover cannot happen any more, '' while it can or has
     templates: list[Kind]
+    packs: list[Bundle]
 
 
 class Late(Struct, frozen=True, kw_only=True):
@@ -220,9 +221,11 @@ async def _rounds(campaign_id: int, *, now: datetime) -> list[RoundRow]:
         " WHERE n.campaign_id = $1 ORDER BY n.seq",
         campaign_id,
     )
-    templates: dict[int, list[Kind]] = {}
-    for round_id, kind in await kinds.of_campaign(campaign_id):
-        templates.setdefault(round_id, []).append(kind)
+    offers = await kinds.of_campaign(campaign_id)
+    templates = {
+        round_id: [kind for offer in each for kind in kinds.of_offer(offer)]
+        for round_id, each in offers.items()
+    }
     return [
         RoundRow(
             row_id=row["id"],
@@ -237,6 +240,7 @@ async def _rounds(campaign_id: int, *, now: datetime) -> list[RoundRow]:
             rolled_fen=row["rolled_fen"],
             rollover_hindrance=_hindrance(row, now=now),
             templates=templates.get(row["id"], []),
+            packs=[each for each in offers.get(row["id"], []) if isinstance(each, Bundle)],
         )
         for row in rows
     ]

@@ -37,6 +37,9 @@ _SHARED = {
         "platform",
         "link_id",
         "drop_id",
+        "offer_id",
+        "counted_link",
+        "counted_drop",
         "broadcast_id",
         "streamer_id",
         "state",
@@ -149,7 +152,7 @@ async def commit(settling: Settling, view: View, *, now: datetime) -> bool:
         raise
     is_so = any(each.kind == "ok" and each.number for each in fresh)
     if is_so:
-        _remember(fresh, asked, view)
+        _remember(fresh, asked, settling, view)
     return is_so
 
 
@@ -158,8 +161,9 @@ def _asked(settling: Settling, view: View, *, now: datetime) -> Asked:
     start = limits.start_of(claim_networks.LIMIT.seconds, now)
     return Asked(
         templates=[
-            (of, stock.seen, given["template", of], int(("template", of) in short))
+            (share.template_id, share.seen, given["offer", of] * share.n, int(("offer", of) in short))
             for of, stock in sorted(settling.stocks.items())
+            for share in stock.shares
         ],
         drops=[
             (of, view.drops[of].seen, given["drop", of], int(("drop", of) in short))
@@ -255,10 +259,14 @@ def _write_at_once(
     return fresh
 
 
-def _remember(fresh: Sequence[Fresh], asked: Asked, view: View) -> None:
+def _remember(fresh: Sequence[Fresh], asked: Asked, settling: Settling, view: View) -> None:
     before = {(each.kind, each.name, each.id): each.number for each in fresh}
     view.remember_left(
-        {of: before["template", "", of] - n for of, _, n, _ in asked.templates},
+        {
+            of: min(before["template", "", share.template_id] // share.n for share in stock.shares)
+            - settling.given["offer", of]
+            for of, stock in settling.stocks.items()
+        },
         {of: before["drop", "", of] - n for of, _, n, _ in asked.drops},
     )
     view.links |= {of: before["link", "", of] + n for of, n, _ in asked.links}

@@ -29,11 +29,11 @@ from livehub.vouchers.errors import (
 )
 from livehub.vouchers.identity import ClaimantRef
 from livehub.vouchers.models import VoucherState
-from livehub.vouchers.places import Name, Place, Stock
+from livehub.vouchers.places import Name, Place, Share, Stock
 
 
-class Claimed(Struct, frozen=True, kw_only=True):
-    """What a claim gave; ``hit``: this key was answered before, and nothing new happened."""
+class Given(Struct, frozen=True, kw_only=True):
+    """One voucher that a claim gave."""
 
     voucher: str
     template_id: int
@@ -41,7 +41,16 @@ class Claimed(Struct, frozen=True, kw_only=True):
     threshold_fen: int
     valid_from: datetime
     valid_until: datetime
+
+
+class Claimed(Given, frozen=True, kw_only=True):
+    """What a claim gave: a voucher, of a pack the first one, with ``more`` that came with it.
+
+    ``hit``: this key was answered before, and nothing new happened.
+    """
+
     hit: bool = False
+    more: tuple[Given, ...] = ()
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -63,9 +72,9 @@ class Wish(Struct, frozen=True, kw_only=True):
 def windows(wishes: Sequence[Wish], found: Mapping[Name, Place], stocks: Mapping[int, Stock]) -> set[str]:
     """The windows of networks that a batch may count in."""
     every = {
-        claim_networks.window(stocks[place.template_id].campaign_id, wish.ip)
+        claim_networks.window(stocks[place.offer_id].campaign_id, wish.ip)
         for wish in wishes
-        if (place := found.get(wish.name)) is not None and place.template_id
+        if (place := found.get(wish.name)) is not None and place.offer_id
     }
     return every - {""}
 
@@ -77,13 +86,13 @@ class Settling:
         self, found: Mapping[Name, Place], stocks: Mapping[int, Stock], by_network: Mapping[str, int]
     ) -> None:
         self._found = found
-        self.stocked = [each for each in found.values() if each.template_id]
-        self.stocks = {each.template_id: stocks[each.template_id] for each in self.stocked}
-        self._left = {template_id: stock.left for template_id, stock in self.stocks.items()}
+        self.stocked = [each for each in found.values() if each.offer_id]
+        self.stocks = {each.offer_id: stocks[each.offer_id] for each in self.stocked}
+        self._left = {offer_id: stock.left for offer_id, stock in self.stocks.items()}
         self._granted: dict[str, tuple[bytes, Claimed]] = {}
         self.by_network = Counter(by_network)
         self.newly_by_network: Counter[str] = Counter()
-        self.given: Counter[object] = Counter()  # by template, drop and link, and by person's slot
+        self.given: Counter[object] = Counter()  # by offer, drop and link, and by person's slot
         self.short: set[tuple[str, int]] = set()  # of which of these somebody was refused for want
         self.sold_out: dict[Name, int] = {}  # names that have nothing left now, with their rounds
         self.rows: list[dict[str, Any]] = []
@@ -109,19 +118,19 @@ class Settling:
 
     def _round_of(self, wish: Wish) -> int:
         place = self._found.get(wish.name)
-        stock = self.stocks.get(place.template_id) if place is not None else None
+        stock = self.stocks.get(place.offer_id) if place is not None else None
         return stock.round_id if stock is not None else 0
 
     def _give(self, wish: Wish, prior: Prior) -> Claimed:
         place = self._found.get(wish.name)
         if place is None or place.centre_id != wish.claimant.centre_id:
             raise LinkUnknown
-        if not place.template_id:
+        if not place.offer_id:
             raise Ended if place.closed else NotStarted
-        stock = self.stocks[place.template_id]
-        slot = (stock.template_id, place.platform if stock.slot_by_platform else "", wish.claimant.person_key)
+        stock = self.stocks[place.offer_id]
+        slot = (stock.offer_id, place.platform if stock.slot_by_platform else "", wish.claimant.person_key)
         taken = prior.taken + self.given[slot]
-        valid_from, valid_until = _window(stock, wish.now)
+        usable = [_window(share, wish.now) for share in stock.shares]
         refusal = judge(
             stock.rules,
             Attempt(
@@ -130,7 +139,7 @@ class Settling:
                 round=stock.round,
                 claim_from=stock.claim_from,
                 claim_until=stock.claim_until,
-                valid_until=valid_until,
+                valid_until=min(until for _, until in usable),
                 platform=place.platform,
                 claims_by_person=taken,
                 drop=prior.drop,
@@ -145,11 +154,11 @@ class Settling:
         if network:
             self.by_network[network] += 1
             self.newly_by_network[network] += 1
-        return self._grant(wish, place, stock, slot=slot, n=taken + 1, window=(valid_from, valid_until))
+        return self._grant(wish, place, stock, slot=slot, n=taken + 1, usable=usable)
 
     def _require_stock(self, wish: Wish, place: Place, stock: Stock, prior: Prior) -> None:
-        if self._left[stock.template_id] <= 0:
-            self.short.add(("template", stock.template_id))
+        if self._left[stock.offer_id] <= 0:
+            self.short.add(("offer", stock.offer_id))
             self.sold_out[wish.name] = stock.round_id
             raise SoldOut
         if place.drop_id and prior.drop_left <= self.given["drop", place.drop_id]:
@@ -168,63 +177,91 @@ class Settling:
         *,
         slot: tuple[int, str, bytes],
         n: int,
-        window: tuple[datetime, datetime],
+        usable: Sequence[tuple[datetime, datetime]],
     ) -> Claimed:
-        voucher = ids.public_id()
-        made = codes.make(voucher)
-        claimed = Claimed(
-            voucher=voucher,
-            template_id=stock.template_id,
-            face_fen=stock.face_fen,
-            threshold_fen=stock.threshold_fen,
-            valid_from=window[0],
-            valid_until=window[1],
-        )
-        self._left[stock.template_id] -= 1
-        self.given.update(
-            (slot, ("template", stock.template_id), ("drop", place.drop_id), ("link", place.link_id))
-        )
+        given = [
+            Given(
+                voucher=ids.public_id(),
+                template_id=share.template_id,
+                face_fen=share.face_fen,
+                threshold_fen=share.threshold_fen,
+                valid_from=window[0],
+                valid_until=window[1],
+            )
+            for share, window in zip(stock.shares, usable, strict=True)
+            for _ in range(share.n)
+        ]
+        claimed = _claimed(given)
+        self._left[stock.offer_id] -= 1
+        self.given.update((slot, ("offer", stock.offer_id), ("drop", place.drop_id), ("link", place.link_id)))
         self._granted[wish.key] = (wish.body, claimed)
-        at = clock.to_ms(wish.now)
-        self.rows.append(
-            {
-                "id": ids.row_id(at),
-                "public_id": voucher,
-                "code_index": made.index,
-                "code_sealed": made.sealed,
-                "template_id": stock.template_id,
-                "campaign_id": stock.campaign_id,
-                "round_id": stock.round_id,
-                "claimant_id": wish.claimant.id,
-                "person_key": wish.claimant.person_key,
-                "platform": slot[1],
-                "n": n,
-                "link_id": place.link_id,
-                "drop_id": place.drop_id,
-                "broadcast_id": place.broadcast_id,
-                "streamer_id": place.streamer_id,
-                "at": at,
-                "valid_from": clock.to_ms(window[0]),
-                "valid_until": clock.to_ms(window[1]),
-                "face_fen": stock.face_fen,
-                "unissued_id": stock.unissued_id,
-                "held_id": stock.held_id,
-                "key": wish.key,
-                "body_hash": wish.body,
-                "answer": msgspec.json.encode(claimed).decode(),
-                "state": str(VoucherState.ISSUED),
-                "centre_id": wish.claimant.centre_id,
-                "bureau_id": stock.bureau_id,
-                "ip": wish.ip,
-                "request_id": wish.request_id,
-                "detail": msgspec.json.encode({"link": wish.name[0], "face_fen": stock.face_fen}).decode(),
-            }
-        )
+        once = {
+            "key": wish.key,
+            "answer": msgspec.json.encode(claimed).decode(),
+            "n": n,
+            "counted_link": place.link_id,
+            "counted_drop": place.drop_id,
+        }
+        for each in given:
+            self.rows.append(_row(each, wish, place, stock, platform=slot[1]) | once)
+            once = _OF_THE_OTHERS
         return claimed
 
 
-def _window(stock: Stock, now: datetime) -> tuple[datetime, datetime]:
+_OF_THE_OTHERS = {"key": "", "answer": "", "n": 0, "counted_link": 0, "counted_drop": 0}
+
+
+def _claimed(given: Sequence[Given]) -> Claimed:
+    first = given[0]
+    return Claimed(
+        voucher=first.voucher,
+        template_id=first.template_id,
+        face_fen=first.face_fen,
+        threshold_fen=first.threshold_fen,
+        valid_from=first.valid_from,
+        valid_until=first.valid_until,
+        more=tuple(given[1:]),
+    )
+
+
+def _row(given: Given, wish: Wish, place: Place, stock: Stock, *, platform: str) -> dict[str, Any]:
+    """One voucher as claim_rows writes it, but for what is said once for a claim."""
+    made = codes.make(given.voucher)
+    at = clock.to_ms(wish.now)
+    return {
+        "id": ids.row_id(at),
+        "public_id": given.voucher,
+        "code_index": made.index,
+        "code_sealed": made.sealed,
+        "template_id": given.template_id,
+        "campaign_id": stock.campaign_id,
+        "round_id": stock.round_id,
+        "claimant_id": wish.claimant.id,
+        "person_key": wish.claimant.person_key,
+        "platform": platform,
+        "link_id": place.link_id,
+        "drop_id": place.drop_id,
+        "offer_id": stock.offer_id,
+        "broadcast_id": place.broadcast_id,
+        "streamer_id": place.streamer_id,
+        "at": at,
+        "valid_from": clock.to_ms(given.valid_from),
+        "valid_until": clock.to_ms(given.valid_until),
+        "face_fen": given.face_fen,
+        "unissued_id": stock.unissued_id,
+        "held_id": stock.held_id,
+        "body_hash": wish.body,
+        "state": str(VoucherState.ISSUED),
+        "centre_id": wish.claimant.centre_id,
+        "bureau_id": stock.bureau_id,
+        "ip": wish.ip,
+        "request_id": wish.request_id,
+        "detail": msgspec.json.encode({"link": wish.name[0], "face_fen": given.face_fen}).decode(),
+    }
+
+
+def _window(share: Share, now: datetime) -> tuple[datetime, datetime]:
     try:
-        return validity.window(stock.terms, claimed_at=now)
+        return validity.window(share.terms, claimed_at=now)
     except ValueError:  # not released yet
         raise NotStarted from None

@@ -1,4 +1,7 @@
-"""What a batch of claims reads and writes: one row each, in a fixed order of tables, hot rows last."""
+"""What a batch of claims reads and writes: a row for each voucher, in a fixed order of tables, hot rows last.
+
+The first row of a claim has its key, its slot and what is counted once; a pack's others have none of it.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,9 @@ COLUMNS = {
     "n": "int",
     "link_id": "bigint",
     "drop_id": "bigint",
+    "offer_id": "bigint",  # by which the slot is taken: its template's, or below zero its pack's
+    "counted_link": "bigint",  # link_id and drop_id in one row of each claim, else 0
+    "counted_drop": "bigint",
     "broadcast_id": "bigint",
     "streamer_id": "bigint",
     "at": "bigint",
@@ -45,17 +51,19 @@ STEPS = (
         "answers",
         "idempotency_record",
         {"kind": "'claim'", "key": "key", "body_hash": "body_hash", "answer": "answer", "created_at": "at"},
+        where="key <> ''",
     ),
     hot.insert(  # unique: the person limit
         "slots",
         "claim_slot",
         {
             "round_id": "round_id",
-            "template_id": "template_id",
+            "template_id": "offer_id",
             "platform": "platform",
             "person_key": "person_key",
             "n": "n",
         },
+        where="n > 0",
     ),
     hot.insert(
         "vouchers",
@@ -65,7 +73,7 @@ STEPS = (
                 name: name
                 for name in COLUMNS
                 if name not in {"person_key", "platform", "n", "at", "face_fen", "unissued_id", "held_id"}
-                and name not in {"key", "body_hash", "answer"}
+                and name not in {"key", "body_hash", "answer", "offer_id", "counted_link", "counted_drop"}
             },
             "claimed_at": "at",
             "version": "1",
@@ -86,14 +94,14 @@ STEPS = (
         },
     ),
     hot.count("stock", "voucher_template", "issued", per="template_id"),
-    hot.count("drops", "voucher_drop", "claimed", per="drop_id"),
-    hot.count("links", "claim_link", "claims", per="link_id"),
+    hot.count("drops", "voucher_drop", "claimed", per="counted_drop"),
+    hot.count("links", "claim_link", "claims", per="counted_link"),
     hot.move("money", [("unissued_id", "held_id", "face_fen")]),
 )
 
 _TAKEN = (
     "COALESCE((SELECT max(s.n) FROM claim_slot s WHERE s.round_id = v.round_id"
-    " AND s.template_id = v.template_id AND s.platform = v.platform AND s.person_key = v.person_key), 0)"
+    " AND s.template_id = v.offer_id AND s.platform = v.platform AND s.person_key = v.person_key), 0)"
 )
 
 AUDITED = {"centre_id": "bigint", "bureau_id": "bigint", "ip": "text", "request_id": "text", "detail": "text"}
@@ -119,10 +127,10 @@ AUDIT = hot.insert(
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """One claim's references; with ``template_id`` 0 only its key is looked up."""
+    """One claim's references; with ``offer_id`` 0 only its key is looked up."""
 
     key: str
-    template_id: int = 0
+    offer_id: int = 0
     round_id: int = 0
     platform: str = ""
     person_key: bytes = b""
@@ -149,9 +157,9 @@ class Prior(Struct, frozen=True, kw_only=True):
 
 async def prior(questions: Sequence[Question]) -> list[Prior]:
     """Read under the templates' locks, so that whatever another worker gave is seen; locks the links."""
-    open_ones = [(i, each) for i, each in enumerate(questions) if each.template_id]
+    open_ones = [(i, each) for i, each in enumerate(questions) if each.offer_id]
     found = {row["i"]: row for row in await _read_open(open_ones)}
-    shut = [(i, each.key) for i, each in enumerate(questions) if not each.template_id]
+    shut = [(i, each.key) for i, each in enumerate(questions) if not each.offer_id]
     found |= {row["i"]: row for row in await _read_known(shut)}
     kept = await answers.read([row["answer_id"] for row in found.values() if row["answer_id"]])
     return [_prior(found[i], kept) for i in range(len(questions))]
@@ -163,12 +171,12 @@ async def known(questions: Sequence[Question]) -> list[Known]:
         {
             "i": "int",
             "key": "text",
-            "template_id": "bigint",
+            "offer_id": "bigint",
             "round_id": "bigint",
             "platform": "text",
             "person_key": "bytea",
         },
-        [(i, q.key, q.template_id, q.round_id, q.platform, q.person_key) for i, q in enumerate(questions)],
+        [(i, q.key, q.offer_id, q.round_id, q.platform, q.person_key) for i, q in enumerate(questions)],
         f"SELECT v.i, {_TAKEN} AS taken, {answers.FOUND.format(kind='claim')} AS answer_id FROM v",
         by_index=True,
     )
@@ -186,7 +194,7 @@ async def _read_open(questions: Sequence[tuple[int, Question]]) -> list[dict[str
         {
             "i": "int",
             "key": "text",
-            "template_id": "bigint",
+            "offer_id": "bigint",
             "round_id": "bigint",
             "platform": "text",
             "person_key": "bytea",
@@ -194,7 +202,7 @@ async def _read_open(questions: Sequence[tuple[int, Question]]) -> list[dict[str
             "drop_id": "bigint",
         },
         [
-            (i, q.key, q.template_id, q.round_id, q.platform, q.person_key, q.link_id, q.drop_id)
+            (i, q.key, q.offer_id, q.round_id, q.platform, q.person_key, q.link_id, q.drop_id)
             for i, q in questions
         ],
         f"SELECT v.i, {answers.FOUND.format(kind='claim')} AS answer_id, l.claims AS link_claims, d.state,"

@@ -32,7 +32,7 @@ class DropSeen(Struct, frozen=True, kw_only=True):
 
 
 class View:
-    """Templates, drops and links by their ids, and how many each network took."""
+    """What is offered, drops and links by their ids, and how many each network took."""
 
     def __init__(self) -> None:
         self.stocks: dict[int, Stock] = {}
@@ -52,9 +52,9 @@ class View:
             self.forget()
         if len(self.networks) > MOST_REMEMBERED:
             self.networks.clear()
-        stocked = [each for each in led_to if each.template_id]
-        if templates := {each.template_id for each in stocked} - self.stocks.keys():
-            self.stocks |= await places.look(templates)
+        stocked = [each for each in led_to if each.offer_id]
+        if offers := {each.offer_id for each in stocked} - self.stocks.keys():
+            self.stocks |= await places.look(offers)
         if links := {each.link_id for each in stocked} - self.links.keys():
             self.links |= await _links(links)
         if drops := {each.drop_id for each in stocked if each.drop_id} - self.drops.keys():
@@ -62,7 +62,7 @@ class View:
 
     def prior(self, place: Place | None, known: Known) -> Prior:
         """What is taken to be there before a claim of a place."""
-        if place is None or not place.template_id:
+        if place is None or not place.offer_id:
             return Prior(answer=known.answer)
         drop = self.drops.get(place.drop_id)
         return Prior(
@@ -74,7 +74,7 @@ class View:
         )
 
     def remember_left(self, left: Mapping[int, int], drops: Mapping[int, int]) -> None:
-        """What a batch left of templates and drops."""
+        """What a batch left of what it gave, and of drops."""
         for of, number in left.items():
             self.stocks[of] = msgspec.structs.replace(self.stocks[of], left=number)
         for of, number in drops.items():

@@ -1,4 +1,4 @@
-"""Give one voucher to one person, or say exactly why not: a rush is settled in batches of one commit.
+"""Give one voucher or pack to one person, or say exactly why not: a rush is settled in batches of one commit.
 
 A batch is decided by what this worker last saw and written by one statement that confirms it; where that does
 not hold any more it is decided anew under lock.
@@ -110,8 +110,8 @@ class ClaimDesk:
         """Give the claimant a voucher of what the link leads to; VoucherRefused says why not.
 
         The same key with the same body is answered with the first answer and ``hit``; a refusal does not
-        use the key up. ``template`` (a public id) chooses where a round's link has several. ``before`` is
-        what ``returning`` said of her.
+        use the key up. ``template`` (the public id of a template or pack) chooses where a round's link has
+        several. ``before`` is what ``returning`` said of her.
         """
         if not returning.is_key(key):
             raise Invalid("提交编号无效，请刷新页面后重试。")
@@ -203,7 +203,7 @@ class ClaimDesk:
     ) -> tuple[Settling, list[Claimed | Exception]]:
         """Decide by what is read under lock, which nobody changes before the commit."""
         await hot.prefer_indexes()
-        stocks = await places.hold({place.template_id for place in found.values() if place.template_id})
+        stocks = await places.hold({place.offer_id for place in found.values() if place.offer_id})
         prior = await claim_rows.prior([_question(wish, found, stocks) for wish in wishes])
         self._forget_closed(wishes, prior)
         moment = max(wish.now for wish in wishes)
@@ -221,7 +221,7 @@ class ClaimDesk:
         return kept[1] if kept is not None and kept[0] > time.monotonic() else None
 
     async def _find(self, names: set[Name]) -> dict[Name, Place]:
-        """Where the names lead; what leads to a drop or template is remembered, and checked under lock."""
+        """Where the names lead; what leads to something is remembered, and checked under lock."""
         found = {name: place for name in names if (place := self._remembered(name)) is not None}
         missing = names - found.keys()
         if missing:
@@ -230,7 +230,7 @@ class ClaimDesk:
             until = time.monotonic() + PLACE_SECONDS
             fresh = await places.find(missing)
             found |= fresh
-            self._places |= {name: (until, place) for name, place in fresh.items() if place.template_id}
+            self._places |= {name: (until, place) for name, place in fresh.items() if place.offer_id}
         return found
 
     def _forget_closed(self, wishes: Sequence[Wish], prior: Sequence[Prior]) -> None:
@@ -256,12 +256,12 @@ async def _answers(keys: Sequence[str]) -> dict[str, answers.Answer]:
 def _question(wish: Wish, found: Mapping[Name, Place], stocks: Mapping[int, Stock]) -> Question:
     """What must be read for a wish; where nothing can be given, only whether it was answered before."""
     place = found.get(wish.name)
-    if place is None or place.template_id not in stocks:
+    if place is None or place.offer_id not in stocks:
         return Question(key=wish.key)
-    stock = stocks[place.template_id]
+    stock = stocks[place.offer_id]
     return Question(
         key=wish.key,
-        template_id=stock.template_id,
+        offer_id=stock.offer_id,
         round_id=stock.round_id,
         platform=place.platform if stock.slot_by_platform else "",
         person_key=wish.claimant.person_key,

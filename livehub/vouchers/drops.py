@@ -13,9 +13,17 @@ from livehub.accounts.actors import Actor, system
 from livehub.accounts.permissions import Permission
 from livehub.kit import clock, ids
 from livehub.kit.errors import Forbidden, LivehubError, NotFound
-from livehub.vouchers import latch, locks
-from livehub.vouchers.errors import DropAlreadyOpen, DropTooMany, DropWindowTooLong, Ended, NotLive
+from livehub.vouchers import latch, locks, packs
+from livehub.vouchers.errors import (
+    DirectOnly,
+    DropAlreadyOpen,
+    DropTooMany,
+    DropWindowTooLong,
+    Ended,
+    NotLive,
+)
 from livehub.vouchers.models import Campaign, Drop, Round, RoundStatus, Template
+from livehub.vouchers.rounds import DIRECT
 from rooms.facts import CueFired
 from rooms.models import Broadcast, BroadcastAccount, BroadcastState
 
@@ -34,7 +42,10 @@ async def plan(
     now: datetime,
     cue_ref: str = "",
 ) -> Drop:
-    """Set vouchers of a template aside for a broadcast, within what the template still has unplanned."""
+    """Set vouchers of a template aside for a broadcast, within what the template still has unplanned.
+
+    A template that is given in a pack stands for the pack, and ``quantity`` is of packs.
+    """
     broadcast = await _broadcast(broadcast_id)
     permissions.require(
         actor, Permission.DROP_RUN, bureau_id=broadcast.bureau_id, centre_id=broadcast.centre_id
@@ -128,30 +139,36 @@ async def on_cue_fired(fact: CueFired, now: datetime) -> None:
 
 
 async def left_to_plan(template_id: int) -> int:
-    """How many of a template are neither given away nor set aside for a drop."""
+    """How many of a template, or of its pack, are neither given away nor set aside for a drop."""
     template = await Template.get_or_none(id=template_id)
     if template is None:
         raise NotFound
+    return await _left_to_plan(template, await packs.of_template(template_id))
+
+
+async def _left_to_plan(template: Template, pack: packs.Contents | None) -> int:
     sums = await (
-        Drop.filter(template_id=template_id, state__in=["planned", "open"])
+        Drop.filter(template_id=template.id, state__in=["planned", "open"])
         .annotate(quantity_sum=Sum("quantity"), claimed_sum=Sum("claimed"))
         .group_by("template_id")
         .values("quantity_sum", "claimed_sum")
     )
     aside = int(sums[0]["quantity_sum"]) - int(sums[0]["claimed_sum"]) if sums else 0
-    return template.quantity - template.issued - aside
+    left: int = template.quantity - template.issued
+    return left // (pack.first.n if pack is not None else 1) - aside
 
 
 async def _open_for_cue(fact: CueFired, *, actor: Actor, now: datetime) -> None:
-    template = await Template.get_or_none(public_id=fact.template_ref)
-    if template is None:
+    named = await packs.template_of(fact.template_ref)
+    if named is None:
         raise NotFound
+    template_id, _ = named
     drop = await Drop.filter(broadcast_id=fact.broadcast_id, cue_ref=fact.cue_ref).first()
     if drop is None:
-        await _require_own_money(template, fact)
+        await _require_own_money(template_id, fact)
         drop = await plan(
             fact.broadcast_id,
-            template_id=template.id,
+            template_id=template_id,
             quantity=fact.quantity,
             window_s=fact.window_s,
             actor=actor,
@@ -162,10 +179,10 @@ async def _open_for_cue(fact: CueFired, *, actor: Actor, now: datetime) -> None:
         await open_drop(drop.id, actor=actor, now=now)
 
 
-async def _require_own_money(template: Template, fact: CueFired) -> None:
+async def _require_own_money(template_id: int, fact: CueFired) -> None:
     """A rundown is its bureau's: of another bureau's vouchers only what the centre planned is put out."""
     broadcast = await _broadcast(fact.broadcast_id)
-    if not await Campaign.exists(rounds__templates__id=template.id, bureau_id=broadcast.bureau_id):
+    if not await Campaign.exists(rounds__templates__id=template_id, bureau_id=broadcast.bureau_id):
         raise Forbidden("这个券种属于其他部门，须由中心安排投放。")
 
 
@@ -179,8 +196,11 @@ async def _plan(
     now: datetime,
     cue_ref: str,
 ) -> Drop:
+    pack = await packs.of_template(template_id)
+    if pack is not None:
+        template_id = pack.first.template_id
     await locks.hold("voucher_template", [template_id])
-    await _require_same_centre(template_id, broadcast)
+    await _require_may_give(template_id, broadcast)
     platforms = {each.platform for each in await BroadcastAccount.filter(broadcast_id=broadcast.id)}
     if (
         not 0
@@ -188,12 +208,14 @@ async def _plan(
         <= min([WINDOW_LIMIT_S.get(each, MAX_WINDOW_S) for each in platforms] or [MAX_WINDOW_S])
     ):
         raise DropWindowTooLong
-    if not 0 < quantity <= await left_to_plan(template_id):
+    if not 0 < quantity <= await _left_to_plan(await Template.get(id=template_id), pack):
         raise DropTooMany
     drop = await Drop.create(
         public_id=ids.public_id(),
         broadcast_id=broadcast.id,
         template_id=template_id,
+        pack_id=pack.id if pack is not None else 0,
+        vouchers_each=pack.size if pack is not None else 1,
         quantity=quantity,
         opens_at=now,
         closes_at=now + timedelta(seconds=window_s),
@@ -203,14 +225,16 @@ async def _plan(
     return drop
 
 
-async def _require_same_centre(template_id: int, broadcast: Broadcast) -> None:
+async def _require_may_give(template_id: int, broadcast: Broadcast) -> None:
     row = await database.fetch_one(
-        "SELECT c.centre_id FROM voucher_template t JOIN campaign_round r ON r.id = t.round_id"
+        "SELECT c.centre_id, r.mode FROM voucher_template t JOIN campaign_round r ON r.id = t.round_id"
         " JOIN campaign c ON c.id = r.campaign_id WHERE t.id = $1",
         template_id,
     )
     if row is None or row["centre_id"] != broadcast.centre_id:
         raise NotFound
+    if row["mode"] == DIRECT:
+        raise DirectOnly
 
 
 async def _require_open_to_claims(drop: Drop, broadcast: Broadcast) -> None:
@@ -246,6 +270,8 @@ async def _keep_planned(drop: Drop, quantity: int) -> None:
         public_id=ids.public_id(),
         broadcast_id=drop.broadcast_id,
         template_id=drop.template_id,
+        pack_id=drop.pack_id,
+        vouchers_each=drop.vouchers_each,
         quantity=quantity,
         opens_at=drop.opens_at,
         closes_at=drop.closes_at,

@@ -203,6 +203,18 @@ class TemplateUnfit(VoucherRefused):
     code, status = "TEMPLATE_UNFIT", 422
 
 
+class DirectOnly(VoucherRefused):
+    """这个轮次定向发给名册里的户，不能用链接领取或在直播间投放。"""
+
+    code = "DIRECT_ONLY"
+
+
+class NotDirect(VoucherRefused):
+    """这个轮次不是定向发放，不能导入名册。"""
+
+    code = "NOT_DIRECT"
+
+
 class DropAlreadyOpen(VoucherRefused):
     """本场次已有一个投放正在进行，请等它结束。"""
 

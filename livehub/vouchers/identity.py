@@ -177,6 +177,32 @@ def phone_index(phone: str) -> bytes:
 
 async def enter(phone: str, *, centre_id: int, now: datetime) -> ClaimantRef:
     """The claimant of a verified phone, made at her first visit; for imports and the past of a demo."""
+    await _make_known([phone], centre_id=centre_id, now=now)
+    row = await database.fetch_one(
+        f"SELECT {CLAIMANT} FROM claimant c WHERE c.centre_id = $1 AND c.person_key = $2",
+        centre_id,
+        phone_index(phone),
+    )
+    if row is None:
+        raise LookupError("the claimant that was just entered")
+    return of_row(row)
+
+
+async def enter_all(phones: Sequence[str], *, centre_id: int, now: datetime) -> dict[bytes, int]:
+    """The row ids of the claimants of some phones by their indexes, made where they were not known."""
+    indexes = await _make_known(phones, centre_id=centre_id, now=now)
+    rows = await database.with_rows(
+        {"centre_id": "bigint", "person_key": "bytea"},
+        [(centre_id, index) for index in indexes],
+        "SELECT c.id, c.person_key FROM v JOIN claimant c ON c.centre_id = v.centre_id"
+        " AND c.person_key = v.person_key",
+    )
+    return {bytes(row["person_key"]): int(row["id"]) for row in rows}
+
+
+async def _make_known(phones: Sequence[str], *, centre_id: int, now: datetime) -> list[bytes]:
+    ring, at = sealing.ring(), clock.to_ms(now)
+    by_index = {phone_index(phone): phone for phone in phones}
     await database.with_rows(
         {
             "public_id": "text",
@@ -186,26 +212,14 @@ async def enter(phone: str, *, centre_id: int, now: datetime) -> ClaimantRef:
             "at": "bigint",
         },
         [
-            (
-                ids.public_id(),
-                centre_id,
-                phone_index(phone),
-                sealing.ring().seal_text(phone, place=PHONE_PLACE),
-                clock.to_ms(now),
-            )
+            (ids.public_id(), centre_id, index, ring.seal_text(phone, place=PHONE_PLACE), at)
+            for index, phone in sorted(by_index.items())
         ],
         "INSERT INTO claimant (public_id, centre_id, person_key, phone_sealed, created_at)"
         " SELECT public_id, centre_id, person_key, phone_sealed, at FROM v WHERE true"
         " ON CONFLICT (centre_id, person_key) DO NOTHING",
     )
-    row = await database.fetch_one(
-        "SELECT id, public_id, centre_id, person_key FROM claimant WHERE centre_id = $1 AND person_key = $2",
-        centre_id,
-        phone_index(phone),
-    )
-    if row is None:
-        raise LookupError("the claimant that was just entered")
-    return of_row(row)
+    return list(by_index)
 
 
 async def _open_session(phone: str, *, centre_id: int, now: datetime) -> Session:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from livehub import database
 from livehub.kit import clock
-from livehub.vouchers.kinds import KINDS, Kind, kind_of
+from livehub.vouchers.kinds import KINDS, Bundle, Kind, offers
 from livehub.vouchers.models import CampaignStatus, RoundStatus
 from rooms.models import BroadcastState
 
@@ -35,7 +35,7 @@ class LinkPage(Struct, frozen=True, kw_only=True):
     quantity: int
     opens_at: datetime | None
     closes_at: datetime | None
-    kinds: list[Kind]
+    kinds: list[Kind | Bundle]
 
 
 async def behind(slug: str, *, now: datetime) -> LinkPage | None:
@@ -52,13 +52,18 @@ async def behind(slug: str, *, now: datetime) -> LinkPage | None:
         rows = await database.fetch(f"{KINDS} WHERE t.round_id = $1 ORDER BY t.id", link["round_id"])
         return _page(link, rows, None, now=now)
     drop = await database.fetch_one(
-        "SELECT template_id, state, quantity, claimed, opens_at, closes_at FROM voucher_drop"
+        "SELECT template_id, pack_id, state, quantity, claimed, opens_at, closes_at FROM voucher_drop"
         " WHERE broadcast_id = $1 ORDER BY CASE state WHEN 'open' THEN 0 WHEN 'closed' THEN 1 ELSE 2 END,"
         " opens_at DESC, id DESC LIMIT 1",
         link["broadcast_id"],
     )
-    rows = await database.fetch(f"{KINDS} WHERE t.id = $1", drop["template_id"]) if drop else []
-    return _page(link, rows, drop, now=now)
+    return _page(link, await _dropped(drop) if drop else [], drop, now=now)
+
+
+async def _dropped(drop: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if drop["pack_id"]:
+        return await database.fetch(f"{KINDS} WHERE i.pack_id = $1 ORDER BY t.id", drop["pack_id"])
+    return await database.fetch(f"{KINDS} WHERE t.id = $1", drop["template_id"])
 
 
 _BEFORE_ITS_END = frozenset({BroadcastState.PLANNED, BroadcastState.CHECKED, BroadcastState.LIVE})
@@ -67,7 +72,7 @@ _BEFORE_ITS_END = frozenset({BroadcastState.PLANNED, BroadcastState.CHECKED, Bro
 def _page(
     link: Mapping[str, Any], rows: list[dict[str, Any]], drop: Mapping[str, Any] | None, *, now: datetime
 ) -> LinkPage:
-    kinds = [kind_of(row) for row in rows]
+    kinds = offers(rows)
     first: Mapping[str, Any] = rows[0] if rows else {}
     quantity = drop["quantity"] if drop else sum(kind.quantity for kind in kinds)
     left = quantity - (drop["claimed"] if drop else sum(kind.issued for kind in kinds))

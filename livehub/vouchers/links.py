@@ -12,7 +12,9 @@ from livehub.accounts.permissions import Permission
 from livehub.kit import clock, ids
 from livehub.kit.errors import NotFound
 from livehub.kit.sums import Sums
+from livehub.vouchers.errors import DirectOnly
 from livehub.vouchers.models import Campaign, ClaimLink, Round
+from livehub.vouchers.rounds import DIRECT
 from rooms.facts import BookingApproved
 
 _COLUMNS = {
@@ -36,10 +38,15 @@ async def create(
     platform: str = "",
     quota: int = 0,
 ) -> ClaimLink:
-    """A link that gives a round's vouchers directly, without a broadcast; quota 0: no limit of its own."""
+    """A link that gives a round's vouchers directly, without a broadcast; quota 0: no limit of its own.
+
+    DirectOnly for a round that gives to a roster's households and to nobody else.
+    """
     found = await Round.get_or_none(id=round_id)
     if found is None:
         raise NotFound
+    if found.mode == DIRECT:
+        raise DirectOnly
     campaign = await Campaign.get(id=found.campaign_id)
     permissions.require(
         actor, Permission.CAMPAIGN_DRAFT, bureau_id=campaign.bureau_id, centre_id=campaign.centre_id

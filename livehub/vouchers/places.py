@@ -1,24 +1,25 @@
-"""Where a claim link leads now: its drop, or its round's template; and everything a claim must know there."""
+"""Where a claim link leads now: what its drop or its round offers; and everything a claim must know there."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from livehub import database
 from livehub.kit import clock
-from livehub.vouchers import validity
+from livehub.vouchers import packs, validity
 from livehub.vouchers.eligibility import BoundRule, Stage, bind
 from livehub.vouchers.models import Account, CampaignStatus, RoundStatus, Validity
 
-Name = tuple[str, str]  # a link's slug, and a template's public id or '' for the only one
+Name = tuple[str, str]  # a link's slug, and the public id of a template or pack, '' for the only one
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """What a link and a template id lead to; ``template_id`` 0: nothing, ``closed``: no longer."""
+    """What a link and a public id lead to; ``offer_id`` 0: nothing, ``closed``: no longer."""
 
     link_id: int
     centre_id: int
@@ -26,22 +27,31 @@ class Place(Struct, frozen=True, kw_only=True):
     streamer_id: int
     platform: str
     quota: int
-    template_id: int = 0
+    offer_id: int = 0  # a template's; below zero a pack's
     drop_id: int = 0
     closed: bool = False
 
 
-class Stock(Struct, frozen=True, kw_only=True):
-    """A template as it is under lock, with its round, its campaign and its two ledger accounts."""
+class Share(Struct, frozen=True, kw_only=True):
+    """What a claim gives of one template: one voucher, or those of a pack."""
 
     template_id: int
+    n: int
+    face_fen: int
+    threshold_fen: int
+    terms: validity.Terms
+    seen: str  # TERMS as they were: whoever decided by this stock can ask whether they still are
+
+
+class Stock(Struct, frozen=True, kw_only=True):
+    """A template or a pack as it is under lock, with its round, its campaign and its two ledger accounts."""
+
+    offer_id: int
+    shares: tuple[Share, ...]
     round_id: int
     campaign_id: int
     bureau_id: int
-    face_fen: int
-    threshold_fen: int
-    left: int
-    terms: validity.Terms
+    left: int  # how many claims it is enough for
     rules: tuple[BoundRule, ...]
     slot_by_platform: bool
     campaign: CampaignStatus
@@ -50,7 +60,6 @@ class Stock(Struct, frozen=True, kw_only=True):
     claim_until: datetime
     unissued_id: int
     held_id: int
-    seen: str  # TERMS as they were: whoever decided by this stock can ask whether they still are
 
 
 def fingerprint(*columns: str) -> str:
@@ -85,43 +94,45 @@ TEMPLATES = (
 async def find(names: Collection[Name]) -> dict[Name, Place]:
     """Where the names lead; unknown links are left out. Nothing is locked: a drop may close at once."""
     rows = await database.with_rows(
-        {"wanted": "text", "template_ref": "text"},
+        {"wanted": "text", "offer_ref": "text"},
         sorted(names),
-        "SELECT v.wanted, v.template_ref, l.id AS link_id, l.centre_id, l.broadcast_id, l.streamer_id,"
-        " l.platform, l.quota, d.id AS drop_id, d.template_id AS dropped,"
+        "SELECT v.wanted, v.offer_ref, l.id AS link_id, l.centre_id, l.broadcast_id, l.streamer_id,"
+        " l.platform, l.quota, d.id AS drop_id,"
+        " CASE WHEN d.pack_id > 0 THEN -d.pack_id ELSE d.template_id END AS dropped,"
         " (SELECT count(*) FROM voucher_drop c WHERE c.broadcast_id = l.broadcast_id AND c.state = 'closed')"
         " AS closed,"
-        " (SELECT count(*) FROM voucher_template t WHERE t.round_id = l.round_id"
-        " AND v.template_ref IN ('', t.public_id)) AS fitting,"
-        " (SELECT min(t.id) FROM voucher_template t WHERE t.round_id = l.round_id"
-        " AND v.template_ref IN ('', t.public_id)) AS template_id"
+        f" (SELECT count(*) FROM {packs.OFFERS} o WHERE o.round_id = l.round_id"
+        " AND v.offer_ref IN ('', o.public_id)) AS fitting,"
+        f" (SELECT min(o.id) FROM {packs.OFFERS} o WHERE o.round_id = l.round_id"
+        " AND v.offer_ref IN ('', o.public_id)) AS offer_id"
         " FROM v JOIN claim_link l ON l.slug = v.wanted"
         " LEFT JOIN voucher_drop d ON d.broadcast_id = l.broadcast_id AND d.state = 'open'",
     )
-    return {(row["wanted"], row["template_ref"]): _place(row) for row in rows}
+    return {(row["wanted"], row["offer_ref"]): _place(row) for row in rows}
 
 
-async def hold(template_ids: Collection[int]) -> dict[int, Stock]:
-    """Lock templates in the order of their ids and read what a claim must know of them.
+async def hold(offer_ids: Collection[int]) -> dict[int, Stock]:
+    """Lock templates in the order of their ids and read what a claim must know of them and of their packs.
 
     Round and campaign are locked for reading: after waiting for the template they are read anew, so a
     round that was closed meanwhile is seen closed.
     """
     lock = " FOR UPDATE OF t FOR SHARE OF r, c" if database.dialect() == "postgres" else ""
-    return await _stocks(template_ids, lock=lock)
+    return await _stocks(offer_ids, lock=lock)
 
 
-async def look(template_ids: Collection[int]) -> dict[int, Stock]:
+async def look(offer_ids: Collection[int]) -> dict[int, Stock]:
     """The same without a lock and outside any transaction: it may change at once."""
-    return await _stocks(template_ids, by_index=True)
+    return await _stocks(offer_ids, by_index=True)
 
 
-async def _stocks(
-    template_ids: Collection[int], *, lock: str = "", by_index: bool = False
-) -> dict[int, Stock]:
+async def _stocks(offer_ids: Collection[int], *, lock: str = "", by_index: bool = False) -> dict[int, Stock]:
+    found = await packs.of_ids([-each for each in offer_ids if each < 0], by_index=by_index)
+    wanted = {each for each in offer_ids if each > 0}
+    wanted |= {item.template_id for pack in found.values() for item in pack.items}
     rows = await database.with_rows(
         {"wanted": "bigint"},
-        [(each,) for each in sorted(template_ids)],
+        [(each,) for each in sorted(wanted)],
         "SELECT t.id, t.round_id, t.face_fen, t.threshold_fen, t.quantity, t.issued, t.validity,"
         " t.validity_n, t.valid_from, t.valid_until, t.released_at, t.rules, r.campaign_id, r.claim_from,"
         " r.claim_until, r.status AS round_status, c.status AS campaign_status, c.bureau_id,"
@@ -129,7 +140,12 @@ async def _stocks(
         f"{TEMPLATES} WHERE t.id IN (SELECT wanted FROM v) ORDER BY t.id{lock}",
         by_index=by_index,
     )
-    return {int(row["id"]): _stock(row) for row in rows}
+    by_id = {int(row["id"]): row for row in rows}
+    return {
+        each: _of_pack(found[-each], by_id) if each < 0 else _stock(by_id[each])
+        for each in offer_ids
+        if each > 0 or -each in found
+    }
 
 
 def _account(kind: Account) -> str:
@@ -141,9 +157,9 @@ def _account(kind: Account) -> str:
 
 def _place(row: Mapping[str, Any]) -> Place:
     if row["broadcast_id"] is not None:
-        template_id = int(row["dropped"] or 0)
+        offer_id = int(row["dropped"] or 0)
     else:
-        template_id = int(row["template_id"] or 0) if row["fitting"] == 1 else 0
+        offer_id = int(row["offer_id"] or 0) if row["fitting"] == 1 else 0
     return Place(
         link_id=int(row["link_id"]),
         centre_id=int(row["centre_id"]),
@@ -151,36 +167,60 @@ def _place(row: Mapping[str, Any]) -> Place:
         streamer_id=int(row["streamer_id"] or 0),
         platform=row["platform"],
         quota=int(row["quota"]),
-        template_id=template_id,
+        offer_id=offer_id,
         drop_id=int(row["drop_id"] or 0),
         closed=bool(row["closed"]),
     )
 
 
-def _stock(row: Mapping[str, Any]) -> Stock:
+def _of_pack(pack: packs.Contents, rows: Mapping[int, Mapping[str, Any]]) -> Stock:
+    """A pack is as enough as the template of which the least is left, and its rules are its own."""
+    shares = [_stock(rows[item.template_id], n=item.n) for item in pack.items]
+    rules = bind(pack.rules, Stage.CLAIM)
+    return msgspec.structs.replace(
+        shares[0],
+        offer_id=-pack.id,
+        shares=tuple(share for each in shares for share in each.shares),
+        left=min(each.left for each in shares),
+        rules=rules,
+        slot_by_platform=_by_platform(rules),
+    )
+
+
+def _stock(row: Mapping[str, Any], *, n: int = 1) -> Stock:
     rules = bind(row["rules"], Stage.CLAIM)
     return Stock(
-        template_id=int(row["id"]),
+        offer_id=int(row["id"]),
+        shares=(
+            Share(
+                template_id=int(row["id"]),
+                n=n,
+                face_fen=int(row["face_fen"]),
+                threshold_fen=int(row["threshold_fen"]),
+                terms=validity.Terms(
+                    kind=Validity(row["validity"]),
+                    n=row["validity_n"],
+                    fixed_from=clock.from_ms_or_none(row["valid_from"]),
+                    fixed_until=clock.from_ms_or_none(row["valid_until"]),
+                    released_at=clock.from_ms_or_none(row["released_at"]),
+                ),
+                seen=row["seen"],
+            ),
+        ),
         round_id=int(row["round_id"]),
         campaign_id=int(row["campaign_id"]),
         bureau_id=int(row["bureau_id"]),
-        face_fen=int(row["face_fen"]),
-        threshold_fen=int(row["threshold_fen"]),
-        left=row["quantity"] - row["issued"],
-        terms=validity.Terms(
-            kind=Validity(row["validity"]),
-            n=row["validity_n"],
-            fixed_from=clock.from_ms_or_none(row["valid_from"]),
-            fixed_until=clock.from_ms_or_none(row["valid_until"]),
-            released_at=clock.from_ms_or_none(row["released_at"]),
-        ),
+        left=(row["quantity"] - row["issued"]) // n,
         rules=rules,
-        slot_by_platform=any(getattr(each.params, "by_platform", False) for each in rules),
+        slot_by_platform=_by_platform(rules),
         campaign=CampaignStatus(row["campaign_status"]),
         round=RoundStatus(row["round_status"]),
         claim_from=clock.from_ms(row["claim_from"]),
         claim_until=clock.from_ms(row["claim_until"]),
         unissued_id=int(row["unissued_id"]),
         held_id=int(row["held_id"]),
-        seen=row["seen"],
     )
+
+
+def _by_platform(rules: Sequence[BoundRule]) -> bool:
+    return any(getattr(each.params, "by_platform", False) for each in rules)

@@ -52,11 +52,12 @@ class DropRow(Struct, frozen=True, kw_only=True):
 
     row_id: int
     id: str
-    template: str
-    template_id: str
-    face_fen: int
+    template: str  # its name, or the pack's
+    template_id: str  # public id, the pack's where it puts out packs
+    face_fen: int  # of a pack, all together
     threshold_fen: int
-    quantity: int
+    vouchers_each: int  # in a claim: those of a pack
+    quantity: int  # of claims
     claimed: int
     state: str
     opens_at: datetime
@@ -128,9 +129,13 @@ async def vouchers_of(claimant_id: int, *, now: datetime, limit: int = 50) -> li
 async def drops_of(broadcast_id: int) -> list[DropRow]:
     """The drops of a broadcast in the order they were planned."""
     rows = await database.fetch(
-        "SELECT d.id, d.public_id, t.name, t.public_id AS template_ref, t.face_fen, t.threshold_fen,"
+        "SELECT d.id, d.public_id, coalesce(k.name, t.name) AS name, d.vouchers_each,"
+        " coalesce(k.public_id, t.public_id) AS template_ref,"
+        f" coalesce({_in_pack('face_fen')}, t.face_fen) AS face_fen,"
+        f" coalesce({_in_pack('threshold_fen')}, t.threshold_fen) AS threshold_fen,"
         " d.quantity, d.claimed, d.state, d.opens_at, d.closes_at FROM voucher_drop d"
-        " JOIN voucher_template t ON t.id = d.template_id WHERE d.broadcast_id = $1 ORDER BY d.id",
+        " JOIN voucher_template t ON t.id = d.template_id LEFT JOIN voucher_pack k ON k.id = d.pack_id"
+        " WHERE d.broadcast_id = $1 ORDER BY d.id",
         broadcast_id,
     )
     return [
@@ -139,8 +144,9 @@ async def drops_of(broadcast_id: int) -> list[DropRow]:
             id=row["public_id"],
             template=row["name"],
             template_id=row["template_ref"],
-            face_fen=row["face_fen"],
-            threshold_fen=row["threshold_fen"],
+            face_fen=int(row["face_fen"]),
+            threshold_fen=int(row["threshold_fen"]),
+            vouchers_each=row["vouchers_each"],
             quantity=row["quantity"],
             claimed=row["claimed"],
             state=row["state"],
@@ -149,6 +155,14 @@ async def drops_of(broadcast_id: int) -> list[DropRow]:
         )
         for row in rows
     ]
+
+
+def _in_pack(column: str) -> str:
+    """What a column of a drop's pack adds up to, each template as often as it is in it; NULL of no pack."""
+    return (
+        f"(SELECT sum(x.{column} * i.n) FROM voucher_pack_item i JOIN voucher_template x"
+        " ON x.id = i.template_id WHERE i.pack_id = d.pack_id)"
+    )
 
 
 async def links_of(broadcast_id: int) -> list[LinkRow]:
@@ -226,9 +240,11 @@ async def figures(*, centre_id: int, bureaus: frozenset[int] | None = None, camp
 async def broadcast_figures(broadcast_id: int) -> Figures:
     """Vouchers put out in a broadcast, claimed by its links, and what their use pulled."""
     stock = await database.fetch_one(
-        "SELECT coalesce(sum(CASE WHEN d.state = 'planned' THEN 0 ELSE d.quantity END), 0) AS quantity,"
-        " coalesce(sum(d.claimed), 0) AS claimed, coalesce(sum(CASE WHEN d.state = 'open'"
-        " THEN d.quantity - d.claimed ELSE 0 END), 0) AS still FROM voucher_drop d WHERE d.broadcast_id = $1",
+        "SELECT coalesce(sum(CASE WHEN d.state = 'planned' THEN 0 ELSE d.quantity * d.vouchers_each END), 0)"
+        " AS quantity, coalesce(sum(d.claimed * d.vouchers_each), 0) AS claimed,"
+        " coalesce(sum(CASE WHEN d.state = 'open'"
+        " THEN (d.quantity - d.claimed) * d.vouchers_each ELSE 0 END), 0) AS still"
+        " FROM voucher_drop d WHERE d.broadcast_id = $1",
         broadcast_id,
     )
     used = await _used("JOIN voucher x ON x.id = r.voucher_id WHERE x.broadcast_id = $1", broadcast_id)

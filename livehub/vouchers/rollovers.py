@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
+from msgspec import Struct
+
 from livehub import database
 from livehub.accounts import audit, permissions
 from livehub.accounts.actors import Actor, system
 from livehub.accounts.permissions import Permission
 from livehub.kit import clock, states
 from livehub.kit.errors import LivehubError, NotFound
-from livehub.vouchers import latch, ledger, locks, rollover_plans
+from livehub.vouchers import latch, ledger, locks, packs, rollover_plans
 from livehub.vouchers.errors import RolloverDone, RolloverUnfit
 from livehub.vouchers.models import Account, Campaign, Round, RoundStatus, Template
 
@@ -128,17 +130,19 @@ async def _hold(source_id: int, target_id: int) -> Round:
 
 
 async def _move(source: Round, target: Round, *, now: datetime) -> int:
-    """As many vouchers as the released money makes; what is less than one stays with the old round."""
+    """As many vouchers and packs as the released money makes; less than one stays with the old round."""
     released = ledger.Key(source.campaign_id, Account.RELEASED, source.id)
     balances = await ledger.hold([released, ledger.Key(target.campaign_id, Account.UNISSUED, target.id)])
-    templates = await Template.filter(round_id=target.id).order_by("id")
-    counts = rollover_plans.fill(balances[released], [(each.face_fen, each.quantity) for each in templates])
-    for template, count in zip(templates, counts, strict=True):
-        if count:
+    offers = await _offers(target.id)
+    counts = rollover_plans.fill(balances[released], [(each.face_fen, each.quantity) for each in offers])
+    for offer, count in zip(offers, counts, strict=True):
+        for item in offer.items if count else ():
             await database.execute(
-                "UPDATE voucher_template SET quantity = quantity + $1 WHERE id = $2", count, template.id
+                "UPDATE voucher_template SET quantity = quantity + $1 WHERE id = $2",
+                count * item.n,
+                item.template_id,
             )
-    amount_fen = int(sum(each.face_fen * count for each, count in zip(templates, counts, strict=True)))
+    amount_fen = sum(each.face_fen * count for each, count in zip(offers, counts, strict=True))
     await ledger.post(
         [
             ledger.Posting(
@@ -151,6 +155,29 @@ async def _move(source: Round, target: Round, *, now: datetime) -> int:
         now=now,
     )
     return amount_fen
+
+
+class _Offer(Struct, frozen=True):
+    """What is bought as a whole: a voucher, or a pack."""
+
+    face_fen: int
+    quantity: int
+    items: tuple[packs.Item, ...]
+
+
+async def _offers(round_id: int) -> list[_Offer]:
+    templates = {each.id: each for each in await Template.filter(round_id=round_id).order_by("id")}
+    bundles = [each.items for each in await packs.of_round(round_id)]
+    packed = {item.template_id for items in bundles for item in items}
+    alone = [(packs.Item(each, 1),) for each in templates if each not in packed]
+    return [
+        _Offer(
+            sum(templates[item.template_id].face_fen * item.n for item in items),
+            templates[items[0].template_id].quantity // items[0].n,
+            items,
+        )
+        for items in (*alone, *bundles)
+    ]
 
 
 async def _record(

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
-
-import msgspec
-from msgspec import Meta, Struct
 
 from livehub import database
 from livehub.accounts import audit, permissions
@@ -15,40 +11,29 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission
 from livehub.kit import clock, ids, states
 from livehub.kit.errors import NotFound
-from livehub.vouchers import eligibility, latch, ledger, locks, rollover_plans, validity
+from livehub.vouchers import latch, ledger, locks, new_kinds, rollover_plans, validity
 from livehub.vouchers.errors import BudgetExhausted, InsufficientFunds, TemplateUnfit
-from livehub.vouchers.models import Account, Campaign, CampaignStatus, Round, RoundStatus, Template, Validity
+from livehub.vouchers.models import Account, Campaign, CampaignStatus, Round, RoundStatus, Template
+from livehub.vouchers.new_kinds import NewPack, NewTemplate
 
+DIRECT = "direct"  # the mode of a round whose vouchers are given to the households of a roster
 MAY_SCHEDULE = (CampaignStatus.APPROVED, CampaignStatus.RUNNING, CampaignStatus.PAUSED)
-
-
-class NewTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One kind of voucher; ``rules`` names rule -> parameters (per person 1 unless it says otherwise)."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=60)]
-    face_fen: Annotated[int, Meta(gt=0)]
-    threshold_fen: Annotated[int, Meta(gt=0)]
-    quantity: Annotated[int, Meta(ge=0, le=100_000_000)]  # 0: nothing but what is rolled over
-    validity: Validity
-    validity_n: Annotated[int, Meta(ge=0)] = 0
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
-    merchants_only: bool = False
-    rules: dict[str, dict[str, object]] = {}
 
 
 @database.atomic
 async def schedule(
     campaign_id: int,
     *,
-    templates: Sequence[NewTemplate],
+    templates: Sequence[NewTemplate] = (),
+    packs: Sequence[NewPack] = (),
     claim_from: datetime,
     claim_until: datetime,
     actor: Actor,
     now: datetime,
     rollover_from: Sequence[int] = (),
+    mode: str = "rush",
 ) -> Round:
-    """Plan a round and set its money aside: face x quantity of all its templates.
+    """Plan a round and set its money aside: face x quantity of all its templates, those of its packs too.
 
     What the rounds of ``rollover_from`` leave comes on top, once each of them is finished; one that was
     planned for a round that is over is taken over. BudgetExhausted when the available money does not reach.
@@ -58,22 +43,29 @@ async def schedule(
     campaign = await _campaign(campaign_id, actor)
     if campaign.status not in MAY_SCHEDULE:
         raise states.WrongState(data={"state": str(campaign.status)})
-    if not templates or claim_from >= claim_until:
+    if not (templates or packs) or claim_from >= claim_until:
         raise TemplateUnfit
     for template in templates:
-        _check(template)
-        if not (template.quantity or rollover_from):
-            raise TemplateUnfit
+        new_kinds.check(template)
+    for pack in packs:
+        new_kinds.check_pack(pack)
+    if mode == DIRECT and len(templates) + len(packs) != 1:
+        raise TemplateUnfit("定向发放的轮次只能有一个券种或一个券包。")
+    if not (rollover_from or all(each.quantity for each in new_kinds.offers(templates, packs))):
+        raise TemplateUnfit
     planned = await Round.create(
         public_id=ids.public_id(),
         campaign_id=campaign_id,
         seq=await Round.filter(campaign_id=campaign_id).count() + 1,
+        mode=mode,
         claim_from=claim_from,
         claim_until=claim_until,
     )
     for template in templates:
-        await _create(template, planned)
-    allocated_fen = sum(template.face_fen * template.quantity for template in templates)
+        await new_kinds.create(template, planned, quantity=template.quantity)
+    for pack in packs:
+        await new_kinds.create_pack(pack, planned)
+    allocated_fen = new_kinds.allocated_fen(templates, packs)
     await _allocate(planned, allocated_fen, now=now)
     for source_id in rollover_from:
         await rollover_plans.plan(source_id, into=planned, now=now)
@@ -137,42 +129,6 @@ def terms(template: Template) -> validity.Terms:
         fixed_from=template.valid_from,
         fixed_until=template.valid_until,
         released_at=template.released_at,
-    )
-
-
-def _check(template: NewTemplate) -> None:
-    rules = msgspec.json.encode(template.rules).decode()
-    try:
-        for stage in eligibility.Stage:
-            eligibility.bind(rules, stage)
-    except ValueError as error:
-        raise TemplateUnfit(f"券种规则有误：{error}") from None
-    complete = validity.is_complete(
-        validity.Terms(
-            kind=template.validity,
-            n=template.validity_n,
-            fixed_from=template.valid_from,
-            fixed_until=template.valid_until,
-        )
-    )
-    if not complete or template.threshold_fen < template.face_fen:
-        raise TemplateUnfit
-
-
-async def _create(template: NewTemplate, planned: Round) -> None:
-    await Template.create(
-        public_id=ids.public_id(),
-        round_id=planned.id,
-        name=template.name,
-        face_fen=template.face_fen,
-        threshold_fen=template.threshold_fen,
-        quantity=template.quantity,
-        validity=template.validity,
-        validity_n=template.validity_n,
-        valid_from=template.valid_from,
-        valid_until=template.valid_until,
-        merchants_only=template.merchants_only,
-        rules=msgspec.json.encode(template.rules).decode(),
     )
 
 

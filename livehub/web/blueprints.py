@@ -11,6 +11,7 @@ from livehub.web.bureau import rundown as bureau_rundown
 from livehub.web.bureau import series as bureau_series
 from livehub.web.bureau import waiting as bureau_waiting
 from livehub.web.claim import pages as claim
+from livehub.web.claim import wallet as claim_wallet
 from livehub.web.merchant import pages as merchant
 from livehub.web.merchant import settlements as merchant_settlements
 from livehub.web.merchant import uses as merchant_uses
@@ -30,6 +31,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     bureau_rundown.bp,
     bureau_series.bp,
     bureau_waiting.bp,
+    claim_wallet.bp,
     claim.bp,
     merchant.bp,
     merchant_uses.bp,

@@ -13,7 +13,7 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.models import Bureau, Role
 from livehub.kit import clock, ids, sealing
 from livehub.merchants.models import Merchant, MerchantStatus, Store
-from livehub.vouchers import campaigns, identity, links, rounds
+from livehub.vouchers import campaigns, identity, links, new_kinds, rounds
 from livehub.vouchers.identity import ClaimantRef
 from livehub.vouchers.models import Campaign, ClaimLink, Round, Template, Validity
 from rooms.models import (
@@ -44,14 +44,14 @@ class World(Struct, kw_only=True):
     campaign: Campaign
     round: Round
     templates: list[Template]
-    link: ClaimLink
+    link: ClaimLink | None
 
     @property
     def template(self) -> Template:
         return self.templates[0]
 
 
-def a_kind(**changes) -> rounds.NewTemplate:
+def a_kind(**changes) -> new_kinds.NewTemplate:
     """满 100 减 20, 1,000 of them, for seven days."""
     values = {
         "name": "满100减20",
@@ -61,14 +61,38 @@ def a_kind(**changes) -> rounds.NewTemplate:
         "validity": Validity.DAYS_FROM_CLAIM,
         "validity_n": 7,
     }
-    return rounds.NewTemplate(**(values | changes))
+    return new_kinds.NewTemplate(**(values | changes))
+
+
+def an_item(face: int, threshold: int, *, n: int = 1, **changes) -> new_kinds.NewItem:
+    """满 threshold 减 face, in yuan, so many in a pack."""
+    values = {
+        "name": f"满{threshold}减{face}",
+        "face_fen": face * 100,
+        "threshold_fen": threshold * 100,
+        "n": n,
+        "validity": Validity.DAYS_FROM_CLAIM,
+        "validity_n": 7,
+    }
+    return new_kinds.NewItem(**(values | changes))
+
+
+def a_pack(*items: new_kinds.NewItem, **changes) -> new_kinds.NewPack:
+    """杭州 II: 100-20, 200-35, 300-45, worth 100 yuan together; ten of them."""
+    items = items or (an_item(20, 100), an_item(35, 200), an_item(45, 300))
+    return new_kinds.NewPack(**({"name": "惠民券包", "quantity": 10, "items": items} | changes))
 
 
 async def a_world(
-    *kinds: rounds.NewTemplate, budget_fen: int | None = None, now: datetime = NOW, min_pay_fen: int = 1
+    *kinds: new_kinds.NewTemplate | new_kinds.NewPack,
+    budget_fen: int | None = None,
+    now: datetime = NOW,
+    min_pay_fen: int = 1,
+    mode: str = "rush",
 ) -> World:
-    """The whole way: drafted, submitted, countersigned, started, scheduled, opened, linked."""
+    """The whole way: drafted, submitted, countersigned, started, scheduled, opened, and linked but for rosters."""
     kinds = kinds or (a_kind(),)
+    packs = [kind for kind in kinds if isinstance(kind, new_kinds.NewPack)]
     bureau = await a_bureau()
     scope = {"centre_id": bureau.centre_id}
     officer = an_actor(Role.BUREAU, bureau_id=bureau.id, **scope)
@@ -90,14 +114,16 @@ async def a_world(
     await campaigns.start(campaign.id, actor=officer, now=now)
     planned = await rounds.schedule(
         campaign.id,
-        templates=kinds,
+        templates=[kind for kind in kinds if not isinstance(kind, new_kinds.NewPack)],
+        packs=packs,
         claim_from=now - timedelta(hours=1),
         claim_until=now + timedelta(days=3),
         actor=officer,
         now=now,
+        mode=mode,
     )
     opened = await rounds.open_round(planned.id, actor=officer, now=now)
-    link = await links.create(planned.id, actor=officer, now=now)
+    link = await links.create(planned.id, actor=officer, now=now) if mode == "rush" else None
     return World(
         bureau=bureau,
         officer=officer,

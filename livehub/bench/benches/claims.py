@@ -21,7 +21,7 @@ from livehub.bench.places import Places, inside, places
 from livehub.bench.started import Service
 from livehub.kit import clock, ids, invariants, sealing
 from livehub.settings import Settings
-from livehub.vouchers import campaigns, identity, links, rounds
+from livehub.vouchers import campaigns, identity, links, new_kinds, rounds
 from livehub.vouchers.campaigns import NewCampaign
 from livehub.vouchers.models import ClaimLink, Template, Validity
 from livehub.web.claim.door import CLAIMANT, VISITOR
@@ -128,7 +128,7 @@ class _Rush:
 
     async def _open_round(self) -> tuple[str, int]:
         now = clock.now()
-        kind = rounds.NewTemplate(
+        kind = new_kinds.NewTemplate(
             name="基准券",
             face_fen=FACE_FEN,
             threshold_fen=FACE_FEN * 4,

@@ -24,7 +24,17 @@ from livehub.kit import clock, ids, invariants, sealing
 from livehub.merchants import registry
 from livehub.merchants.models import MerchantStatus
 from livehub.settings import Settings
-from livehub.vouchers import campaigns, claim_rows, codes, enrolments, hot, identity, ledger, rounds
+from livehub.vouchers import (
+    campaigns,
+    claim_rows,
+    codes,
+    enrolments,
+    hot,
+    identity,
+    ledger,
+    new_kinds,
+    rounds,
+)
 from livehub.vouchers.campaigns import NewCampaign
 from livehub.vouchers.models import Account, Template, Validity
 from livehub.web.doors import SESSION
@@ -183,7 +193,7 @@ async def _seeded(made: Places, *, count: int) -> tuple[Settings, World]:
 
 
 async def _round(campaign_id: int, count: int, *, actor: Actor, now: datetime) -> Template:
-    kind = rounds.NewTemplate(
+    kind = new_kinds.NewTemplate(
         name="基准券",
         face_fen=FACE_FEN,
         threshold_fen=FACE_FEN * 4,
@@ -283,6 +293,9 @@ def _claim(
         "n": 1,
         "link_id": 0,
         "drop_id": 0,
+        "offer_id": template.id,
+        "counted_link": 0,
+        "counted_drop": 0,
         "broadcast_id": 0,
         "streamer_id": 0,
         "at": at,

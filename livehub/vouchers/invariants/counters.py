@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from livehub import database
 from livehub.kit.invariants import Invariant
+from livehub.vouchers import packs
 
 _ROWS = "SELECT t.public_id AS name, t.{counter} AS counter, count(x.id) AS rows_found"
+# A link counts claims, of a pack one for all its vouchers.
+_BY_LINK = (
+    "SELECT x.link_id, count(*) * 1.0 / coalesce(max(z.size), 1) AS n FROM voucher x"
+    " LEFT JOIN voucher_pack_item i ON i.template_id = x.template_id"
+    f" LEFT JOIN {packs.SIZES} z ON z.pack_id = i.pack_id GROUP BY x.link_id, i.pack_id"
+)
 _CHECKS = (
     (
         "template",
@@ -28,7 +35,18 @@ _CHECKS = (
         "claimed",
         (
             f"{_ROWS} FROM voucher_drop t LEFT JOIN voucher x ON x.template_id = t.template_id"
-            " AND x.drop_id = t.id GROUP BY t.id, t.public_id, t.claimed"
+            " AND x.drop_id = t.id WHERE t.pack_id = 0 GROUP BY t.id, t.public_id, t.claimed"
+        ),
+    ),
+    (
+        "drop of packs",
+        "claimed",
+        (
+            "SELECT t.public_id AS name, t.{counter} AS counter,"
+            " count(x.id) * 1.0 / t.vouchers_each AS rows_found FROM voucher_drop t"
+            " JOIN voucher_pack_item i ON i.pack_id = t.pack_id"
+            " LEFT JOIN voucher x ON x.template_id = i.template_id AND x.drop_id = t.id"
+            " GROUP BY t.id, t.public_id, t.claimed, t.vouchers_each"
         ),
     ),
     (
@@ -36,7 +54,8 @@ _CHECKS = (
         "claims",
         (
             "SELECT t.slug AS name, t.{counter} AS counter, coalesce(g.n, 0) AS rows_found FROM claim_link t"
-            " LEFT JOIN (SELECT link_id, count(*) AS n FROM voucher GROUP BY link_id) g ON g.link_id = t.id"
+            f" LEFT JOIN (SELECT link_id, sum(n) AS n FROM ({_BY_LINK}) h GROUP BY link_id) g"
+            " ON g.link_id = t.id"
         ),
     ),
 )
@@ -50,7 +69,7 @@ async def check() -> list[str]:
             f"SELECT * FROM ({rows.format(counter=counter)}) c WHERE counter <> rows_found ORDER BY name"
         )
         found += [
-            f"{what} {row['name']}: {counter} is {row['counter']}, rows are {row['rows_found']}"
+            f"{what} {row['name']}: {counter} is {row['counter']}, rows are {float(row['rows_found']):g}"
             for row in wrong
         ]
     return found

@@ -56,6 +56,20 @@ class Template(Struct, frozen=True, kw_only=True):
     valid_until: Instant | None
     merchants_only: bool
     per_person: int
+    pack: Annotated[str, Meta(description="所在券包的公开编号，单独发放为空")]
+    n: Annotated[int, Meta(description="每个券包里的张数，单独发放为 1")]
+
+
+class Pack(Struct, frozen=True, kw_only=True):
+    """一个券包：里面的券一起领取；quantity、issued 是包数。"""
+
+    id: str
+    name: str
+    quantity: int
+    issued: int
+    per_person: int
+    vouchers: Annotated[int, Meta(description="每包张数")]
+    face_fen: Annotated[int, Meta(description="每包面额合计，单位：分")]
 
 
 class Round(Struct, frozen=True, kw_only=True):
@@ -77,6 +91,7 @@ class Round(Struct, frozen=True, kw_only=True):
         ),
     ]
     templates: list[Template]
+    packs: list[Pack]
 
 
 class Campaign(Struct, frozen=True, kw_only=True):
@@ -179,6 +194,7 @@ def _round(row: RoundRow) -> Round:
         rolled_fen=row.rolled_fen,
         rollover_hindrance=row.rollover_hindrance,  # type: ignore[arg-type]
         templates=[_template(kind) for kind in row.templates],
+        packs=[Pack(**{name: getattr(each, name) for name in Pack.__struct_fields__}) for each in row.packs],
     )
 
 

@@ -9,7 +9,14 @@ from msgspec import Meta, Struct
 from livehub import database
 from livehub.accounts.permissions import Permission
 from livehub.vouchers import drops
-from livehub.vouchers.errors import DropAlreadyOpen, DropTooMany, DropWindowTooLong, Ended, NotLive
+from livehub.vouchers.errors import (
+    DirectOnly,
+    DropAlreadyOpen,
+    DropTooMany,
+    DropWindowTooLong,
+    Ended,
+    NotLive,
+)
 from livehub.vouchers.models import Drop
 from livehub.web.api import named
 from livehub.web.api.declared import Asked, Section
@@ -21,8 +28,8 @@ calls = Section("消费券")
 class NewDrop(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """本场要投放的券。"""
 
-    template: PublicId
-    quantity: Annotated[int, Meta(ge=1, le=100_000_000)]
+    template: Annotated[PublicId, Meta(description="券种或券包的公开编号")]
+    quantity: Annotated[int, Meta(ge=1, le=100_000_000, description="张数；券包为包数")]
     window_s: Annotated[int, Meta(ge=1, le=drops.MAX_WINDOW_S, description="开放多少秒")]
 
 
@@ -50,7 +57,7 @@ class DropState(Struct, frozen=True, kw_only=True):
     body=NewDrop,
     answer=DropState,
     status=201,
-    refusals=(DropTooMany, DropWindowTooLong),
+    refusals=(DirectOnly, DropTooMany, DropWindowTooLong),
 )
 async def plan_drop(asked: Asked[None, NewDrop], broadcast_id: str) -> DropState:
     """Set vouchers aside for a broadcast."""

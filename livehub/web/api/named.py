@@ -6,7 +6,8 @@ from livehub.accounts import queries
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, bureau_scope, require
 from livehub.kit.errors import Detail, Invalid, NotFound
-from livehub.vouchers.models import Drop, Round, Template
+from livehub.vouchers import packs
+from livehub.vouchers.models import Drop, Round
 from rooms import queries as rooms
 from streamers import queries as streamers
 
@@ -50,11 +51,11 @@ async def round_of(public_id: str, *, actor: Actor) -> tuple[int, str]:
 
 
 async def template_id(public_id: str, *, actor: Actor) -> int:
-    """The row id of a voucher template of the actor's centre; NotFound else."""
-    found = await Template.get_or_none(public_id=public_id).select_related("round__campaign")
-    if found is None or found.round.campaign.centre_id != actor.centre_id:
+    """The row id of the template that a template's or a pack's public id stands for; NotFound else."""
+    found = await packs.template_of(public_id)
+    if found is None or found[1] != actor.centre_id:
         raise NotFound
-    return int(found.id)
+    return found[0]
 
 
 async def broadcast_id(public_id: str, *, actor: Actor) -> int:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
 from livehub import database
 from livehub.accounts.permissions import Permission
 from livehub.kit.states import WrongState
-from livehub.vouchers import links, rollovers, rounds
+from livehub.vouchers import links, new_kinds, rollovers, rounds
 from livehub.vouchers.errors import (
     BudgetExhausted,
+    DirectOnly,
     InsufficientFunds,
     RolloverDone,
     RolloverUnfit,
@@ -26,30 +27,57 @@ from livehub.web.api.shapes import Instant, Nothing, PublicId, Words
 
 calls = Section("消费券")
 
+_Kind = TypeVar("_Kind", bound=new_kinds.NewKind)
+
 Amount = Annotated[int, Meta(ge=1, le=10**9, description="单位：分")]
+Rules = Annotated[dict[str, dict[str, Any]], Meta(description="规则名与参数；不写即每人限领一张")]
 
 
-class NewTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """一个新券种。"""
+class NewKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """一种券。"""
 
     name: Words
     face_fen: Amount
     threshold_fen: Amount
-    quantity: Annotated[int, Meta(ge=0, le=100_000_000)]
     validity: Validity
     validity_n: Annotated[int, Meta(ge=0, le=10_000, description="小时数或天数")] = 0
     valid_from: Instant | None = None
     valid_until: Annotated[Instant | None, Meta(description="不含")] = None
     merchants_only: bool = False
-    rules: Annotated[dict[str, dict[str, Any]], Meta(description="规则名与参数；不写即每人限领一张")] = {}
+    rules: Rules = {}
+
+
+class NewTemplate(NewKind, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """一个新券种。"""
+
+    quantity: Annotated[int, Meta(ge=0, le=100_000_000)]
+
+
+class NewItem(NewKind, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """券包里的一种券；rules 只写使用规则。"""
+
+    n: Annotated[int, Meta(ge=1, le=new_kinds.MOST_VOUCHERS, description="每包几张")]
+
+
+class NewPack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """一个新券包：里面的券一起领取，要么全有要么全无。"""
+
+    name: Words
+    quantity: Annotated[int, Meta(ge=0, le=100_000_000, description="包数")]
+    items: Annotated[tuple[NewItem, ...], Meta(min_length=1, max_length=20)]
+    rules: Annotated[dict[str, dict[str, Any]], Meta(description="领取规则名与参数；不写即每人限领一包")] = {}
 
 
 class NewRound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """一个新轮次；面额 × 数量从活动可用资金里划出。"""
+    """一个新轮次；面额 × 数量从活动可用资金里划出。券种、券包至少有一个。"""
 
     claim_from: Instant
     claim_until: Instant
-    templates: Annotated[tuple[NewTemplate, ...], Meta(min_length=1, max_length=20)]
+    mode: Annotated[
+        Literal["rush", "direct"], Meta(description="rush 抢券；direct 定向：只发给导入名册里的户")
+    ] = "rush"
+    templates: Annotated[tuple[NewTemplate, ...], Meta(max_length=20)] = ()
+    packs: Annotated[tuple[NewPack, ...], Meta(max_length=20)] = ()
     rollover_from: Annotated[
         tuple[PublicId, ...],
         Meta(max_length=20, description="把这些更早轮次剩下的资金滚存进来；全靠滚存时数量可为 0"),
@@ -88,7 +116,9 @@ async def schedule(asked: Asked[None, NewRound], campaign_id: str) -> Round:
     made = await database.unit(
         lambda: rounds.schedule(
             view.row_id,
-            templates=[_wanted(each) for each in body.templates],
+            templates=[_wanted(new_kinds.NewTemplate, each) for each in body.templates],
+            packs=[_pack(each) for each in body.packs],
+            mode=body.mode,
             claim_from=as_utc(body.claim_from),
             claim_until=as_utc(body.claim_until),
             actor=asked.actor,
@@ -180,6 +210,7 @@ async def plan_rollover(asked: Asked[None, RolloverPlan], round_id: str) -> Roun
     body=NewLink,
     answer=Link,
     status=201,
+    refusals=(DirectOnly,),
 )
 async def link(asked: Asked[None, NewLink], round_id: str) -> Link:
     """A link that gives the round's vouchers directly."""
@@ -199,8 +230,13 @@ async def link(asked: Asked[None, NewLink], round_id: str) -> Link:
     return Link(slug=made.slug, url=f"{asked.opened.settings.url}/c/{made.slug}")
 
 
-def _wanted(template: NewTemplate) -> rounds.NewTemplate:
-    values = {name: getattr(template, name) for name in NewTemplate.__struct_fields__}
+def _wanted(into: type[_Kind], kind: NewKind) -> _Kind:
+    values = {name: getattr(kind, name) for name in kind.__struct_fields__}
     for name in ("valid_from", "valid_until"):
         values[name] = as_utc(values[name]) if values[name] else None
-    return rounds.NewTemplate(**values)
+    return into(**values)
+
+
+def _pack(pack: NewPack) -> new_kinds.NewPack:
+    items = tuple(_wanted(new_kinds.NewItem, each) for each in pack.items)
+    return new_kinds.NewPack(name=pack.name, quantity=pack.quantity, items=items, rules=pack.rules)

@@ -11,46 +11,31 @@ from sanic.response import HTTPResponse, redirect
 
 from livehub.kit import clock, ids
 from livehub.kit.errors import Invalid, LivehubError, TooMany
-from livehub.vouchers import codes, identity, latch, link_pages, queries, tills
+from livehub.vouchers import identity, kinds, latch, link_pages, tills
 from livehub.vouchers.claims import ClaimDesk
 from livehub.vouchers.errors import (
-    ClaimantUnknown,
     CodeWrong,
     LimitPerson,
     LinkUnknown,
     SoldOut,
     VoucherRefused,
 )
-from livehub.vouchers.kinds import Kind
+from livehub.vouchers.kinds import Bundle, Kind
 from livehub.vouchers.link_pages import LinkPage
 from livehub.vouchers.returning import Returning
 from livehub.web import doors, reading, show
-from livehub.web.claim import door, words
+from livehub.web.claim import asking, door, wallet, words
 from livehub.web.claim.door import Visitor
+from livehub.web.claim.words import Ticket
 from livehub.web.headers import Ready
-from livehub.web.reading import Form
 from livehub.web.rendering import HTML, page
 from livehub.web.shielding import committed_in_groups
 from streamers import queries as streamer_queries
 
 bp = Blueprint("claim", url_prefix="/c")
 
-CODE_EVERY_SECONDS = identity.PER_PHONE[0].seconds
 # What a refused claim means for the page, where the link itself does not say it (any more).
 _CLOSED = {"SOLD_OUT": "sold_out", "ENDED": "ended", "NOT_STARTED": "not_started", "PAUSED": "paused"}
-
-
-class Asked(Struct):
-    """Whose phone a code is sent to."""
-
-    phone: reading.Phone
-
-
-class Proof(Struct):
-    """A phone and the code that was sent to it."""
-
-    phone: reading.Phone
-    code: reading.OneTimeCode
 
 
 class Wish(Struct):
@@ -96,17 +81,9 @@ async def open_link(request: Request, visitor: Visitor, slug: str) -> HTTPRespon
 async def send_code(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     """Send a one-time code; the answer is the same whether the phone is known here or not."""
     link = await _link(slug)
-    now = clock.now()
-    shown = _who if request.form and request.form.get("back") == "mine" else _page
+    shown = _whose if request.form and request.form.get("back") == "mine" else _page
     try:
-        phone = reading.form(request, Asked).phone
-        await identity.send_code(
-            phone,
-            centre_id=link.centre_id,
-            ip=doors.where(request)["ip"],
-            channel=request.app.ctx.settings.sms_channel,
-            now=now,
-        )
+        await asking.send(request, centre_id=link.centre_id)
     except (Invalid, TooMany) as refusal:
         return await shown(request, visitor, link, refusal=refusal)
     return await shown(request, visitor, link, code_sent=True)
@@ -126,8 +103,8 @@ async def claim(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     try:
         claimant = visitor.of(centre_id)
         if claimant is None:
-            proof = reading.form(request, Proof)
-            verifying = _verified(request, visitor, proof, centre_id=centre_id)
+            proof = reading.form(request, asking.Proof)
+            verifying = asking.verified(request, visitor, proof, centre_id=centre_id)
             session = await request.app.ctx.unfinished.finish(verifying)
             claimant = session.claimant
         wish = wish or reading.form(request, Wish)
@@ -156,15 +133,6 @@ async def back(_request: Request, slug: str) -> HTTPResponse:
     return redirect(f"/c/{slug}", status=303)
 
 
-@bp.get("/mine", name="mine_of_all")
-@door.visitor
-async def mine_of_all(request: Request, visitor: Visitor) -> HTTPResponse:
-    """My vouchers without a link at hand; whoever is not known here comes by her link."""
-    if visitor.claimant is None:
-        raise ClaimantUnknown("请打开直播间里的领券链接，验证手机号后查看您的券。")
-    return await _mine(request, visitor, visitor.claimant, slug="")
-
-
 @bp.get("/<slug:str>/mine")
 @door.visitor
 async def mine(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
@@ -172,8 +140,8 @@ async def mine(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     link = await _link(slug)
     claimant = visitor.of(link.centre_id)
     if claimant is None:
-        return await _who(request, visitor, link)
-    return await _mine(request, visitor, claimant, slug=slug)
+        return await _whose(request, visitor, link)
+    return await wallet.show(request, visitor, claimant, home=f"/c/{slug}")
 
 
 @bp.post("/<slug:str>/mine")
@@ -182,10 +150,10 @@ async def verify(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     """Verify the phone to see its vouchers, without claiming."""
     link = await _link(slug)
     try:
-        proof = reading.form(request, Proof)
-        session = await _verified(request, visitor, proof, centre_id=link.centre_id)
+        proof = reading.form(request, asking.Proof)
+        session = await asking.verified(request, visitor, proof, centre_id=link.centre_id)
     except (Invalid, CodeWrong, TooMany) as refusal:
-        return await _who(request, visitor, link, refusal=refusal)
+        return await _whose(request, visitor, link, refusal=refusal)
     return door.remember(redirect(f"/c/{slug}/mine", status=303), session)
 
 
@@ -193,22 +161,7 @@ async def verify(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
 @door.visitor
 async def forget(_request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     """End this phone's session: the next one verifies her own number."""
-    if visitor.token:
-        await identity.forget_session(visitor.token)
-    answer = redirect(f"/c/{slug}", status=303)
-    doors.drop_cookie(answer, door.CLAIMANT)
-    return answer
-
-
-async def _verified(request: Request, visitor: Visitor, proof: Proof, *, centre_id: int) -> identity.Session:
-    return await identity.verify(
-        proof.phone,
-        proof.code,
-        centre_id=centre_id,
-        now=clock.now(),
-        device=visitor.csrf,  # stands for the browser's cookie
-        ip=doors.where(request)["ip"],
-    )
+    return await wallet.forgotten(visitor, to=f"/c/{slug}")
 
 
 def _wish(request: Request) -> Wish | None:
@@ -273,7 +226,8 @@ async def _page(
         "from_words": await _from(link),
         "rules": words.rules(kind, link) if kind else None,
         "is_known": visitor.of(link.centre_id) is not None,
-        **await _ticket(kind),
+        "tickets": await _tickets(kind),
+        "pack": kind if isinstance(kind, Bundle) else None,
     }
     if why or kind is None:
         status = refusal.status if refusal and refusal.code in _CLOSED else 200
@@ -291,13 +245,13 @@ async def _page(
         others=[each for each in link.kinds if each.id != kind.id],
         known_phone=await _phone(visitor, link),
         key=_key(request) or ids.token(nbytes=18),
-        **_asking(request, refusal=refusal, code_sent=code_sent),
+        **asking.fields(request, refusal=refusal, code_sent=code_sent),
         **seen,
     )
-    return _with_wait(answer, refusal)
+    return asking.with_wait(answer, refusal)
 
 
-async def _who(
+async def _whose(
     request: Request,
     visitor: Visitor,
     link: LinkPage,
@@ -305,54 +259,8 @@ async def _who(
     refusal: LivehubError | None = None,
     code_sent: bool = False,
 ) -> HTTPResponse:
-    """Whose vouchers? The same two fields as on the claim form."""
-    answer = page(
-        "claim/who.html",
-        status=refusal.status if refusal else 200,
-        slug=link.slug,
-        csrf=visitor.csrf,
-        **_asking(request, refusal=refusal, code_sent=code_sent),
-    )
-    return _with_wait(answer, refusal)
-
-
-async def _mine(
-    request: Request, visitor: Visitor, claimant: identity.ClaimantRef, *, slug: str
-) -> HTTPResponse:
-    now = clock.now()
-    vouchers = await queries.vouchers_of(claimant.id, now=now)
-    usable = [each.id for each in vouchers if each.qr]
-    wanted = str(request.args.get("show", ""))
-    return page(
-        "claim/mine.html",
-        slug=slug,
-        csrf=visitor.csrf,
-        just_claimed="claimed" in request.args,
-        phone=show.phone(await identity.phone_of(claimant.id)),
-        wait=codes.seconds_left(now),
-        now=now,
-        shown=wanted if wanted in usable else next(iter(usable), ""),
-        vouchers=vouchers,
-    )
-
-
-def _asking(request: Request, *, refusal: LivehubError | None, code_sent: bool) -> dict[str, Any]:
-    """The part of a page that asks for phone and code."""
-    form = reading.refused(request, refusal) if refusal else Form(values=reading.typed(request))
-    if isinstance(refusal, CodeWrong):
-        form.errors["code"], form.message = refusal.message, ""
-    wait = CODE_EVERY_SECONDS - clock.to_ms(clock.now()) // 1000 % CODE_EVERY_SECONDS if code_sent else 0
-    if isinstance(refusal, TooMany):
-        wait = refusal.retry_after or 0
-        if type(refusal) is TooMany:
-            form.message = "获取验证码过于频繁，请稍后再试。已收到的验证码 5 分钟内可用。"
-    return {"form": form, "code_sent": code_sent, "wait_seconds": wait}
-
-
-def _with_wait(answer: HTTPResponse, refusal: LivehubError | None) -> HTTPResponse:
-    if refusal is not None and refusal.retry_after is not None:
-        answer.headers["Retry-After"] = str(refusal.retry_after)
-    return answer
+    home = f"/c/{link.slug}"
+    return asking.whose(request, visitor, home=home, to=f"{home}/mine", refusal=refusal, code_sent=code_sent)
 
 
 def _key(request: Request) -> str:
@@ -360,7 +268,7 @@ def _key(request: Request) -> str:
     return reading.last(request, "key")
 
 
-def _chosen(request: Request, link: LinkPage) -> Kind | None:
+def _chosen(request: Request, link: LinkPage) -> Kind | Bundle | None:
     """Of several kinds the one that was asked for, else the first with any left."""
     wanted = reading.last(request, "template") or str(request.args.get("template", ""))
     for each in link.kinds:
@@ -377,17 +285,11 @@ async def _from(link: LinkPage) -> str:
     return " · ".join(filter(None, (host, issuer)))
 
 
-async def _ticket(kind: Kind | None) -> dict[str, Any]:
-    if kind is None:
-        return {"face_fen": None, "threshold_fen": None, "name": "", "until_words": "", "where_words": ""}
-    stores = await tills.stores_taking(kind.id)
-    return {
-        "face_fen": kind.face_fen,
-        "threshold_fen": kind.threshold_fen,
-        "name": kind.name,
-        "until_words": words.until(kind, now=clock.now()),
-        "where_words": words.where(stores, merchants_only=kind.merchants_only),
-    }
+async def _tickets(offer: Kind | Bundle | None) -> list[Ticket]:
+    if offer is None:
+        return []
+    stores = await tills.stores_taking(kinds.of_offer(offer)[0].id)
+    return words.tickets(offer, stores=stores, now=clock.now())
 
 
 async def _phone(visitor: Visitor, link: LinkPage) -> str:

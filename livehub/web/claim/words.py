@@ -6,20 +6,47 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from livehub.vouchers import validity
-from livehub.vouchers.kinds import Kind
+from livehub.vouchers import kinds, validity
+from livehub.vouchers.kinds import Bundle, Kind
 from livehub.vouchers.link_pages import LinkPage
 from livehub.vouchers.models import Validity
 from livehub.web import show
+
+
+class Ticket(Struct, frozen=True, kw_only=True):
+    """One kind of voucher that a claim gives, and how many of it."""
+
+    face_fen: int
+    threshold_fen: int
+    name: str
+    n: int
+    until_words: str
+    where_words: str
 
 
 class Rules(Struct, frozen=True, kw_only=True):
     """What parts/ticket.html says below the form."""
 
     per_person: int
-    threshold_fen: int
+    unit: str
+    threshold_fen: int  # 0: each voucher of a pack says its own
     refund: str
     valid_words: str
+
+
+def tickets(offer: Kind | Bundle, *, stores: int, now: datetime) -> list[Ticket]:
+    """What one claim gives; ``stores`` is how many take it."""
+    return [
+        Ticket(
+            face_fen=kind.face_fen,
+            threshold_fen=kind.threshold_fen,
+            name=kind.name,
+            n=kind.n,
+            until_words=until(kind, now=now),
+            where_words=where(stores, merchants_only=kind.merchants_only),
+        )
+        for kind in kinds.of_offer(offer)
+    ]
 
 
 def until(kind: Kind, *, now: datetime) -> str:
@@ -43,13 +70,16 @@ def where(stores: int, *, merchants_only: bool) -> str:
     return f"{stores} 家门店和线上店铺通用" if stores else "限参加活动的线上店铺"
 
 
-def rules(kind: Kind, link: LinkPage) -> Rules:
-    """The rules in plain words."""
+def rules(offer: Kind | Bundle, link: LinkPage) -> Rules:
+    """The rules in plain words; of a pack what holds for all its vouchers."""
+    given = kinds.of_offer(offer)
+    thresholds, valid = {kind.threshold_fen for kind in given}, {_valid(kind) for kind in given}
     return Rules(
-        per_person=kind.per_person,
-        threshold_fen=kind.threshold_fen,
+        per_person=offer.per_person,
+        unit="包" if isinstance(offer, Bundle) else "张",
+        threshold_fen=thresholds.pop() if len(thresholds) == 1 else 0,
         refund=link.refund_preset,
-        valid_words=_valid(kind),
+        valid_words=valid.pop() if len(valid) == 1 else "",
     )
 
 

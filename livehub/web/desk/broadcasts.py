@@ -19,7 +19,7 @@ from livehub.reports import broadcasts as reports
 from livehub.vouchers import drops
 from livehub.vouchers import kinds as templates
 from livehub.vouchers import queries as vouchers
-from livehub.vouchers.kinds import Kind
+from livehub.vouchers.kinds import Bundle, Kind
 from livehub.vouchers.queries import DropRow
 from livehub.web import doors, reading
 from livehub.web.desk.frame import asked, back, frame
@@ -301,5 +301,8 @@ def _open_links(found: list[streamers.LinkView], *, now: datetime) -> list[strea
     return [each for each in found if each.revoked_at is None and each.expires_at > now]
 
 
-def _label(kind: Kind) -> str:
-    return f"{kind.name}（余 {kind.quantity - kind.issued:,} 张）"
+def _label(offer: Kind | Bundle) -> str:
+    left = offer.quantity - offer.issued
+    if isinstance(offer, Bundle):
+        return f"{offer.name}（券包 {offer.vouchers} 张，余 {left:,} 包）"
+    return f"{offer.name}（余 {left:,} 张）"
