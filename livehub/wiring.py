@@ -18,7 +18,7 @@ from livehub.orders.statements import drafts
 from livehub.platforms import shops
 from livehub.platforms.facts import ShopAdded
 from livehub.settlement import evaluating
-from livehub.vouchers import codes, drops, identity, links, matching, refund_matching
+from livehub.vouchers import codes, direct, drops, identity, links, matching, refund_matching
 from livehub.vouchers.facts import LateRedemptionSeen
 from rooms.facts import (
     AccountBound,
@@ -60,6 +60,7 @@ SEALED: Sequence[Column] = (
     *layout.SEALED,
     *identity.SEALED,
     *codes.SEALED,
+    *direct.SEALED,
     *drafts.SEALED,
     *qualifications.SEALED,
 )

@@ -149,7 +149,10 @@ async def _allocate(planned: Round, amount_fen: int, *, now: datetime) -> None:
     except InsufficientFunds:
         raise BudgetExhausted from None
     await ledger.open_accounts(
-        [ledger.Key(campaign_id, kind, planned.id) for kind in (Account.HELD, Account.RELEASED)]
+        [
+            ledger.Key(campaign_id, kind, planned.id)
+            for kind in (Account.UNISSUED, Account.HELD, Account.RELEASED)
+        ]
     )
 
 

@@ -60,6 +60,7 @@ NOT_TAKEN_OUT: dict[str, str] = {
     "score (assessment_id, enrolment_id, attempt, revision)": CLASS,
     "practice_stream (enrolment_id, broadcast_id)": CLASS,
     "graduation_decision (enrolment_id, seq)": CLASS,
+    "voucher_pack_item (template_id)": ONCE,
     "crew_assignment (booking_id, person_id, role)": ONCE,
     "booking_equipment (booking_id, equipment_id)": ONCE,
     "closure_room (closure_id, room_id)": ONCE,

@@ -21,6 +21,7 @@ from livehub.vouchers import (
     ledger,
     link_pages,
     links,
+    new_kinds,
     queries,
     refunds,
     rollovers,
@@ -500,3 +501,27 @@ async def test_a_pack_of_which_one_voucher_is_short_is_not_given(db: Settings) -
 
     assert answers == ["claimed", "claimed", "SOLD_OUT"]
     assert await issued() == [12, 4, 2]
+
+
+@pytest.mark.parametrize("kind", [a_kind(quantity=0), a_pack(quantity=0)])
+async def test_a_round_that_waits_for_what_is_rolled_over_has_nothing_to_give(
+    db: Settings, kind: object
+) -> None:
+    world = await a_world()
+    is_pack = not isinstance(kind, new_kinds.NewTemplate)
+    later = await rounds.schedule(
+        world.campaign.id,
+        templates=[] if is_pack else [kind],
+        packs=[kind] if is_pack else [],
+        claim_from=NOW,
+        claim_until=NOW + timedelta(days=9),
+        actor=world.officer,
+        now=NOW,
+        rollover_from=[world.round.id],
+    )
+    await rounds.open_round(later.id, actor=world.officer, now=NOW)
+    link = await links.create(later.id, actor=world.officer, now=NOW)
+
+    async with desks(db) as (desk,):
+        with pytest.raises(SoldOut):
+            await desk.claim(link.slug, claimant=await a_claimant(world), key="k", now=NOW)

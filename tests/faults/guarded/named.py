@@ -36,7 +36,7 @@ GUARDS = (
         out=(
             Cut(
                 "livehub.web.api.named:template_id",
-                " or found.round.campaign.centre_id != actor.centre_id",
+                " or found[1] != actor.centre_id",
             ),
         ),
         race=race(test_named.test_a_template_is_named_within_its_centre),

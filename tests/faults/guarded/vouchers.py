@@ -363,7 +363,7 @@ GUARDS = (
         of="the one person of a phone",
         out=(
             Unique("claimant", "centre_id, person_key"),
-            Cut("livehub.vouchers.identity:enter", " ON CONFLICT (centre_id, person_key) DO NOTHING"),
+            Cut("livehub.vouchers.identity:_make_known", " ON CONFLICT (centre_id, person_key) DO NOTHING"),
         ),
         race=race(test_races.test_a_phone_verified_at_two_doors_is_one_person),
     ),

@@ -227,6 +227,7 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     ] == 2000
     await settle(town, redeemed["id"])
     await look_into(town, broadcast)
+    await give_to_households(town, campaign)
     await refund_and_end(town, campaign, round_id, redeemed["id"])
     await paying_back.what_is_owed_comes_back(town)
     me = await town.cashier.get("/me")
@@ -256,6 +257,45 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     every = {each["operationId"] for path in document()["paths"].values() for each in path.values()}
     await tell_a_class(town, broadcast=broadcast)
     assert every - Caller.called == set()
+
+
+async def give_to_households(town: Town, campaign: str) -> None:
+    """A pack of three for each household of a roster, of which one has the wrong phone."""
+    item = {"validity": "days_from_claim", "validity_n": 30, "merchants_only": True}
+    pack = {
+        "name": "惠农券包",
+        "quantity": 2,
+        "items": [
+            {**item, "name": "满20减5", "face_fen": 500, "threshold_fen": 2_000, "n": 2},
+            {**item, "name": "满100减30", "face_fen": 3_000, "threshold_fen": 10_000, "n": 1},
+        ],
+    }
+    planned = await town.officer.post(
+        f"/campaigns/{campaign}/rounds", a_round(templates=[], packs=[pack], mode="direct")
+    )
+    path = f"/rounds/{planned['id']}"
+    raw = "户号,手机号\nH1,13900000001\nH2,139\n".encode()
+    roster = {"name": "名册.csv", "mode": "partial", "content_base64": base64.b64encode(raw).decode()}
+    early = await town.officer.post(f"{path}/households", roster)
+    await town.officer.post(f"{path}/open")
+    linked = await town.officer.post(f"{path}/links", {})
+    strict = await town.officer.post(f"{path}/households", {**roster, "mode": "strict"})
+    given = await town.officer.post(f"{path}/households", roster)
+    again = await town.officer.post(f"{path}/households", roster)
+    seen = (await town.officer.get(f"/campaigns/{campaign}"))["rounds"][-1]
+    listed = (await town.officer.get(f"{path}/households"))["items"]
+
+    assert (planned.status, planned["allocated_fen"], planned["mode"]) == (201, 8_000, "direct")
+    assert [(each["pack"], each["n"], each["quantity"]) for each in planned["templates"]] == [
+        (planned["packs"][0]["id"], 2, 4),
+        (planned["packs"][0]["id"], 1, 2),
+    ]
+    assert (early["code"], linked["code"], strict["code"]) == ("NOT_STARTED", "DIRECT_ONLY", "ROSTER_REFUSED")
+    assert (given["given"], given["vouchers"], given["wrong"][0]["code"]) == (1, 3, "PHONE_FORMAT")
+    assert (again["given"], again["unchanged"]) == (0, 1)
+    assert (seen["packs"][0]["issued"], seen["packs"][0]["face_fen"]) == (1, 4_000)
+    assert [(each["given"], each["unchanged"], each["wrong"]) for each in listed] == [(0, 1, 1), (1, 0, 1)]
+    assert (await town.officer.post(f"{path}/close"))["state"] == "closed"
 
 
 async def settle(town: Town, redemption: str) -> None:

@@ -9,8 +9,8 @@ import time_machine
 
 from livehub.accounts.models import Centre
 from livehub.vouchers import direct
-from livehub.vouchers.direct import Mode
 from livehub.vouchers.models import Voucher
+from streamers.training.importing import Mode
 from tests.factories.vouchers import NOW, a_kind, a_pack, a_world, an_item
 from tests.site import Site
 from tests.vouchers.test_packs import ZHONGWEI

@@ -56,6 +56,7 @@ def filled(town: Town, path: str) -> str:
             "broadcast": town.ours["broadcasts"],
             "lesson": town.ours["lesson_id"],
             "code": "nothing",
+            "centre_id": "nothing",
         }
         parts = [re.match(r"\w+", part[1:])[0] if part.startswith("<") else "" for part in path.split("/")]
         return "/".join(

@@ -23,7 +23,7 @@ from livehub.settlement import batches, collecting, holds, opening
 from livehub.settlement.case_models import Subject
 from livehub.settlement.models import SettlementBatch
 from livehub.settlement.repayment_models import SettlementRepayment
-from livehub.vouchers import codes, drops, enrolments, identity
+from livehub.vouchers import codes, direct, drops, enrolments, identity, rounds
 from livehub.vouchers import links as claim_links
 from livehub.vouchers.models import Campaign, Round, Voucher
 from rooms import closures, incidents, records, recurrence, rundown, series
@@ -41,6 +41,7 @@ from tests.factories.platforms import STANDARD_SECRET
 from tests.factories.rooms import House, a_broadcast, a_house, local, waits
 from tests.factories.statements import a_file, a_row, imported, looked_at
 from tests.factories.training import an_ended_school
+from tests.factories.vouchers import a_pack
 from tests.site import Site
 from tests.web.api.town import a_round
 from tests.web.desk.office import EVENING, Office, an_office
@@ -190,6 +191,12 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/desk/inbox/<message_id:int>/replay": {"reason": "重放"},
     "/api/v1/redemptions/<redemption_id:str>/refunds": {"refund_no": "T1", "refund_fen": 1},
     "/api/v1/rounds/<round_id:str>/rollover": {},
+    "/api/v1/rounds/<round_id:str>/households": {
+        "name": "名册.csv",
+        "mode": "partial",
+        "content_base64": ROSTER,
+    },
+    "/desk/campaigns/<public_id:str>/direct/<direct_id:str>/import": {"mode": "partial"},
     "/api/v1/rounds/<round_id:str>/rollover-plan": {"into": "round_id"},
     "/desk/campaigns/<public_id:str>/rollover-plan": {"source": "1", "into": "2"},
     "/desk/integrity/<public_id:str>/look": {"text": "没有理由"},
@@ -435,8 +442,29 @@ async def _ours(office: Office) -> dict[str, str]:
         "statement_id": statement.public_id,
         "difference_id": str(difference.id),
         "code": codes.shown(bytes(kept.code_sealed), voucher=kept.public_id),
+        **await _given(office, round_),
         **await _taught(office),
     }
+
+
+async def _given(office: Office, round_: Round) -> dict[str, str]:
+    """A direct round, and a roster with a row that was given nothing."""
+    officer, now = office.house.officers[0], clock.now()
+    planned = await rounds.schedule(
+        round_.campaign_id,
+        packs=[a_pack(quantity=0)],
+        claim_from=now,
+        claim_until=now + timedelta(days=3),
+        actor=officer,
+        now=now,
+        rollover_from=[round_.id],
+        mode="direct",
+    )
+    raw = f"手机号\n{SECRET}\n".encode()
+    taken = await direct.take(
+        raw, round_id=planned.id, mode=Mode.PARTIAL, name=SECRET, actor=officer, now=now
+    )
+    return {"direct_id": planned.public_id, "given_id": taken.import_id}
 
 
 async def _taught(office: Office) -> dict[str, str]:

@@ -1,0 +1,327 @@
+"""A direct round is given to the households of a roster, each once, and seen by who holds the phone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from livehub import database
+from livehub.accounts.actors import Actor
+from livehub.accounts.errors import OutOfScope
+from livehub.accounts.models import AuditEntry, Role
+from livehub.kit import invariants
+from livehub.kit.errors import NotFound
+from livehub.kit.sheets import decoding, writing
+from livehub.kit.sheets.errors import Unreadable
+from livehub.settings import Settings
+from livehub.vouchers import (
+    campaign_queries,
+    direct,
+    drops,
+    enrolments,
+    identity,
+    ledger,
+    links,
+    queries,
+    rounds,
+)
+from livehub.vouchers.direct import Outcome
+from livehub.vouchers.errors import DirectOnly, Ended, NotDirect, Stacking, TemplateUnfit
+from livehub.vouchers.models import Account, Claimant, ClaimSlot, IdempotencyRecord, LedgerEntry, Voucher
+from livehub.vouchers.pack_models import DirectImport, Household
+from livehub.vouchers.redemptions import RedeemDesk
+from streamers.training.errors import RosterRefused
+from streamers.training.importing import Mode
+from tests.contention import kinds, meet
+from tests.factories.accounts import an_actor
+from tests.factories.vouchers import NOW, World, a_broadcast, a_kind, a_merchant, a_pack, a_world
+from tests.vouchers.test_packs import ZHONGWEI
+
+
+def a_roster(*rows: tuple[str, str], head: tuple[str, ...] = ("户号", "手机号")) -> bytes:
+    return "\n".join(",".join(row) for row in (head, *rows)).encode()
+
+
+def numbered(count: int, first: int = 0) -> list[tuple[str, str]]:
+    return [(f"H{n:05d}", f"139{n:08d}") for n in range(first, first + count)]
+
+
+async def a_direct_world(*kinds: object, households: int = 3) -> World:
+    return await a_world(*(kinds or (a_pack(*ZHONGWEI, quantity=households),)), mode="direct")
+
+
+async def take(world: World, raw: bytes, mode: Mode = Mode.PARTIAL, **given: object) -> Outcome:
+    values = {"name": "沙坡头名册.csv", "actor": world.officer, "now": NOW}
+    return await direct.take(raw, round_id=world.round.id, mode=mode, **(values | given))
+
+
+async def nothing_is_broken() -> None:
+    for each in invariants.discover(["livehub.vouchers"]):
+        assert await each.check() == [], each.name
+
+
+async def counts() -> dict[str, int]:
+    models = (Voucher, Claimant, ClaimSlot, IdempotencyRecord, LedgerEntry, Household, DirectImport)
+    return {model.__name__: await model.all().count() for model in models}
+
+
+async def test_zhongwei_a_thousand_households_and_not_one_more(db: Settings) -> None:
+    """A1: 9,000 vouchers of 90,000.00 yuan; one household uses everything at the least orders there are."""
+    world = await a_direct_world(households=1000)
+
+    outcome = await take(world, a_roster(*numbered(1000)))
+
+    assert (outcome.given, outcome.vouchers, outcome.wrong) == (1000, 9000, [])
+    sums = await ledger.balances(world.campaign.id)
+    assert (sums[Account.HELD], sums[Account.AVAILABLE], sums[Account.UNISSUED]) == (9_000_000, 0, 0)
+    before = await counts()
+
+    late = await take(world, a_roster(("H99999", "13800000000")), Mode.DRY_RUN)
+    assert [(each.line, each.code) for each in late.wrong] == [(2, "SOLD_OUT")]
+    with pytest.raises(RosterRefused):
+        await take(world, a_roster(("H99999", "13800000000")), Mode.STRICT)
+    assert await counts() == before
+
+    merchant, store = await a_merchant(world)
+    await enrolments.enrol(world.campaign.id, merchant_id=merchant.id, actor=world.officer, now=NOW)
+    cashier = an_actor(Role.MERCHANT, merchant_id=merchant.id, centre_id=world.bureau.centre_id)
+    household = await identity.enter("13900000500", centre_id=world.bureau.centre_id, now=NOW)
+    mine = await queries.vouchers_of(household.id, now=NOW)
+    assert Counter(each.face_fen for each in mine) == {500: 6, 1500: 2, 3000: 1}
+    desk = RedeemDesk(db)
+    desk.start()
+    try:
+        await _use_all(desk, mine, merchant.id, store.id, cashier)
+        seen = await campaign_queries.campaign(
+            world.campaign.public_id, centre_id=world.bureau.centre_id, now=NOW
+        )
+    finally:
+        await desk.stop()
+
+    pulled = seen.figures.pulled
+    assert (pulled.subsidy_fen, pulled.order_fen) == (9_000, 32_000)
+    assert round(pulled.threshold_fen / pulled.face_fen, 2) == 3.56
+    await nothing_is_broken()
+
+
+async def _use_all(
+    desk: RedeemDesk, mine: list[queries.Mine], merchant_id: int, store_id: int, cashier: Actor
+) -> None:
+    """By the code on paper, with the last digits of the phone; none together with another one."""
+    for n, each in enumerate(mine):
+        given = {
+            "merchant_id": merchant_id,
+            "store_id": store_id,
+            "order_fen": each.threshold_fen,
+            "actor": cashier,
+            "now": NOW,
+            "phone_tail": "0500",
+        }
+        if n:
+            with pytest.raises(Stacking):
+                await desk.redeem(each.code, key=f"stacked{n}", receipt_no=f"r{n - 1}", **given)
+        await desk.redeem(each.code, key=f"use{n}", receipt_no=f"r{n}", **given)
+
+
+async def test_the_same_file_again_changes_nothing(db: Settings) -> None:
+    world = await a_direct_world()
+    raw = a_roster(*numbered(3))
+    first = await take(world, raw)
+    before = await counts()
+
+    again = await take(world, raw, Mode.STRICT)
+
+    assert (first.given, again.given, again.unchanged, again.import_id) == (3, 0, 3, "")
+    assert await counts() == before
+    await nothing_is_broken()
+
+
+async def test_a_dry_run_tells_what_would_come_and_writes_nothing(db: Settings) -> None:
+    world = await a_direct_world()
+    before = await counts()
+
+    outcome = await take(world, a_roster(*numbered(4)), Mode.DRY_RUN)
+
+    assert (outcome.given, outcome.vouchers, [each.code for each in outcome.wrong]) == (3, 27, ["SOLD_OUT"])
+    assert await counts() == before
+    assert await AuditEntry.filter(action="households.given").count() == 0
+
+
+async def test_each_row_that_cannot_be_given_says_why(db: Settings) -> None:
+    world = await a_direct_world(households=10)
+    await take(world, a_roster(("H1", "13900000001"), ("H2", "13900000002")))
+    raw = a_roster(
+        ("", "13900000001"),  # has hers
+        ("H3", "1390000003"),
+        ("H4", "139 0000 0004"),
+        ("H5", "13900000004"),
+        ("H4", "13900000005"),
+        ("H1", "13900000006"),
+        ("H7", "13900000002"),
+        ("", "13900000007"),
+        ("H" * 41, "13900000008"),
+    )
+
+    outcome = await take(world, raw)
+
+    assert [(each.line, each.code, each.of) for each in outcome.wrong] == [
+        (3, "PHONE_FORMAT", 0),
+        (5, "PHONE_IN_FILE", 4),
+        (6, "HOUSEHOLD_IN_FILE", 4),
+        (7, "HOUSEHOLD_KNOWN", 0),
+        (8, "PHONE_KNOWN", 0),
+        (10, "HOUSEHOLD_FORMAT", 0),
+    ]
+    assert (outcome.given, outcome.unchanged) == (2, 1)
+    book = await direct.workbook(outcome.import_id, actor=world.officer, now=NOW)
+    rows = [row for _, row in decoding.read(book).rows]
+    assert rows[0] == ["户号", "手机号", "原行号", "未发放原因"]
+    assert rows[2] == ["H5", "13900000004", "5", "和第 4 行是同一个手机号"]
+    assert await AuditEntry.filter(action="households.mistakes_opened").count() == 1
+    await nothing_is_broken()
+
+
+async def test_a_strict_import_gives_all_or_nothing(db: Settings) -> None:
+    world = await a_direct_world()
+    before = await counts()
+
+    with pytest.raises(RosterRefused) as refused:
+        await take(world, a_roster(*numbered(2), ("H9", "12345")), Mode.STRICT)
+
+    assert [each.field for each in refused.value.details] == ["rows[4].手机号"]
+    assert await counts() == before
+    whole = await take(world, a_roster(*numbered(2)), Mode.STRICT)
+    assert whole.given == 2
+
+
+async def test_a_workbook_is_read_like_a_csv_and_one_voucher_is_given_like_a_pack(db: Settings) -> None:
+    world = await a_direct_world(a_kind(quantity=2))
+    book = writing.workbook([("手机", "姓名"), ("13900000001", "甲"), ("13900000002", "乙")], sheet="名册")
+
+    outcome = await take(world, book)
+
+    assert (outcome.given, outcome.vouchers, outcome.unchanged) == (2, 2, 0)
+    assert [each.household_index for each in await Household.all()] == [None, None]
+    await nothing_is_broken()
+
+
+async def test_two_imports_at_once_give_each_household_its_vouchers_once(db: Settings) -> None:
+    world = await a_direct_world(households=40)
+    raw = a_roster(*numbered(60))
+
+    outcomes = await asyncio.gather(*(take(world, raw) for _ in range(3)))
+
+    assert sorted(each.given for each in outcomes) == [0, 0, 40]
+    assert sorted(each.unchanged for each in outcomes) == [0, 40, 40]
+    assert (await counts())["Voucher"] == 360
+    await nothing_is_broken()
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "文件是空的"),
+        ("户号\nH1".encode(), "找不到列：手机号"),
+        ("手机号,手机\n1,2".encode(), "列名重复"),
+        ("手机号\n".encode(), "只有列名"),
+    ],
+)
+async def test_a_file_that_is_no_roster_says_what_is_wrong(db: Settings, raw: bytes, reason: str) -> None:
+    world = await a_direct_world()
+
+    with pytest.raises(Unreadable) as refused:
+        await take(world, raw)
+
+    assert refused.value.details[0].reason.startswith(reason)
+
+
+async def test_a_roster_is_taken_by_a_direct_round_that_is_open(db: Settings) -> None:
+    world = await a_world()
+    with pytest.raises(NotDirect):
+        await take(world, a_roster(*numbered(1)))
+    with pytest.raises(NotFound):
+        await direct.take(
+            a_roster(*numbered(1)), round_id=0, mode=Mode.PARTIAL, name="", actor=world.officer, now=NOW
+        )
+
+    other = await a_direct_world()
+    stranger = an_actor(Role.BUREAU, bureau_id=other.bureau.id + 1, centre_id=other.bureau.centre_id)
+    with pytest.raises(OutOfScope):
+        await take(other, a_roster(*numbered(1)), actor=stranger)
+    with pytest.raises(Ended):
+        await take(other, a_roster(*numbered(1)), now=NOW + timedelta(days=4))
+    await rounds.close_round(other.round.id, actor=other.officer, now=NOW)
+    with pytest.raises(Ended):
+        await take(other, a_roster(*numbered(1)))
+    assert (await counts())["Voucher"] == 0
+
+
+async def test_a_direct_round_has_neither_links_nor_drops_and_gives_one_thing(db: Settings) -> None:
+    world = await a_direct_world()
+    broadcast = await a_broadcast(world)
+
+    with pytest.raises(DirectOnly):
+        await links.create(world.round.id, actor=world.officer, now=NOW)
+    with pytest.raises(DirectOnly):
+        await drops.plan(
+            broadcast.id,
+            template_id=world.template.id,
+            quantity=1,
+            window_s=60,
+            actor=world.staff,
+            now=NOW,
+        )
+    with pytest.raises(TemplateUnfit):
+        await rounds.schedule(
+            world.campaign.id,
+            templates=[a_kind(), a_kind()],
+            claim_from=NOW,
+            claim_until=NOW + timedelta(days=1),
+            actor=world.officer,
+            now=NOW,
+            mode="direct",
+        )
+
+
+async def test_the_phones_of_a_roster_are_kept_as_claims_keep_them(db: Settings) -> None:
+    world = await a_direct_world()
+    await take(world, a_roster(("H1", "13900000001")))
+
+    household = await Household.get()
+    claimant = await Claimant.get(id=household.claimant_id)
+    assert bytes(household.person_key) == bytes(claimant.person_key) == identity.phone_index("13900000001")
+    assert await identity.phone_of(claimant.id) == "13900000001"
+    (noted,) = await database.fetch("SELECT * FROM direct_import")
+    assert b"13900000001" not in repr(noted).encode()
+    entry = await AuditEntry.get(action="households.given")
+    assert "13900000001" not in entry.detail
+
+
+async def test_a_roster_taken_twice_at_one_moment_gives_each_household_its_vouchers_once(
+    db: Settings,
+) -> None:
+    world = await a_direct_world(households=10)
+    raw = a_roster(*numbered(3))
+
+    answers = await meet(db, "SELECT 1 FROM ledger_account FOR UPDATE", *[lambda: take(world, raw)] * 2)
+
+    assert kinds(answers) == ["Outcome", "Outcome"]
+    assert sorted((each.given, each.unchanged) for each in answers) == [(0, 3), (3, 0)]
+    assert (await counts())["Voucher"] == 27
+
+
+async def test_one_household_of_two_rosters_with_two_phones_is_given_once(db: Settings) -> None:
+    world = await a_direct_world(households=10)
+    phones = ("13900000001", "13900000002")
+
+    answers = await meet(
+        db,
+        "SELECT 1 FROM ledger_account FOR UPDATE",
+        *[lambda phone=phone: take(world, a_roster(("H1", phone))) for phone in phones],
+    )
+
+    assert sorted((each.given, len(each.wrong)) for each in answers) == [(0, 1), (1, 0)]
+    assert (await counts())["Voucher"] == 9
