@@ -19,8 +19,8 @@ LATE_DAYS = 6  # ago, a customer brings something back that was paid for
 
 async def tell(world: Seeded, *, days: int, today: date) -> int:
     """Settle each of so many days before today as it would have been; returns how many batches."""
-    clerk, payer = [await _person(world, role) for role in (Role.FINANCE, Role.MANAGER)]
-    cashier = await _person(world, Role.MERCHANT, merchant_id=world.merchant_id)
+    clerk, payer = [await person(world, role) for role in (Role.FINANCE, Role.MANAGER)]
+    cashier = await person(world, Role.MERCHANT, merchant_id=world.merchant_id)
     made = 0
     for ago in range(days, 0, -1):
         day = today - timedelta(days=ago)
@@ -77,7 +77,8 @@ async def _brought_back(world: Seeded, clerk: Actor, *, at: datetime) -> None:
         )
 
 
-async def _person(world: Seeded, role: Role, *, merchant_id: int = 0) -> Actor:
+async def person(world: Seeded, role: Role, *, bureau_id: int = 0, merchant_id: int = 0) -> Actor:
+    """Somebody of a role, as she logs in."""
     user = await User.get(login=world.logins[str(role)])
-    grant = Grant(role, merchant_id=merchant_id)
+    grant = Grant(role, bureau_id=bureau_id, merchant_id=merchant_id)
     return Actor(kind="user", id=user.id, name=user.name, centre_id=world.centre_id, grants=(grant,))

@@ -17,7 +17,17 @@ import msgspec
 
 from livehub import database, process
 from livehub.database.migrate import migrate
-from livehub.demo import cast, history, planning, reconciling, settling, shared_rooms, statements, suspects
+from livehub.demo import (
+    cast,
+    giving,
+    history,
+    planning,
+    reconciling,
+    settling,
+    shared_rooms,
+    statements,
+    suspects,
+)
 from livehub.demo.browser import Machine, StoryBroken
 from livehub.demo.comparing import Comparison, compare
 from livehub.demo.history import Past
@@ -133,6 +143,7 @@ class Teller:
                     await self._fill(sandbox, world, days=days, scale=scale)
                     await planning.plan(world, now=clock.now())
                     await shared_rooms.share(world, now=clock.now())
+                    await giving.give(world, self._settings, now=clock.now())
                 show = await self.scenes.tell(sandbox, world)
                 if not was_told:
                     await self._fetched()
