@@ -7,14 +7,13 @@ from livehub.accounts.permissions import Permission
 from livehub.kit import clock
 from livehub.kit.errors import Conflict
 from livehub.kit.states import WrongState
-from livehub.web.api import training_shapes as shapes
+from livehub.web.api import training_course_shapes as shapes
 from livehub.web.api.calls import as_utc
 from livehub.web.api.declared import Asked, Section
 from livehub.web.api.shapes import All, Nothing
-from livehub.web.api.training_shapes import (
+from livehub.web.api.training_course_shapes import (
     AssessmentSeen,
     Attendances,
-    Because,
     Changed,
     Code,
     LessonSeen,
@@ -25,6 +24,7 @@ from livehub.web.api.training_shapes import (
     Scores,
     Verified,
 )
+from livehub.web.api.training_shapes import Because
 from rooms import queries as rooms
 from rooms import training
 from rooms.errors import OutsideRules, RoomNotActive, SlotTaken

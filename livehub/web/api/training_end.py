@@ -8,10 +8,11 @@ from hashlib import sha256
 from livehub import database
 from livehub.accounts.permissions import Permission
 from livehub.kit.states import WrongState
-from livehub.web.api import training_shapes as shapes
+from livehub.web.api import training_course_shapes as shapes
 from livehub.web.api.declared import Asked, Section
 from livehub.web.api.shapes import All, Nothing
-from livehub.web.api.training_shapes import Because, CertificateSeen, Judged, Paper
+from livehub.web.api.training_course_shapes import CertificateSeen, Judged, Paper
+from livehub.web.api.training_shapes import Because
 from streamers.training import certificates, graduation
 from streamers.training.course_models import Certificate
 from streamers.training.errors import CertificateEnded, CertificateRefused, PaperChanged
