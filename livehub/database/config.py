@@ -24,6 +24,8 @@ MODEL_MODULES = (
     "streamers.models",
     "streamers.training.models",
     "streamers.training.course_models",
+    "streamers.training.after_models",
+    "streamers.training.subsidy_models",
     "rooms.models",
     "rooms.air_models",
     "rooms.plan_models",
