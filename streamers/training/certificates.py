@@ -74,8 +74,10 @@ async def revoke(public_id: str, *, reason: str, actor: Actor, now: datetime) ->
 
 @database.atomic
 async def replace(public_id: str, *, reason: str, actor: Actor, now: datetime) -> Certificate:
-    """A new certificate, with a number of its own, instead of one that was lost or is wrong."""
-    found, enrolment, klass, owner = await _ending(public_id, reason=reason, actor=actor)
+    """A new certificate, with a number of its own, instead of one that was lost, is wrong or was revoked."""
+    found, enrolment, klass, owner = await _ending(
+        public_id, reason=reason, actor=actor, also=CertificateState.REVOKED
+    )
     await _end(found, CertificateState.REPLACED, reason=reason, actor=actor, now=now)
     await enrolment.fetch_related("person")
     (fresh,) = await _issue([enrolment], klass, owner, actor=actor, now=now)
@@ -196,7 +198,7 @@ async def _numbers(centre_id: int, year: int, count: int) -> int:
 
 
 async def _ending(
-    public_id: str, *, reason: str, actor: Actor
+    public_id: str, *, reason: str, actor: Actor, also: CertificateState = CertificateState.ISSUED
 ) -> tuple[Certificate, Enrolment, Cohort, Programme]:
     seen = await Certificate.get_or_none(public_id=public_id).select_related("enrolment")
     if seen is None:
@@ -205,7 +207,7 @@ async def _ending(
         seen.enrolment.public_id, actor=actor, permission=Permission.TRAINING_CERTIFY
     )
     found = await Certificate.get(id=seen.id)
-    if found.state is not CertificateState.ISSUED:
+    if found.state not in {CertificateState.ISSUED, also}:
         raise CertificateEnded(data={"state": str(found.state)})
     if not 2 <= len(reason.strip()) <= REASON_LENGTH:
         raise CertificateRefused(details=[Detail("reason", "请写明原因", f"2 到 {REASON_LENGTH} 个字")])

@@ -15,9 +15,10 @@ from livehub import database
 from livehub.accounts import audit
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, require
-from livehub.kit import clock, ids
+from livehub.kit import clock, ids, outbox
 from livehub.kit.errors import Detail, NotFound
 from livehub.kit.states import WrongState
+from streamers.facts import PlaceGiven
 from streamers.models import Person, Streamer, StreamerStatus
 from streamers.training import cohorts, locks, moves
 from streamers.training.errors import AlreadyEnrolled, EnrolmentClosed, LessonsOverlap
@@ -172,6 +173,9 @@ async def _call_next(klass: Cohort, owner: Programme, *, actor: Actor, now: date
     first.enrolled_on = clock.local_day(now)
     await first.save(update_fields=["state", "waitlist_pos", "enrolled_on"])
     await become_trainees([first.person])
+    await outbox.record(
+        PlaceGiven(enrolment_id=first.id, cohort_id=klass.id, centre_id=klass.centre_id), now=now
+    )
     await _audit("enrolment.called", first, owner, actor=actor, now=now)
 
 

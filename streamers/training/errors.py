@@ -111,3 +111,87 @@ class RosterRefused(Invalid):
     """名册里有不合格的行，整批没有导入。"""
 
     code = "ROSTER_REFUSED"
+
+
+class FollowUpRefused(Invalid):
+    """回访的内容有误，请按提示修改。"""
+
+    code = "FOLLOW_UP_REFUSED"
+
+
+class MentorKnown(Conflict):
+    """这个人已经是导师。"""
+
+    code = "MENTOR_KNOWN"
+
+
+class IncubationRefused(Invalid):
+    """孵化的内容有误，请按提示修改。"""
+
+    code = "INCUBATION_REFUSED"
+
+
+class AlreadyIncubated(Conflict):
+    """这个人还在另一次孵化里。"""
+
+    code = "ALREADY_INCUBATED"
+
+
+class ClaimRefused(Invalid):
+    """补贴申领的内容有误，请按提示修改。"""
+
+    code = "SUBSIDY_CLAIM_REFUSED"
+
+
+class ClaimChanged(Conflict):
+    """名册、证书或抽查在测算之后变了，请重新测算再提交。"""
+
+    code = "SUBSIDY_CLAIM_CHANGED"
+
+
+class ClaimLate(Conflict):
+    """已过规定的申领时间；确需申领请写明原因。"""
+
+    code = "SUBSIDY_CLAIM_LATE"
+
+
+class NothingToClaim(Conflict):
+    """没有可以申领的人，或每人补贴标准是 0。"""
+
+    code = "NOTHING_TO_CLAIM"
+
+
+class AlreadySubsidised(Conflict):
+    """有学员的同一职业同一等级已在别的班申领，请重新测算。"""
+
+    code = "ALREADY_SUBSIDISED"
+
+
+class SpotChecksMissing(Conflict):
+    """抽查人数不够，不能批准。"""
+
+    code = "SPOT_CHECKS_MISSING"
+
+
+class SpotCheckRefused(Invalid):
+    """抽查的内容有误，请按提示修改。"""
+
+    code = "SPOT_CHECK_REFUSED"
+
+
+class EvidenceRefused(Invalid):
+    """材料不能保存，请按提示修改。"""
+
+    code = "EVIDENCE_REFUSED"
+
+
+class EvidenceKnown(Conflict):
+    """这个班已有同一份文件。"""
+
+    code = "EVIDENCE_KNOWN"
+
+
+class EvidenceChanged(Conflict):
+    """材料与保存时的摘要不符，已停止下载，请联系管理员核查。"""
+
+    code = "EVIDENCE_CHANGED"

@@ -7,7 +7,7 @@ from typing import Literal
 
 from livehub import database
 
-Table = Literal["programme", "cohort", "person", "enrolment", "lesson"]
+Table = Literal["programme", "cohort", "person", "enrolment", "lesson", "incubation", "subsidy_claim"]
 
 
 async def hold(table: Table, ids: Collection[int]) -> None:

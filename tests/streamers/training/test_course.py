@@ -242,6 +242,15 @@ async def test_a_certificate_is_verified_replaced_and_revoked(db: Settings) -> N
         (1, CertificateState.REPLACED), (2, CertificateState.REVOKED),
     ]  # fmt: skip
     assert await certificates.verify("NOSUCHCODE") is None
+    third = await certificates.replace(
+        second.public_id, reason="查明不是替考", actor=school.manager, now=LATER
+    )
+    with pytest.raises(CertificateEnded):
+        await certificates.replace(second.public_id, reason="再换一张", actor=school.manager, now=LATER)
+    assert [(each.number, each.state) for each in await Certificate.all().order_by("number")] == [
+        (1, CertificateState.REPLACED), (2, CertificateState.REPLACED), (3, CertificateState.ISSUED),
+    ]  # fmt: skip
+    assert (third.serial, await kept.check()) == ("2026-000003", [])
     assert (await Enrolment.get(id=people[0].id)).state is EnrolmentState.GRADUATED
 
 

@@ -6,6 +6,9 @@ import pytest
 
 from livehub import database
 from livehub.accounts.models import AuditEntry
+from livehub.kit import outbox, sealing
+from livehub.notices.models import Notice
+from livehub.notices.sending import BODY_PLACE
 from livehub.settings import Settings
 from streamers.models import Person, Streamer, StreamerStatus
 from streamers.training import enrolments
@@ -66,6 +69,10 @@ async def test_whoever_is_first_in_line_gets_the_place_that_is_left(db: Settings
         "enrolled",
         "waitlisted",
     )
+    await outbox.hand_out(now=NOW)
+    told = await Notice.get(kind="training.place")
+    body = sealing.ring().open_text(bytes(told.body_sealed), place=BODY_PLACE)
+    assert body.endswith(f"您在“{school.cohort.name}”的候补已转为正式学员。03月02日 开班。")
     assert (await school.fresh()).taken == 1
     again = await enrol(school, await Person.get(id=first.person_id))
     assert (again.state, again.waitlist_pos) == ("waitlisted", 3)
