@@ -86,6 +86,7 @@ async def seed(*, tag: str, sandbox_url: str, now: datetime) -> Seeded:
         bureau_id=bureaus[0].id,
         room=room_ids[teaching.ROOM],
         teacher=people[cast.TEACHER],
+        streamers=[each for name, each in people.items() if name != cast.TEACHER],
         logins=staff,
         today=clock.local_day(clock.now()),
     )

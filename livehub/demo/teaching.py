@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from livehub.accounts.actors import Actor
 from livehub.accounts.models import Role
-from livehub.demo import cast
+from livehub.demo import afterwards, cast
 from livehub.kit import clock
 from livehub.kit.sheets import writing
 from rooms import booking, training
@@ -17,6 +18,7 @@ from streamers.training import (
     attendance,
     certificates,
     cohorts,
+    enrolments,
     graduation,
     importing,
     programmes,
@@ -36,7 +38,7 @@ from streamers.training.rules import Bar, Terms
 ENDED_PEOPLE, RUNNING_PEOPLE = 22, 18
 ROOM = "R3"  # the 党建 room, whose days are quiet
 HOUR, MINUTES, TENTHS = 9, 180, 40
-TERMS = Terms(min_tenths=240, plan_parts=("audience", "goal", "outline"), lead_days=10)
+TERMS = Terms(per_head_fen=80_000, min_tenths=240, plan_parts=("audience", "goal", "outline"), lead_days=10)
 BAR = Bar(min_attendance="0.80", min_theory_tenths=600, min_skill_tenths=600, require_food_safety=True)
 LESSONS = (
     ("直播带货入门与平台规则", LessonKind.THEORY, ""),
@@ -56,9 +58,12 @@ PLAN = {
 class School:
     """The centre's training as the demo shows it."""
 
-    def __init__(self, *, room: str, teacher: str, manager: Actor, officer: Actor) -> None:
+    def __init__(
+        self, *, room: str, teacher: str, streamers: Sequence[str], manager: Actor, officer: Actor
+    ) -> None:
         self._room = room
         self._teacher = teacher
+        self._streamers = streamers
         self._manager = manager
         self._officer = officer
 
@@ -82,16 +87,30 @@ class School:
             actor=self._manager,
             now=begun,
         )
-        ended = await self._class(programme, "第一期", ended_from, people=ENDED_PEOPLE, first=0)
+        ended = await self._class(
+            programme, "第一期", ended_from, people=ENDED_PEOPLE, first=0, also=self._streamers
+        )
         await self._teach(ended, until=self._at(today, 8))
-        await self._end(ended, now=self._at(ended_from + timedelta(days=12), 10))
+        over = self._at(ended_from + timedelta(days=12), 10)
+        await self._end(ended, now=over)
+        await afterwards.claim(ended.public_id, by=self._manager, now=over + timedelta(days=3))
+        await afterwards.incubate(
+            self._streamers[0], mentor=self._teacher, bureau_id=bureau_id, by=self._manager, now=begun
+        )
         running = await self._class(
             programme, "第二期", running_from, people=RUNNING_PEOPLE, first=ENDED_PEOPLE
         )
         await self._teach(running, until=self._at(today, 8))
 
     async def _class(
-        self, programme: Programme, name: str, first_day: date, *, people: int, first: int
+        self,
+        programme: Programme,
+        name: str,
+        first_day: date,
+        *,
+        people: int,
+        first: int,
+        also: Sequence[str] = (),
     ) -> Cohort:
         asked = self._at(working_days.before(first_day, 12, working=True), 9)
         cohort = await cohorts.create(
@@ -100,7 +119,7 @@ class School:
                 name=f"{first_day.year} 年{name}",
                 starts_on=first_day,
                 ends_on=first_day + timedelta(days=11),
-                capacity=30,
+                capacity=40,
                 plan=PLAN,
             ),
             programme=programme.public_id,
@@ -126,6 +145,8 @@ class School:
             _roster(people, first), cohort=cohort.public_id, mode=Mode.STRICT, name=f"{name}名册.xlsx",
             actor=self._manager, now=asked,
         )  # fmt: skip
+        for each in also:  # who streams by now: her class leads to her shows and what they sold
+            await enrolments.enrol(cohort.public_id, person=each, actor=self._manager, now=asked)
         await cohorts.apply(cohort.public_id, actor=self._manager, now=asked)
         await cohorts.approve(cohort.public_id, actor=self._officer, now=asked + timedelta(days=1))
         for step in ("open", "start"):
@@ -175,12 +196,24 @@ class School:
         return clock.at_local(day, hour=hour)
 
 
-async def tell(*, bureau_id: int, room: str, teacher: str, logins: dict[str, Actor], today: date) -> None:
+async def tell(
+    *,
+    bureau_id: int,
+    room: str,
+    teacher: str,
+    streamers: Sequence[str],
+    logins: dict[str, Actor],
+    today: date,
+) -> None:
     """Both classes of the demo, once."""
-    streamer = await Streamer.get(public_id=teacher).select_related("person")
+    people = {
+        each.public_id: each.person.public_id
+        for each in await Streamer.filter(public_id__in=[teacher, *streamers]).select_related("person")
+    }
     school = School(
         room=room,
-        teacher=streamer.person.public_id,
+        teacher=people[teacher],
+        streamers=[people[each] for each in streamers],
         manager=_holder(logins, Role.MANAGER),
         officer=_holder(logins, Role.BUREAU),
     )
