@@ -20,6 +20,7 @@ from livehub.platforms.facts import ShopAdded
 from livehub.settlement import evaluating
 from livehub.vouchers import codes, direct, drops, identity, links, matching, refund_matching
 from livehub.vouchers.facts import LateRedemptionSeen
+from rooms import trainees
 from rooms.facts import (
     AccountBound,
     BookingApproved,
@@ -32,7 +33,8 @@ from rooms.facts import (
 )
 from streamers import people
 from streamers import registry as streamers
-from streamers.training import certificates, importing
+from streamers.facts import PlaceGiven
+from streamers.training import certificates, evidence, importing
 
 LISTENERS: Mapping[type[Struct], Mapping[str, Listener]] = {
     BookingSubmitted: {},
@@ -46,6 +48,7 @@ LISTENERS: Mapping[type[Struct], Mapping[str, Listener]] = {
     ShopAdded: {"inbox.reopening": reopening.on_shop_added},
     ProductMapped: {"orders.reattribution": reattribution.on_product_mapped},
     OrderVoucherSeen: {"vouchers.matching": matching.on_order_voucher_seen},
+    PlaceGiven: {"rooms.trainees": trainees.on_place_given},
     OrderRefunded: {"vouchers.refunds": refund_matching.on_order_refunded},
     LateRedemptionSeen: {"settlement.cases": evaluating.on_late_redemption},
 }
@@ -57,6 +60,7 @@ SEALED: Sequence[Column] = (
     *people.SEALED,
     *importing.SEALED,
     *certificates.SEALED,
+    *evidence.SEALED,
     *layout.SEALED,
     *identity.SEALED,
     *codes.SEALED,

@@ -149,6 +149,7 @@ _FINANCE = frozenset(
         P.ROOM_READ,
         P.BOOKING_READ,
         P.BROADCAST_READ,
+        P.TRAINING_READ,
         P.MERCHANT_READ,
         P.CAMPAIGN_READ,
         P.CAMPAIGN_COUNTERSIGN,

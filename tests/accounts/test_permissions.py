@@ -26,7 +26,7 @@ calendar.subscribe  b s m . . . .
 plan.publish        . s m . . . .
 streamer.read       b s m . a . .
 streamer.manage     . s m . . . .
-training.read       b s m . a . .
+training.read       b s m f a . .
 training.manage     . s m . . . .
 training.approve    b . m . . . .
 training.certify    . . m . . . .

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from tortoise.exceptions import BaseORMException
@@ -32,9 +32,12 @@ from rooms.models import Booking, Broadcast, BroadcastAccount, BroadcastRun, Bro
 from rooms.plan_models import PlanEvent, PlanSlot, PlanVersion
 from rooms.series_models import RejectedOccurrence, Series
 from rooms.sharing_models import Closure, Quota, WaitlistEntry
+from streamers.models import Person
 from streamers.training import certificates, graduation
-from streamers.training.models import OpeningApplication
-from tests.factories.training import LATER, an_ended_school
+from streamers.training.after_models import FollowUp, Incubation, IncubationExtension, Mentor, MentorVisit
+from streamers.training.models import Enrolment, OpeningApplication
+from streamers.training.subsidy_models import SpotCheck, SubsidyClaim, SubsidyLine
+from tests.factories.training import LATER, School, an_ended_school
 from tests.factories.vouchers import NOW, a_broadcast, a_claimant
 from tests.vouchers.test_drops import the_link
 from tests.vouchers.test_redemptions import a_till
@@ -156,6 +159,27 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "UPDATE graduation_rule SET version = 9",
     ),  # foreign keys keep their rows
     "graduation_decision_append_only": ("UPDATE graduation_decision SET seq = 9",),
+    "follow_up_day": ("COPY follow_up: seq = 9, day = 31", "COPY follow_up: seq = 9, broadcasts = -1"),
+    "incubation_one_open": ("COPY incubation: public_id = 'another'",),
+    "incubation_in_time": (
+        "UPDATE incubation SET due_on = 20290902",
+        "UPDATE incubation SET due_on = NULL",
+        "UPDATE incubation SET admitted_on = 20260228",
+    ),
+    "incubation_forward": (
+        "UPDATE incubation SET stage = 'candidate'",
+        "UPDATE incubation SET extension_months = 5, due_on = 20270101",
+    ),
+    "subsidy_claim_people": (
+        "UPDATE subsidy_claim SET people = max_class + 1",
+        "UPDATE subsidy_claim SET total_fen = -1",
+    ),
+    "subsidy_line_amount": (
+        "UPDATE subsidy_line SET amount_fen = -1",
+        "UPDATE subsidy_line SET eligible = false",
+        "UPDATE subsidy_line SET eligible = false, amount_fen = 0",
+    ),
+    "subsidy_line_one_paid": ("COPY subsidy_line: enrolment_id = (SELECT max(id) FROM enrolment)",),
     "certificate_one_issued": (
         "COPY certificate: public_id = 'another', number = 9, verify_code = 'another'",
     ),
@@ -195,6 +219,10 @@ REFUSED: dict[str, tuple[str, ...]] = {
             "audit_link": "bureau_id",
             "ledger_entry": "campaign_id",
             "contribution_entry": "order_id",
+            "follow_up": "seq",
+            "incubation_extension": "months",
+            "mentor_visit": "mentor_id",
+            "spot_check": "enrolment_id",
             "line_assignment": "order_id",
             "rollup_repair": "order_id",
             "broadcast_review": "run",
@@ -365,12 +393,42 @@ async def what_is_kept_of_shows(show: Broadcast) -> None:
 
 async def a_class_that_ended() -> None:
     """With a certificate, and an application that nobody answered."""
-    school, _ = await an_ended_school()
+    school, people = await an_ended_school()
     await graduation.confirm(school.cohort.public_id, actor=school.manager, now=LATER)
     await certificates.issue(school.cohort.public_id, actor=school.manager, now=LATER)
+    await _after_a_class(school, people[0])
     await OpeningApplication.create(
         cohort_id=school.cohort.id, submitted_at=NOW, submitted_by_id=1, submitted_by="阿海", roster="[]",
         answer_due_on=NOW.date(),
+    )  # fmt: skip
+
+
+async def _after_a_class(school: School, who: Enrolment) -> None:
+    """A visit, an incubation that was given time, a claim that holds."""
+    await FollowUp.create(
+        enrolment_id=who.id, day=30, seq=1, broadcasts=0, elsewhere=0, net_sales_fen=0, employment="employed",
+        contacted_by="阿海", at=LATER,
+    )  # fmt: skip
+    person = await Person.get(id=who.person_id)
+    mentor = await Mentor.create(
+        public_id="mentor", centre_id=person.centre_id, person_id=person.id, field="选品"
+    )
+    incubation = await Incubation.create(
+        public_id="incubation", centre_id=person.centre_id, bureau_id=school.bureau.id, person_id=person.id,
+        stage="incubating", admitted_on=date(2026, 3, 1), due_on=date(2029, 9, 1), extension_months=6,
+        created_at=LATER,
+    )  # fmt: skip
+    of = {"incubation_id": incubation.id, "by_name": "阿海", "at": LATER}
+    await IncubationExtension.create(months=6, reason="旺季", **of)
+    await MentorVisit.create(mentor_id=mentor.id, on_day=date(2026, 3, 2), note="看账本", **of)
+    await SpotCheck.create(enrolment_id=who.id, method="phone", confirmed=True, by_name="阿海", at=LATER)
+    claim = await SubsidyClaim.create(
+        public_id="claim", cohort_id=who.cohort_id, state="submitted", people=1, max_class=50, pass_rate="1",
+        factor="1", per_head_fen=100, total_fen=100, made_at=LATER,
+    )  # fmt: skip
+    await SubsidyLine.create(
+        claim_id=claim.id, enrolment_id=who.id, person_id=person.id, occupation="主播", level=5, eligible=True,
+        amount_fen=100, holds=True,
     )  # fmt: skip
 
 
@@ -453,3 +511,4 @@ async def test_the_past_is_not_truncated_either(db: Settings) -> None:
         ]
 
     assert ["append-only" in each for each in answers] == [True] * 22
+    assert ["append-only" in each for each in answers] == [True] * 24

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Cut, CutText, Dropped, Unique
-from tests.streamers.training import test_course, test_places, test_races
+from tests.streamers.training import (
+    test_course,
+    test_incubations,
+    test_places,
+    test_races,
+    test_subsidies,
+)
 
 CLASS = Cut("streamers.training.cohorts:held", 'await locks.hold("cohort", {seen.id})')
 PERSON = Cut("streamers.training.enrolments:enrol", 'await locks.hold("person", {who.id})')
 LESSON = Cut("streamers.training.lessons:held", 'await locks.hold("lesson", {seen.id})')
 SCREEN = Cut("streamers.training.check_in:check_in", 'await locks.hold("lesson", {lesson.id})')
+CLAIMED = Cut(
+    "streamers.training.claims:submit", 'await locks.hold("person", {each.person_id for each in lines})'
+)
 ONE_LINE = Unique("attendance", "lesson_id, enrolment_id, seq")
 PLACES = test_places.test_as_many_are_enrolled_at_once_as_there_are_places
 
@@ -93,6 +102,42 @@ GUARDS = (
         of="the one certificate of whoever graduated",
         out=(Dropped("certificate_one_issued"), CLASS),
         race=race(test_races.test_who_graduated_gets_one_certificate_however_often_it_is_pressed),
+    ),
+    Guard(
+        of="the one subsidy of a person for a level",
+        out=(Dropped("subsidy_line_one_paid"), CLAIMED),
+        race=race(test_subsidies.test_of_two_classes_that_claim_for_one_person_at_once_one_gets_it),
+    ),
+    Guard(
+        of="the lower level that is claimed after a higher one",
+        out=(CLAIMED,),
+        race=race(test_subsidies.test_a_lower_level_claimed_at_once_with_a_higher_one_is_not_paid_after_it),
+    ),
+    *(
+        Guard(
+            of=f"the second person who {verb}s a claim{which}",
+            out=(
+                Cut(
+                    f"streamers.training.claims:{verb}", f"require_second_person(actor, first_user_id={who})"
+                ),
+            ),
+            race=race(test_subsidies.test_whoever_submits_neither_approves_nor_pays),
+        )
+        for verb, who, which in (
+            ("approve", "claim.submitted_by_id", ""),
+            ("pay", "claim.submitted_by_id", " that she submitted"),
+            ("pay", "claim.approved_by_id", " that she approved"),
+        )
+    ),
+    Guard(
+        of="the one incubation of a person",
+        out=(Dropped("incubation_one_open"),),
+        race=race(test_incubations.test_one_person_is_in_one_incubation_and_a_mentor_is_appointed_once),
+    ),
+    Guard(
+        of="the time that is given to somebody in incubation",
+        out=(Cut("streamers.training.incubations:_held", 'await locks.hold("incubation", {seen.id})'),),
+        race=race(test_incubations.test_two_extensions_at_once_both_count),
     ),
     *(
         guard

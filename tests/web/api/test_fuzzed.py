@@ -22,7 +22,7 @@ from livehub.platforms.models import Shop
 from livehub.settings import Settings
 from livehub.web.api.declared import ROOT
 from streamers.models import Person
-from streamers.training import certificates, graduation
+from streamers.training import certificates, graduation, incubations
 from streamers.training.course_models import Assessment
 from tests.factories.differences import a_difference
 from tests.factories.merchants import a_product
@@ -102,6 +102,9 @@ async def a_class(town: Town) -> dict[str, str]:
     lesson = await a_lesson(school)
     exam = await Assessment.get(cohort_id=ended.cohort.id)
     person = await Person.get(id=trainee.person_id)
+    incubation = await incubations.nominate(
+        person.public_id, bureau_id=school.bureau.id, actor=school.manager, now=LATER
+    )
     return {
         "programme_id": school.programme.public_id,
         "programme": school.programme.public_id,
@@ -114,6 +117,7 @@ async def a_class(town: Town) -> dict[str, str]:
         "lesson_id": lesson.public_id,
         "assessment_id": exam.public_id,
         "certificate_id": paper.public_id,
+        "incubation_id": incubation.public_id,
     }
 
 

@@ -31,7 +31,7 @@ from rooms.models import Booking, Broadcast
 from rooms.recurrence import Rule
 from streamers import links as streamer_links
 from streamers.models import Person
-from streamers.training import certificates, graduation, importing
+from streamers.training import certificates, graduation, importing, incubations
 from streamers.training.course_models import Assessment, Lesson
 from streamers.training.importing import Mode
 from streamers.training.models import Cohort
@@ -119,6 +119,7 @@ WITHOUT_BODY = (
     "/examine", "/archive", "/apply", "/confirm", "/certificates", "/link",
 )  # fmt: skip
 _ROOM = {"platform": "standard_webhooks", "account_ref": "erp", "room_ref": "room-next"}
+PDF = base64.b64encode(b"%PDF-1.7").decode()
 ROSTER = base64.b64encode("姓名,身份证号\n某人,990101199501010015\n".encode()).decode()
 BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands for ours
     "/api/v1/bookings/<booking_id:str>/reject": {"reason": "没有理由"},
@@ -284,6 +285,26 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/desk/training/certificates/<certificate_id:str>/revoke": {"reason": "没有理由"},
     "/desk/training/certificates/<certificate_id:str>/replace": {"reason": "没有理由"},
     "/desk/shops/<endpoint_id:int>/secret": {"secret": STANDARD_SECRET, "hours": "0"},
+    "/api/v1/enrolments/<enrolment_id:str>/followups": {"day": 30, "employment": "employed"},
+    "/api/v1/enrolments/<enrolment_id:str>/spot-checks": {"method": "phone", "confirmed": True},
+    "/api/v1/incubations/<incubation_id:str>/admit": {"months": 12},
+    "/api/v1/incubations/<incubation_id:str>/begin": {"mentor": ""},
+    "/api/v1/incubations/<incubation_id:str>/extend": {"months": 1, "reason": "没有理由"},
+    "/api/v1/incubations/<incubation_id:str>/leave": {"into": "exited", "reason": "没有理由"},
+    "/api/v1/incubations/<incubation_id:str>/visits": {"on_day": "2026-03-02", "note": "没有理由"},
+    "/api/v1/cohorts/<cohort_id:str>/claim": {},
+    "/api/v1/cohorts/<cohort_id:str>/claim/submit": {"late_reason": "没有理由"},
+    "/api/v1/cohorts/<cohort_id:str>/claim/publicise": {},
+    "/api/v1/cohorts/<cohort_id:str>/claim/return": {"reason": "没有理由"},
+    "/api/v1/cohorts/<cohort_id:str>/claim/pay": {"reference": "P1"},
+    "/api/v1/cohorts/<cohort_id:str>/evidence": {"kind": "photo", "name": "a.pdf", "content_base64": PDF},
+    "/desk/training/enrolments/<enrolment_id:str>/followups": {"day": "30", "employment": "employed"},
+    "/desk/training/incubations/<incubation_id:str>/step/<step:str>": {"version": "1", "months": "12"},
+    "/desk/training/incubations/<incubation_id:str>/visits": {"on_day": "2026-03-02", "note": "没有理由"},
+    "/desk/training/<cohort_id:str>/claim/<step:str>": {"version": "1"},
+    "/desk/training/<cohort_id:str>/spot-checks": {"enrolment": "enrolment_id", "method": "phone"},
+    "/desk/training/<cohort_id:str>/evidence": {"kind": "photo"},
+    "/desk/training/<cohort_id:str>/archive.zip": {"reason": "没有理由"},
 }
 
 
@@ -480,6 +501,10 @@ async def _taught(office: Office) -> dict[str, str]:
         b"\xe5\xa7\x93\xe5\x90\x8d,id\n" + SECRET.encode() + b",1\n",
         mode=Mode.PARTIAL, name=SECRET, actor=school.manager, now=now,
     )  # fmt: skip
+    her = await Person.get(id=people[0].person_id)
+    incubation = await incubations.nominate(
+        her.public_id, bureau_id=school.bureau.id, actor=school.manager, now=now
+    )
     lesson, exam = (
         await Lesson.get(cohort_id=school.cohort.id),
         await Assessment.get(cohort_id=school.cohort.id),
@@ -488,11 +513,12 @@ async def _taught(office: Office) -> dict[str, str]:
         "programme_id": school.programme.public_id,
         "cohort_id": cohort,
         "enrolment_id": people[0].public_id,
-        "person_id": (await Person.get(id=people[0].person_id)).public_id,
+        "person_id": her.public_id,
         "lesson_id": lesson.public_id,
         "assessment_id": exam.public_id,
         "certificate_id": paper.public_id,
         "import_id": taken.import_id,
+        "incubation_id": incubation.public_id,
         "step": "close",
     }
 
