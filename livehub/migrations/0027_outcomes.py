@@ -7,7 +7,7 @@ from tortoise.migrations import operations as ops
 
 from livehub.database.fields import DayField, DigestField, InstantField
 from livehub.database.operations import CreateModels, PerDialect, append_only, check, together, unique_where
-from streamers.training.after_models import Stage
+from streamers.training.after_models import IncubationStage
 from streamers.training.subsidy_models import ClaimState
 
 _RANK = "CASE {row}.stage WHEN 'candidate' THEN 0 WHEN 'admitted' THEN 1 WHEN 'incubating' THEN 2 ELSE 3 END"
@@ -107,7 +107,7 @@ class Migration(migrations.Migration):
                     ('bureau', fields.ForeignKeyField('livehub.Bureau', source_field='bureau_id', db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.RESTRICT)),
                     ('person', fields.ForeignKeyField('livehub.Person', source_field='person_id', db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.RESTRICT)),
                     ('mentor', fields.ForeignKeyField('livehub.Mentor', source_field='mentor_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.RESTRICT)),
-                    ('stage', fields.CharEnumField(description='CANDIDATE: candidate\nADMITTED: admitted\nINCUBATING: incubating\nGRADUATED: graduated\nEXITED: exited', enum_type=Stage, max_length=10)),
+                    ('stage', fields.CharEnumField(description='CANDIDATE: candidate\nADMITTED: admitted\nINCUBATING: incubating\nGRADUATED: graduated\nEXITED: exited', enum_type=IncubationStage, max_length=10)),
                     ('version', fields.IntField(default=1)),
                     ('admitted_on', DayField(null=True, generated=False, unique=False)),
                     ('due_on', DayField(null=True, generated=False, unique=False)),

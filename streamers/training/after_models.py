@@ -14,7 +14,7 @@ from streamers.models import Person
 from streamers.training.models import Enrolment
 
 
-class Stage(StrEnum):
+class IncubationStage(StrEnum):
     """How far somebody in incubation is."""
 
     CANDIDATE = "candidate"
@@ -89,7 +89,7 @@ class Incubation(Model):
         "livehub.Mentor", on_delete=fields.RESTRICT, related_name=False, db_index=True, null=True
     )
     mentor_id: int | None
-    stage = fields.CharEnumField(Stage, max_length=10)
+    stage = fields.CharEnumField(IncubationStage, max_length=10)
     version = fields.IntField(default=1)
     admitted_on: date | None = DayField(null=True)
     due_on: date | None = DayField(null=True)

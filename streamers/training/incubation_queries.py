@@ -12,7 +12,13 @@ from livehub.accounts.permissions import Permission, bureau_scope, require
 from livehub.kit import clock
 from livehub.kit.errors import NotFound
 from livehub.kit.paging import Page, window
-from streamers.training.after_models import Incubation, IncubationExtension, Mentor, MentorVisit, Stage
+from streamers.training.after_models import (
+    Incubation,
+    IncubationExtension,
+    IncubationStage,
+    Mentor,
+    MentorVisit,
+)
 
 
 class Whole(Struct, frozen=True, kw_only=True):
@@ -55,7 +61,7 @@ async def listing(actor: Actor, *, stage: str = "", number: int = 1, size: int =
     if scope is not None:
         found = found.filter(bureau_id__in=scope)
     if stage:
-        found = found.filter(stage=stage) if stage in set(Stage) else found.filter(id=0)
+        found = found.filter(stage=stage) if stage in set(IncubationStage) else found.filter(id=0)
     rows = (
         found.order_by("-id").limit(limit).offset(offset).select_related("person", "bureau", "mentor__person")
     )
@@ -87,11 +93,13 @@ async def rates(actor: Actor, *, now: datetime) -> Rates:
         found = found.filter(bureau_id__in=scope)
     today: date = clock.local_day(now)
     rows = [(each.stage, each.due_on, each.ended_on) for each in await found]
-    inside = [due for stage, due, _ in rows if stage in {Stage.ADMITTED, Stage.INCUBATING}]
+    inside = [
+        due for stage, due, _ in rows if stage in {IncubationStage.ADMITTED, IncubationStage.INCUBATING}
+    ]
     return Rates(
         inside=len(inside),
         overdue=sum(due is not None and due < today for due in inside),
-        graduated=sum(stage is Stage.GRADUATED for stage, _, _ in rows),
-        exited=sum(stage is Stage.EXITED for stage, _, _ in rows),
+        graduated=sum(stage is IncubationStage.GRADUATED for stage, _, _ in rows),
+        exited=sum(stage is IncubationStage.EXITED for stage, _, _ in rows),
         in_time=sum(ended is not None and due is not None and ended <= due for _, due, ended in rows),
     )

@@ -22,18 +22,24 @@ from livehub.kit.errors import Detail, NotFound, StaleVersion
 from livehub.kit.states import WrongState
 from streamers.models import Person
 from streamers.training import locks
-from streamers.training.after_models import Incubation, IncubationExtension, Mentor, MentorVisit, Stage
+from streamers.training.after_models import (
+    Incubation,
+    IncubationExtension,
+    IncubationStage,
+    Mentor,
+    MentorVisit,
+)
 from streamers.training.errors import AlreadyIncubated, IncubationRefused
 
 MOST_MONTHS = 36
 MOST_EXTENSION = 12  # months at a time
 REASON_LENGTH, NOTE_LENGTH = 200, 500
-MOVES: Mapping[Stage, frozenset[Stage]] = {
-    Stage.CANDIDATE: frozenset({Stage.ADMITTED, Stage.EXITED}),
-    Stage.ADMITTED: frozenset({Stage.INCUBATING, Stage.EXITED}),
-    Stage.INCUBATING: frozenset({Stage.GRADUATED, Stage.EXITED}),
+MOVES: Mapping[IncubationStage, frozenset[IncubationStage]] = {
+    IncubationStage.CANDIDATE: frozenset({IncubationStage.ADMITTED, IncubationStage.EXITED}),
+    IncubationStage.ADMITTED: frozenset({IncubationStage.INCUBATING, IncubationStage.EXITED}),
+    IncubationStage.INCUBATING: frozenset({IncubationStage.GRADUATED, IncubationStage.EXITED}),
 }
-INSIDE = frozenset({Stage.ADMITTED, Stage.INCUBATING})
+INSIDE = frozenset({IncubationStage.ADMITTED, IncubationStage.INCUBATING})
 
 
 @database.atomic
@@ -54,7 +60,7 @@ async def nominate(
         bureau_id=bureau.id,
         person_id=who.id,
         mentor_id=await _mentor(mentor, bureau.centre_id),
-        stage=Stage.CANDIDATE,
+        stage=IncubationStage.CANDIDATE,
         created_at=now,
     )
     try:
@@ -71,12 +77,12 @@ async def admit(
     public_id: str, *, months: int, version: int | None = None, actor: Actor, now: datetime
 ) -> Incubation:
     """Take a candidate in from today for so many months, at most MOST_MONTHS."""
-    found = await _moving(public_id, into=Stage.ADMITTED, version=version, actor=actor)
+    found = await _moving(public_id, into=IncubationStage.ADMITTED, version=version, actor=actor)
     if not 1 <= months <= MOST_MONTHS:
         raise IncubationRefused(details=[Detail("months", "孵化期不对", f"1 到 {MOST_MONTHS} 个月")])
     today = clock.local_day(now)
     found.admitted_on, found.due_on = today, today + relativedelta(months=months)
-    return await _moved(found, Stage.ADMITTED, actor=actor, now=now)
+    return await _moved(found, IncubationStage.ADMITTED, actor=actor, now=now)
 
 
 @database.atomic
@@ -84,11 +90,11 @@ async def begin(
     public_id: str, *, mentor: str = "", version: int | None = None, actor: Actor, now: datetime
 ) -> Incubation:
     """Begin with a mentor (public id), the one she was nominated with unless another is named."""
-    found = await _moving(public_id, into=Stage.INCUBATING, version=version, actor=actor)
+    found = await _moving(public_id, into=IncubationStage.INCUBATING, version=version, actor=actor)
     found.mentor_id = await _mentor(mentor, found.centre_id) or found.mentor_id
     if found.mentor_id is None:
         raise IncubationRefused(details=[Detail("mentor", "请指定导师", "在册的导师")])
-    return await _moved(found, Stage.INCUBATING, actor=actor, now=now)
+    return await _moved(found, IncubationStage.INCUBATING, actor=actor, now=now)
 
 
 @database.atomic
@@ -117,14 +123,14 @@ async def extend(
 async def leave(
     public_id: str,
     *,
-    into: Stage,
+    into: IncubationStage,
     reason: str,
     version: int | None = None,
     actor: Actor,
     now: datetime,
 ) -> Incubation:
     """Somebody graduates from incubation, or leaves without; the reason is kept."""
-    if into not in {Stage.GRADUATED, Stage.EXITED}:
+    if into not in {IncubationStage.GRADUATED, IncubationStage.EXITED}:
         raise ValueError(into)
     found = await _moving(public_id, into=into, version=version, actor=actor)
     found.reason = _words("reason", reason, REASON_LENGTH)
@@ -169,13 +175,13 @@ async def _held(public_id: str, *, version: int | None, actor: Actor) -> Incubat
     return found
 
 
-async def _moving(public_id: str, *, into: Stage, version: int | None, actor: Actor) -> Incubation:
+async def _moving(public_id: str, *, into: IncubationStage, version: int | None, actor: Actor) -> Incubation:
     found = await _held(public_id, version=version, actor=actor)
     states.require_move(MOVES, current=found.stage, target=into)
     return found
 
 
-async def _moved(found: Incubation, into: Stage, *, actor: Actor, now: datetime) -> Incubation:
+async def _moved(found: Incubation, into: IncubationStage, *, actor: Actor, now: datetime) -> Incubation:
     found.stage = into
     found.version += 1
     await found.save()

@@ -16,7 +16,7 @@ from livehub.web.api.declared import Asked, Section
 from livehub.web.api.shapes import All, Nothing, Paging, PublicId
 from livehub.web.api.training_shapes import Ratio, Why
 from streamers.training import incubation_queries, incubations, mentors
-from streamers.training.after_models import Incubation, Stage
+from streamers.training.after_models import Incubation, IncubationStage
 from streamers.training.errors import AlreadyIncubated, IncubationRefused, MentorKnown
 
 calls = Section("孵化")
@@ -98,7 +98,7 @@ class IncubationSeen(Struct, frozen=True, kw_only=True):
     name: str
     bureau_name: str
     mentor_name: str
-    stage: Stage
+    stage: IncubationStage
     version: int
     admitted_on: date | None
     due_on: date | None
@@ -114,7 +114,7 @@ class IncubationLine(Struct, frozen=True, kw_only=True):
     id: PublicId
     name: str
     bureau_name: str
-    stage: Stage
+    stage: IncubationStage
     admitted_on: date | None
     due_on: date | None
 
@@ -312,7 +312,7 @@ async def leave(asked: Asked[None, LeavingIncubation], incubation_id: str) -> In
     made = await database.unit(
         lambda: incubations.leave(
             incubation_id,
-            into=Stage(body.into),
+            into=IncubationStage(body.into),
             reason=body.reason,
             version=asked.version,
             actor=asked.actor,

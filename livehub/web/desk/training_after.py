@@ -23,7 +23,7 @@ from livehub.web.desk.frame import asked, back, frame
 from livehub.web.reading import Form
 from livehub.web.rendering import page
 from streamers.training import followups, incubation_queries, incubations, mentors, queries
-from streamers.training.after_models import Stage
+from streamers.training.after_models import IncubationStage
 
 bp = Blueprint("desk_training_after", url_prefix="/desk/training")
 
@@ -225,7 +225,7 @@ async def _extend(incubation_id: str, given: Step, actor: Actor) -> object:
 async def _leave(incubation_id: str, given: Step, actor: Actor) -> object:
     return await incubations.leave(
         incubation_id,
-        into=Stage(given.into),
+        into=IncubationStage(given.into),
         reason=given.reason,
         version=given.version,
         actor=actor,

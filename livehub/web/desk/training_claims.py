@@ -122,7 +122,7 @@ async def keep(request: Request, actor: Actor, cohort_id: str) -> HTTPResponse:
 
 
 @bp.get("/<cohort_id:str>/archive.zip")
-@doors.signed_in(Permission.TRAINING_READ)
+@doors.signed_in(Permission.TRAINING_READ, freshly=True)
 async def pack(request: Request, actor: Actor, cohort_id: str) -> None:
     """Everything about a class, its people's numbers masked."""
     now = clock.now()

@@ -19,7 +19,7 @@ from livehub.kit.states import WrongState
 from livehub.settings import Settings
 from streamers.invariants import incubations as kept
 from streamers.training import incubation_queries, incubations, mentors
-from streamers.training.after_models import Incubation, Stage
+from streamers.training.after_models import Incubation, IncubationStage
 from streamers.training.errors import IncubationRefused, MentorKnown
 from tests.contention import kinds, meet
 from tests.factories.rooms import NOW
@@ -61,12 +61,12 @@ async def test_somebody_is_admitted_accompanied_given_time_and_graduates(db: Set
         with pytest.raises(IncubationRefused):
             await incubations.visited(found.public_id, on_day=wrong, note="看账本", **by)
     await incubations.visited(found.public_id, on_day=TODAY, note="看账本", **by)
-    await incubations.leave(found.public_id, into=Stage.GRADUATED, reason="注册了公司", **by)
+    await incubations.leave(found.public_id, into=IncubationStage.GRADUATED, reason="注册了公司", **by)
     for step in (incubations.begin, incubations.extend, incubations.leave):
         more = {
             incubations.begin: {},
             incubations.extend: {"months": 1, "reason": "再等等"},
-            incubations.leave: {"into": Stage.EXITED, "reason": "不做了"},
+            incubations.leave: {"into": IncubationStage.EXITED, "reason": "不做了"},
         }[step]
         with pytest.raises(WrongState):
             await step(found.public_id, **more, **by)
@@ -77,7 +77,7 @@ async def test_somebody_is_admitted_accompanied_given_time_and_graduates(db: Set
         date(2026, 3, 1), date(2029, 3, 1), date(2030, 3, 1),
     )  # fmt: skip
     assert (whole.row.stage, [each.note for each in whole.visits], len(whole.extensions)) == (
-        Stage.GRADUATED, ["看账本"], 1,
+        IncubationStage.GRADUATED, ["看账本"], 1,
     )  # fmt: skip
     assert (rates.graduated, rates.success, rates.on_time, rates.inside) == (1, 1, 1, 0)
     assert await kept.check() == []
@@ -100,7 +100,9 @@ async def test_one_person_is_in_one_incubation_and_a_mentor_is_appointed_once(db
     with pytest.raises(MentorKnown):
         await mentors.appoint(who.public_id, field="话术", actor=school.staff, now=NOW)
     found = await Incubation.get()
-    await incubations.leave(found.public_id, into=Stage.EXITED, reason="搬家", actor=school.staff, now=NOW)
+    await incubations.leave(
+        found.public_id, into=IncubationStage.EXITED, reason="搬家", actor=school.staff, now=NOW
+    )
     again = await nominate()
 
     assert again.id != found.id
@@ -137,7 +139,13 @@ async def test_another_bureau_finds_no_incubation(db: Settings) -> None:
     assert (await incubation_queries.listing(school.officer, stage="nothing")).total == 0
 
 
-ORDER = (Stage.CANDIDATE, Stage.ADMITTED, Stage.INCUBATING, Stage.GRADUATED, Stage.EXITED)
+ORDER = (
+    IncubationStage.CANDIDATE,
+    IncubationStage.ADMITTED,
+    IncubationStage.INCUBATING,
+    IncubationStage.GRADUATED,
+    IncubationStage.EXITED,
+)
 STEPS = st.lists(
     st.tuples(st.sampled_from(["admit", "begin", "extend", "graduate", "exit"]), st.integers(0, 40)),
     max_size=12,
@@ -172,7 +180,7 @@ async def _press(public_id: str, name: str, months: int, *, actor: Actor) -> Non
     elif name == "extend":
         await incubations.extend(public_id, months=months, reason="再等等", actor=actor, now=NOW)
     else:
-        into = Stage.GRADUATED if name == "graduate" else Stage.EXITED
+        into = IncubationStage.GRADUATED if name == "graduate" else IncubationStage.EXITED
         await incubations.leave(public_id, into=into, reason="成了", actor=actor, now=NOW)
 
 
