@@ -44,7 +44,7 @@ _IN_TIME = (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("livehub", "0026_sharing")]
+    dependencies = [("livehub", "0027_cases")]
 
     operations = [
         CreateModels(
