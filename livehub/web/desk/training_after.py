@@ -165,18 +165,18 @@ async def show_incubation(request: Request, actor: Actor, incubation_id: str) ->
     return await _incubation(request, actor, incubation_id)
 
 
-@bp.post("/incubations/<incubation_id:str>/step/<step:str>")
+@bp.post("/incubations/<incubation_id:str>/step/<incubation_step:str>")
 @doors.signed_in(Permission.TRAINING_MANAGE)
-async def move(request: Request, actor: Actor, incubation_id: str, step: str) -> HTTPResponse:
+async def move(request: Request, actor: Actor, incubation_id: str, incubation_step: str) -> HTTPResponse:
     """Admit, begin, extend or leave."""
-    if step not in _STEPS:
+    if incubation_step not in _STEPS:
         raise NotFound
     return await _pressed(
         request,
         actor,
         incubation_id,
         Step,
-        lambda given: _STEPS[step](incubation_id, given, actor),
+        lambda given: _STEPS[incubation_step](incubation_id, given, actor),
         done="moved",
     )
 

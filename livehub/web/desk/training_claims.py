@@ -60,20 +60,20 @@ async def show(request: Request, actor: Actor, cohort_id: str) -> HTTPResponse:
     return await _claim(request, actor, cohort_id)
 
 
-@bp.post("/<cohort_id:str>/claim/<step:str>")
+@bp.post("/<cohort_id:str>/claim/<claim_step:str>")
 @doors.signed_in(Permission.TRAINING_MANAGE, Permission.TRAINING_APPROVE, Permission.SETTLEMENT_PAY)
-async def move(request: Request, actor: Actor, cohort_id: str, step: str) -> HTTPResponse:
+async def move(request: Request, actor: Actor, cohort_id: str, claim_step: str) -> HTTPResponse:
     """One of STEPS."""
-    if step not in STEPS:
+    if claim_step not in STEPS:
         raise NotFound
     try:
         given = reading.form(request, Step)
-        await database.unit(lambda: STEPS[step](cohort_id, given, actor, clock.now()))
+        await database.unit(lambda: STEPS[claim_step](cohort_id, given, actor, clock.now()))
     except NotFound:
         raise
     except LivehubError as error:
         return await _claim(request, actor, cohort_id, refusal=doors.shown(request, error))
-    return back(f"{PATH}/{cohort_id}/claim", done=f"claim-{step}")
+    return back(f"{PATH}/{cohort_id}/claim", done=f"claim-{claim_step}")
 
 
 @bp.post("/<cohort_id:str>/spot-checks")

@@ -98,7 +98,7 @@ def test_a_tenth_of_the_class_is_asked_and_never_less(people: int, needed: int) 
 
 @given(
     people=st.lists(
-        st.tuples(st.booleans(), st.booleans(), st.sets(st.integers(0, 5)).map(tuple)), max_size=50
+        st.tuples(st.booleans(), st.booleans(), st.sets(st.integers(0, 5)).map(tuple)), max_size=12
     ),
     level=st.integers(0, 5),
     rate=st.fractions(0, 1),

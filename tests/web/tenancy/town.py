@@ -299,9 +299,12 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/api/v1/cohorts/<cohort_id:str>/claim/pay": {"reference": "P1"},
     "/api/v1/cohorts/<cohort_id:str>/evidence": {"kind": "photo", "name": "a.pdf", "content_base64": PDF},
     "/desk/training/enrolments/<enrolment_id:str>/followups": {"day": "30", "employment": "employed"},
-    "/desk/training/incubations/<incubation_id:str>/step/<step:str>": {"version": "1", "months": "12"},
+    "/desk/training/incubations/<incubation_id:str>/step/<incubation_step:str>": {
+        "version": "1",
+        "months": "12",
+    },
     "/desk/training/incubations/<incubation_id:str>/visits": {"on_day": "2026-03-02", "note": "没有理由"},
-    "/desk/training/<cohort_id:str>/claim/<step:str>": {"version": "1"},
+    "/desk/training/<cohort_id:str>/claim/<claim_step:str>": {"version": "1"},
     "/desk/training/<cohort_id:str>/spot-checks": {"enrolment": "enrolment_id", "method": "phone"},
     "/desk/training/<cohort_id:str>/evidence": {"kind": "photo"},
     "/desk/training/<cohort_id:str>/archive.zip": {"reason": "没有理由"},
@@ -519,6 +522,8 @@ async def _taught(office: Office) -> dict[str, str]:
         "certificate_id": paper.public_id,
         "import_id": taken.import_id,
         "incubation_id": incubation.public_id,
+        "incubation_step": "admit",
+        "claim_step": "draw",
         "step": "close",
     }
 
