@@ -44,7 +44,7 @@ _IN_TIME = (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("livehub", "0027_cases")]
+    dependencies = [("livehub", "0029_packs")]
 
     operations = [
         CreateModels(
