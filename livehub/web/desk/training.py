@@ -268,6 +268,7 @@ async def cohort_page(
             for each in whole.lessons
             if each.cancelled_at is None and each.ends_at <= now and each.required
         ),
+        is_guessed=whole.terms.lead_in_working_days and not working_days.is_announced(whole.row.starts_on),
         waiting=waiting[0] if waiting else None,
         may_manage=may(actor, Permission.TRAINING_MANAGE),
         may_approve=may(actor, Permission.TRAINING_APPROVE, bureau_id=whole.programme.bureau_id),

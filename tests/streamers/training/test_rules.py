@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 
 import msgspec
@@ -96,3 +96,40 @@ def test_working_days_leave_out_the_weekend() -> None:
     assert working_days.before(monday, 10, working=True) == date(2026, 3, 2)
     assert working_days.before(monday, 10, working=False) == date(2026, 3, 6)
     assert working_days.after(date(2026, 3, 6), 1, working=True) == date(2026, 3, 9)
+
+
+@pytest.mark.parametrize(
+    ("day", "count", "expected"),
+    [
+        (date(2026, 2, 13), 1, date(2026, 2, 14)),  # a Saturday worked for the Spring Festival
+        (date(2026, 2, 14), 1, date(2026, 2, 24)),  # the festival, a Monday to a Monday in the middle of it
+        (date(2026, 4, 30), 1, date(2026, 5, 6)),
+        (date(2026, 5, 8), 1, date(2026, 5, 9)),  # a Saturday worked for May Day
+        (date(2026, 9, 30), 5, date(2026, 10, 13)),
+        (date(2024, 2, 9), 1, date(2024, 2, 18)),  # a Sunday
+        (date(2027, 2, 5), 1, date(2027, 2, 8)),  # not announced when the table was made: Monday to Friday
+        (date(2003, 10, 1), 1, date(2003, 10, 2)),  # before the table
+    ],
+)
+def test_working_days_know_holidays_and_the_weekends_worked_for_them(
+    day: date, count: int, expected: date
+) -> None:
+    assert working_days.after(day, count, working=True) == expected
+
+
+def test_before_and_after_agree_on_working_days() -> None:
+    start = date(2025, 12, 20)
+    for offset in range(420):
+        day = start + timedelta(days=offset)
+        if working_days.is_working(day):
+            there = working_days.after(day, 10, working=True)
+            assert working_days.before(there, 10, working=True) == day
+
+
+def test_a_year_beyond_the_table_is_said_to_be_so() -> None:
+    assert working_days.LAST >= 2026
+    assert [working_days.is_announced(date(year, 1, 1)) for year in (2003, 2026, working_days.LAST + 1)] == [
+        False,
+        True,
+        False,
+    ]
