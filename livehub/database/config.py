@@ -36,6 +36,7 @@ MODEL_MODULES = (
     "livehub.orders.statements.models",
     "livehub.orders.pull_models",
     "livehub.vouchers.models",
+    "livehub.vouchers.phone_models",
     "livehub.vouchers.after_models",
     "livehub.vouchers.pack_models",
     "livehub.settlement.models",

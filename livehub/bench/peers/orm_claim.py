@@ -17,7 +17,6 @@ from livehub.vouchers.models import (
     Account,
     Campaign,
     Claimant,
-    ClaimantSession,
     ClaimLink,
     ClaimSlot,
     IdempotencyRecord,
@@ -29,6 +28,7 @@ from livehub.vouchers.models import (
     Voucher,
     VoucherState,
 )
+from livehub.vouchers.phone_models import ClaimantSession
 from livehub.web.claim.door import CLAIMANT, VISITOR
 
 
