@@ -47,6 +47,17 @@ class Head(Struct, frozen=True):
     hash: str
 
 
+class Link(Struct, frozen=True, kw_only=True):
+    """One link with the bytes of its entry: its hash is ``follow`` of the hash before and these bytes."""
+
+    seq: int
+    hash: str
+    entry_id: int
+    actor_kind: str
+    action: str
+    payload: bytes
+
+
 async def chain_tail(now: datetime, *, limit: int = 500) -> int:  # noqa: ARG001 -- as every job is called
     """Link entries that have no link yet; returns how many. Of two processes at a time one does nothing."""
     async with database.transaction():
@@ -95,6 +106,50 @@ async def trail(*, after: int = 0) -> AsyncIterator[dict[str, Any]]:
             after = row["id"]
         if not rows:
             return
+
+
+async def links(bureau_id: int, *, first: int, last: int) -> AsyncIterator[list[Link]]:
+    """A stretch of a bureau's chain, page by page."""
+    while first <= last:
+        rows = [row for row in await _page(bureau_id, after=first - 1) if row["seq"] <= last]
+        yield [
+            Link(
+                seq=row["seq"],
+                hash=bytes(row["hash"]).hex(),
+                entry_id=row["id"],
+                actor_kind=row["actor_kind"],
+                action=row["action"],
+                payload=payload(row),
+            )
+            for row in rows
+        ]
+        if not rows:
+            return
+        first = rows[-1]["seq"] + 1
+
+
+async def first_since(bureau_id: int, at: datetime) -> int:
+    """The first link of a bureau's chain whose entry is of an instant or later; 0 when there is none."""
+    return await _seq("SELECT min(l.seq)", "e.at >= $2", bureau_id, clock.to_ms(at))
+
+
+async def last_until(bureau_id: int, at: datetime) -> int:
+    """The last link whose entry is of an instant or earlier; 0 when there is none."""
+    return await _seq("SELECT max(l.seq)", "e.at <= $2", bureau_id, clock.to_ms(at))
+
+
+async def link_of(bureau_id: int, action: str, object_id: str) -> int:
+    """The last link whose entry says that something was done with an object; 0 while it has no link."""
+    return await _seq("SELECT max(l.seq)", "e.action = $2 AND e.object_id = $3", bureau_id, action, object_id)
+
+
+async def _seq(selected: str, condition: str, *args: object) -> int:
+    row = await database.fetch_one(
+        f"{selected} AS seq FROM audit_link AS l JOIN audit_entry AS e ON e.id = l.entry_id"
+        f" WHERE l.bureau_id = $1 AND e.bureau_id = l.bureau_id AND {condition}",
+        *args,
+    )
+    return int(row["seq"] or 0) if row else 0
 
 
 async def heads() -> list[Head]:
@@ -156,8 +211,18 @@ def _links(
         yield entry["bureau_id"], seq + 1, entry["id"], heads[entry["bureau_id"]][1]
 
 
+def payload(entry: dict[str, Any]) -> bytes:
+    """An entry as its link covers it: the JSON of its columns in their order."""
+    return msgspec.json.encode([entry[name] for name in _ENTRY])
+
+
+def follow(before: bytes, payload: bytes) -> bytes:
+    """The hash of a link, of the hash before it and the bytes of its entry."""
+    return hashlib.sha256(before + payload).digest()
+
+
 def _next(before: bytes, entry: dict[str, Any]) -> bytes:
-    return hashlib.sha256(before + msgspec.json.encode([entry[name] for name in _ENTRY])).digest()
+    return follow(before, payload(entry))
 
 
 async def _page(bureau_id: int, *, after: int) -> list[dict[str, Any]]:

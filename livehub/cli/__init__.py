@@ -25,6 +25,7 @@ COMMANDS = {
     "rebuild": "rebuild",
     "audit": "audit",
     "trail": "trail",
+    "verify-pack": "verify_pack",
     "backup": "backup",
     "restore": "restore",
     "reseal": "reseal",

@@ -95,6 +95,7 @@ def test_one_code_means_one_status() -> None:
         ("livehub.vouchers.refund_presets", "extending.md"),
         ("livehub.platforms.adapters", "extending.md"),
         ("livehub.orders.statements.sources", "extending.md"),
+        ("livehub.reports.exports", "extending.md"),
     ],
 )
 def test_every_module_of_a_registry_is_named(package: str, page: str) -> None:
