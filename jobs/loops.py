@@ -27,6 +27,7 @@ from livehub.notices import sending
 from livehub.orders import cursors, fetching, intake
 from livehub.orders.fetching import Fetcher
 from livehub.orders.pulling import Puller
+from livehub.reports import packing
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,7 @@ FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 LONGEST_OUTAGE_WAIT_SECONDS = 2.0  # a database that comes back is noticed soon
 BEAT_SECONDS = 1.0
+PACK_SECONDS = 1.0  # somebody looks on while her report's pack is made
 PULL_SECONDS = 0.5  # a window is hours late before anybody notices half a second
 TAKE_BACK_SECONDS = 5.0  # and oftener where leases are short
 NOTE_LENGTH = 500
@@ -172,6 +174,9 @@ def every_loop(*, fetcher: Fetcher, puller: Puller, lease_seconds: int) -> list[
     async def link() -> int:
         return await chain.chain_tail(clock.now())
 
+    async def pack() -> int:
+        return await packing.build_next(now=clock.now())
+
     return [
         Loop("intake", take_in),
         Loop("fetch", fetch),
@@ -179,6 +184,7 @@ def every_loop(*, fetcher: Fetcher, puller: Puller, lease_seconds: int) -> list[
         Loop("outbox", hand_out),
         Loop("notices", deliver),
         Loop("audit chain", link, idle_seconds=1.0),
+        Loop("packs", pack, idle_seconds=PACK_SECONDS),
     ]
 
 

@@ -56,6 +56,9 @@ class Permission(StrEnum):
     STATEMENT_IMPORT = "statement.import"
     PERIOD_CLOSE = "period.close"
     SALES_RECONCILE = "sales.reconcile"
+    REPORT_READ = "report.read"
+    REPORT_PREPARE = "report.prepare"
+    REPORT_SIGN = "report.sign"
     WALL_READ = "wall.read"
     INBOX_READ = "inbox.read"
     INBOX_REPLAY = "inbox.replay"
@@ -92,6 +95,9 @@ _OFFICER = frozenset(
         P.SETTLEMENT_READ,
         P.CASE_READ,
         P.SALES_READ,
+        P.REPORT_READ,
+        P.REPORT_PREPARE,
+        P.REPORT_SIGN,
         P.WALL_READ,
         P.AUDIT_READ,
     }
@@ -139,6 +145,8 @@ _MANAGER = _STAFF | {
     P.CASE_READ,
     P.CASE_HANDLE,
     P.STATEMENT_READ,
+    P.REPORT_READ,
+    P.REPORT_PREPARE,
     P.PERSONAL_DATA_OPEN,
     P.SHOP_MANAGE,
     P.USER_READ,
@@ -163,6 +171,8 @@ _FINANCE = frozenset(
         P.CASE_READ,
         P.CASE_HANDLE,
         P.SALES_READ,
+        P.REPORT_READ,
+        P.REPORT_PREPARE,
         P.STATEMENT_READ,
         P.STATEMENT_IMPORT,
         P.PERIOD_CLOSE,

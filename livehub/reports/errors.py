@@ -1,4 +1,4 @@
-"""Refusals of closing: what is not over, not known or not looked at yet is not closed."""
+"""Refusals of closing and signing: what is not over, not known or not looked at yet is neither."""
 
 from __future__ import annotations
 
@@ -45,3 +45,21 @@ class NoSuchMonth(Invalid):
     """没有这个月份。"""
 
     code = "NO_SUCH_MONTH"
+
+
+class ReportMoved(Conflict):
+    """您看过之后，报表的数字又变了。请看过现在的数字再签字。"""
+
+    code = "REPORT_MOVED"
+
+
+class PackNotReady(Conflict):
+    """资料包还在生成，请稍后再下载。"""
+
+    code = "PACK_NOT_READY"
+
+
+class PackFailed(Conflict):
+    """资料包没有生成：依据加起来和签字的数字不一样。请退回这份报表，重新编制。"""
+
+    code = "PACK_FAILED"

@@ -49,6 +49,9 @@ sales.assign        . s m . . . .
 statement.read      . . m f a . .
 statement.import    . . . f . . .
 period.close        . . . f . . .
+report.read         b . m f a . .
+report.prepare      b . m f . . .
+report.sign         b . . . . . .
 wall.read           b s m f a . .
 sales.reconcile     . s m f . . .
 inbox.read          . s m . a . .

@@ -18,7 +18,7 @@ from livehub.merchants.models import Product, Qualification, SelectionReview
 from livehub.orders import intake
 from livehub.orders.models import LineAssignment, RollupRepair
 from livehub.orders.statements.models import SettledMark, SettlementDifference, StatementLine
-from livehub.reports.models import BroadcastReview, ClosedMonth, DayReconciliation
+from livehub.reports.models import BroadcastReview, BureauReport, ClosedMonth, DayReconciliation
 from livehub.settings import Settings
 from livehub.settlement import collecting, opening
 from livehub.settlement.case_models import CaseRow, Subject
@@ -211,6 +211,18 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "UPDATE plan_event SET booking = 'another'",
     ),
     "series_length": ("UPDATE series SET minutes = 0",),
+    "bureau_report_forward": ("COPY bureau_report: public_id = 'another', until = since",),
+    "bureau_report_signed": (
+        "COPY bureau_report: public_id = 'another', signed_by_id = prepared_by_id",
+        "COPY bureau_report: public_id = 'another', sha256 = NULL",
+    ),
+    "bureau_report_fixed": (
+        "UPDATE bureau_report SET content = 'another'",
+        "UPDATE bureau_report SET signed_by = 'another'",
+        "UPDATE bureau_report SET state = 'draft'",
+        "UPDATE bureau_report SET kind = 'another'",
+        "DELETE FROM bureau_report",
+    ),
     "rejected_occurrence_reason": ("UPDATE rejected_occurrence SET code = ''",),
     **{
         f"{table}_append_only": (f"UPDATE {table} SET {column} = 9", f"DELETE FROM {table}")
@@ -299,6 +311,12 @@ async def something_of_everything(db: Settings) -> AsyncIterator[None]:
         await _something_shared(show.id)
         await ClosedMonth.create(centre_id=1, month=202603, as_of=NOW, at=NOW, made_by="x", snapshot="{}")
         await collecting.run(clock.local_day(NOW), actor=world.finance, now=NOW + timedelta(days=1))
+        await BureauReport.create(
+            public_id="report", centre_id=world.bureau.centre_id, bureau_id=world.bureau.id, kind="monthly",
+            since=NOW.date(), until=NOW.date() + timedelta(days=1), axis="event", basis="G3", state="signed",
+            prepared_by_id=1, prepared_by="x", prepared_at=NOW, as_of=NOW, content="{}", sha256=b"1" * 32,
+            signed_by_id=2, signed_by="y", signed_at=NOW,
+        )  # fmt: skip
         await SettlementFile.create(
             batch_id=1, version=1, name="x", sha256=b"1" * 32, body=b"", made_at=NOW, made_by="x"
         )

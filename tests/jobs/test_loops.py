@@ -104,6 +104,6 @@ async def test_every_loop_runs_on_an_empty_installation(db: Settings) -> None:
     await run_for(running, 1.3)
     await fetcher.close()
 
-    names = ["intake", "fetch", "pull", "outbox", "notices", "audit chain"]
+    names = ["intake", "fetch", "pull", "outbox", "notices", "audit chain", "packs"]
     assert {name: running.health[name].note for name in names} == dict.fromkeys(names, "")
     assert sorted(await LoopBeat.all().values_list("name", flat=True)) == sorted(names)
