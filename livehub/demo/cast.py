@@ -36,6 +36,7 @@ LOGINS = (
     Login("officer", "陈晓岚", Role.BUREAU, 0),
     Login("officer2", "黄志远", Role.BUREAU, 1),
     Login("officer3", "李文静", Role.BUREAU, 2),
+    Login("officer4", "覃文海", Role.BUREAU, 0),  # signs what the first one prepares
     Login("staff", "梁海燕", Role.STAFF),
     Login("manager", "周建平", Role.MANAGER),
     Login("finance", "吴敏", Role.FINANCE),

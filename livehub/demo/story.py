@@ -23,6 +23,7 @@ from livehub.demo import (
     history,
     planning,
     reconciling,
+    reporting,
     settling,
     shared_rooms,
     statements,
@@ -150,6 +151,7 @@ class Teller:
                     waiting = await suspects.look(centre_id=world.centre_id, now=clock.now())
                     self._say(f"  核查案件 {waiting} 件待处理：/desk/integrity")
                     await self._settle(world, before=clock.at_local(clock.local_day(clock.now())))
+                    await reporting.tell(world, now=clock.now())
                 await reconciling.read()
                 await self._keep_selling(sandbox, world, show)
         finally:

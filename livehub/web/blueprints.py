@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sanic import Blueprint
 
-from livehub.web import desk, feeds, hooks, login, operations, verify, wall
+from livehub.web import desk, feeds, hooks, login, operations, report_pages, verify, wall
 from livehub.web.api import blueprint as api
 from livehub.web.bureau import pages as bureau
 from livehub.web.bureau import rundown as bureau_rundown
@@ -26,7 +26,10 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     wall.bp,
     feeds.bp,
     verify.bp,
+    report_pages.audit_packs,
+    report_pages.desk,
     *desk.BLUEPRINTS,
+    report_pages.bureau,
     bureau.bp,
     bureau_rundown.bp,
     bureau_series.bp,

@@ -111,7 +111,9 @@ def test_money_exports_and_secrets_ask_for_a_fresh_password(routes: list[Route])
     }
     money |= {"desk/settlement/repayments", "desk/settlement/repayments/<repayment_id:str>/confirm"}
     money |= {"api/v1/settlement-repayments/<repayment_id:str>/confirm"}
+    money |= {f"{door}/reports/<report_id:str>/sign" for door in ("desk", "bureau", "api/v1")}
     exports = {r.path for r in routes if r.path.endswith((".csv", ".xlsx", ".zip"))}
+    exports |= {"api/v1/reports/<report_id:str>/pack", "api/v1/campaigns/<campaign_id:str>/audit-pack"}
     secrets = {r.path for r in routes if Permission.SHOP_MANAGE in (permissions(r) or ())}
     assert fresh == money | exports | secrets
     assert len(fresh) > 4

@@ -38,6 +38,7 @@ NEEDED: Mapping[str, Permission] = {
     "statements": Permission.STATEMENT_READ,
     "periods": Permission.STATEMENT_READ,
     "reconcile": Permission.SALES_READ,
+    "reports": Permission.REPORT_READ,
     "inbox": Permission.INBOX_READ,
     "shops": Permission.SHOP_READ,
     "outbox": Permission.OUTBOX_READ,
@@ -148,6 +149,10 @@ DONE: Mapping[str, str] = {
     "mentor-appointed": "已聘任导师",
     "incubation-moved": "已进入下一步",
     "incubation-visit-noted": "已登记走访",
+    "report-prepared": "草稿已生成，核对后由另一位同事签字",
+    "report-signed": "已签字，数字从此固定；资料包正在生成",
+    "report-submitted": "已登记上报",
+    "report-returned": "已登记退回，请另外编制一份",
     "reconciled": "已核对，之后的变动会让这一天回到暂定",
     "closed-month": "已关账，快照不会再变；以后的更正列为未关账月份的调整",
 }

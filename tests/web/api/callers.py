@@ -84,9 +84,9 @@ async def a_caller(
     )
 
 
-async def a_person(site: Site, role: Role, *, centre: Centre) -> Caller:
+async def a_person(site: Site, role: Role, *, centre: Centre, bureau_id: int = 0) -> Caller:
     """Somebody who is logged in, and whose scripts send the form token in a header."""
-    user = await a_user(Grant(role), centre=centre)
+    user = await a_user(Grant(role, bureau_id), centre=centre)
     session, _ = await logins.log_in(user.login, PASSWORD, ip="198.51.100.7", agent="tests", now=clock.now())
     cookie, token = f"{doors.SESSION}={session}", forms.form_token(session)
     return Caller(site, **{"Cookie": cookie, "X-CSRF-Token": token})

@@ -19,6 +19,9 @@ from livehub.merchants.models import Qualification
 from livehub.orders.pull_models import SyncDifference
 from livehub.orders.statements.models import SettlementDifference
 from livehub.platforms.models import Shop
+from livehub.reports import documents
+from livehub.reports.documents import NewReport
+from livehub.reports.models import BureauReport
 from livehub.settings import Settings
 from livehub.web.api.declared import ROOT
 from streamers.models import Person
@@ -45,6 +48,18 @@ CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
     "response_headers_conformance,unsupported_method,ignored_auth"
 )
+
+
+async def a_report(town: Town) -> BureauReport:
+    """A draft of the town's bureau."""
+    today = clock.local_day(clock.now())
+    wanted = NewReport(
+        kind="monthly",
+        bureau=town.bureau.public_id,
+        since=today.replace(day=1),
+        until=today + timedelta(days=1),
+    )
+    return await documents.prepare(wanted, actor=town.house.officers[0], now=clock.now())
 
 
 async def existing(town: Town) -> dict[str, list[str]]:
@@ -88,6 +103,7 @@ async def existing(town: Town) -> dict[str, list[str]]:
         "template": template, "bureau": town.bureau.public_id, "merchant": town.merchant.public_id,
         "store": town.store.public_id, "platform": "standard_webhooks",
         **await a_class(town),
+        "report_id": (await a_report(town)).public_id, "kind": "monthly", "piece": "1",
     }  # fmt: skip
     return {name: [value, "nosuchname"] for name, value in found.items()}
 

@@ -25,6 +25,7 @@ from tests.factories.differences import a_difference
 from tests.factories.statements import a_file, a_row
 from tests.web.api import before_air, paying_back, test_sharing
 from tests.web.api.callers import Caller, a_caller, a_person, document
+from tests.web.api.test_reports import tell_reports
 from tests.web.api.test_training import tell_a_class
 from tests.web.api.town import (
     PHONE,
@@ -256,6 +257,7 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     await test_sharing.rooms_are_shared(town.site)
     every = {each["operationId"] for path in document()["paths"].values() for each in path.values()}
     await tell_a_class(town, broadcast=broadcast)
+    await tell_reports(town, campaign)
     assert every - Caller.called == set()
 
 

@@ -19,6 +19,8 @@ from livehub.merchants import qualifications
 from livehub.merchants.qualifications import File, Noted
 from livehub.orders.pull_models import SyncCursor, SyncDifference
 from livehub.orders.statements.models import SettlementDifference, SettlementStatement
+from livehub.reports import documents
+from livehub.reports.documents import NewReport
 from livehub.settlement import batches, collecting, holds, opening
 from livehub.settlement.case_models import Subject
 from livehub.settlement.models import SettlementBatch
@@ -284,6 +286,14 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/desk/training/assessments/<assessment_id:str>/scores": {"attempt": "1"},
     "/desk/training/certificates/<certificate_id:str>/revoke": {"reason": "没有理由"},
     "/desk/training/certificates/<certificate_id:str>/replace": {"reason": "没有理由"},
+    **{
+        f"{door}/reports/<report_id:str>/{step}": body
+        for door, instant in (("/api/v1", "2026-03-02T12:00:00Z"), ("/desk", "1"), ("/bureau", "1"))
+        for step, body in (
+            ("sign", {"as_of": instant, "sha256": "0" * 64}),
+            ("return", {"reason": "没有理由"}),
+        )
+    },
     "/desk/shops/<endpoint_id:int>/secret": {"secret": STANDARD_SECRET, "hours": "0"},
     "/api/v1/enrolments/<enrolment_id:str>/followups": {"day": 30, "employment": "employed"},
     "/api/v1/enrolments/<enrolment_id:str>/spot-checks": {"method": "phone", "confirmed": True},
@@ -403,6 +413,16 @@ async def _ours(office: Office) -> dict[str, str]:
         actor=house.manager,
         now=now,
     )
+    report = await documents.prepare(
+        NewReport(
+            kind="monthly",
+            bureau=house.bureaus[0].public_id,
+            since=clock.local_day(now).replace(day=1),
+            until=clock.local_day(now) + timedelta(days=1),
+        ),
+        actor=house.officers[0],
+        now=now,
+    )
     delivery = await InboxDelivery.all().order_by("id").first()
     message = await InboxMessage.all().order_by("id").first()
     assert delivery is not None
@@ -443,6 +463,7 @@ async def _ours(office: Office) -> dict[str, str]:
         "recording_id": recording.public_id,
         "series_id": again.public_id,
         "in_series": in_series.public_id,
+        "report_id": report.public_id,
         "week": "2026-W10",
         "number": "1",
         "feed_id": "nosuchfeed",

@@ -20,7 +20,7 @@ _TOLD = "bureau_report_fixed: what was signed never changes"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("livehub", "0029_packs")]
+    dependencies = [("livehub", "0031_unsettled")]
 
     operations = [
         CreateModels(
