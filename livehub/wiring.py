@@ -18,7 +18,7 @@ from livehub.orders.statements import drafts
 from livehub.platforms import shops
 from livehub.platforms.facts import ShopAdded
 from livehub.settlement import evaluating
-from livehub.vouchers import codes, direct, drops, identity, links, matching, refund_matching
+from livehub.vouchers import codes, direct, drops, identity, links, lotteries, matching, refund_matching
 from livehub.vouchers.facts import LateRedemptionSeen
 from rooms import trainees
 from rooms.facts import (
@@ -65,6 +65,7 @@ SEALED: Sequence[Column] = (
     *identity.SEALED,
     *codes.SEALED,
     *direct.SEALED,
+    *lotteries.SEALED,
     *drafts.SEALED,
     *qualifications.SEALED,
 )

@@ -39,6 +39,7 @@ MODEL_MODULES = (
     "livehub.vouchers.phone_models",
     "livehub.vouchers.after_models",
     "livehub.vouchers.pack_models",
+    "livehub.vouchers.lottery_models",
     "livehub.settlement.models",
     "livehub.settlement.case_models",
     "livehub.settlement.repayment_models",

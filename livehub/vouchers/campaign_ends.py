@@ -8,18 +8,18 @@ from functools import partial
 from livehub import database
 from livehub.accounts import audit
 from livehub.accounts.actors import Actor, system
-from livehub.vouchers import campaigns, ledger, locks, rounds
+from livehub.vouchers import campaigns, ledger, locks, round_states, rounds
 from livehub.vouchers.models import Account, Campaign, CampaignStatus, Round, RoundStatus
 
-_LASTING = f"('{RoundStatus.SCHEDULED}', '{RoundStatus.OPEN}', '{RoundStatus.CLOSED}')"
+_GIVING = round_states.sql(round_states.GIVING)
+_LASTING = round_states.sql((*round_states.GIVING, RoundStatus.CLOSED))
 
 
 @database.atomic
 async def end(campaign_id: int, *, actor: Actor, now: datetime) -> Campaign:
     """End a running or paused campaign and close its rounds; vouchers that were claimed can still be used."""
     rows = await database.fetch(
-        "SELECT id FROM campaign_round WHERE campaign_id = $1"
-        f" AND status IN ('{RoundStatus.SCHEDULED}', '{RoundStatus.OPEN}') ORDER BY id",
+        f"SELECT id FROM campaign_round WHERE campaign_id = $1 AND status IN {_GIVING} ORDER BY id",
         campaign_id,
     )
     for row in rows:  # before the campaign's lock, as claims lock

@@ -143,6 +143,7 @@ class Settling:
                 platform=place.platform,
                 claims_by_person=taken,
                 drop=prior.drop,
+                drawn=prior.drawn,
             ),
         )
         if refusal is not None:

@@ -153,6 +153,7 @@ class Prior(Struct, frozen=True, kw_only=True):
     link_claims: int = 0
     drop: DropNow | None = None
     drop_left: int = 0
+    drawn: bool | None = None  # in a lottery
 
 
 async def prior(questions: Sequence[Question]) -> list[Prior]:

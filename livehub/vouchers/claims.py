@@ -32,6 +32,7 @@ from livehub.vouchers import (
     places,
     refusals,
     returning,
+    winners,
 )
 from livehub.vouchers.claim_deciding import Claimed, Settling, Wish, windows
 from livehub.vouchers.claim_rows import Known, Prior, Question
@@ -189,6 +190,7 @@ class ClaimDesk:
         if time.monotonic() < self._asks_until:
             known = await claim_rows.known([_question(wish, found, view.stocks) for wish in wishes])
         prior = [view.prior(found.get(wish.name), each) for wish, each in zip(wishes, known, strict=True)]
+        prior = await winners.told(wishes, found, view.stocks, prior)
         self._forget_closed(wishes, prior)
         moment = max(wish.now for wish in wishes)
         start = limits.start_of(claim_networks.LIMIT.seconds, moment)
@@ -205,6 +207,7 @@ class ClaimDesk:
         await hot.prefer_indexes()
         stocks = await places.hold({place.offer_id for place in found.values() if place.offer_id})
         prior = await claim_rows.prior([_question(wish, found, stocks) for wish in wishes])
+        prior = await winners.told(wishes, found, stocks, prior)
         self._forget_closed(wishes, prior)
         moment = max(wish.now for wish in wishes)
         by_network = await claim_networks.so_far(windows(wishes, found, stocks), now=moment)

@@ -55,6 +55,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     platform: str = ""
     claims_by_person: int = 0
     drop: DropNow | None = None  # None: the link needs no drop
+    drawn: bool | None = None  # in a lottery; None: the round is none
 
 
 class Use(Struct, frozen=True, kw_only=True):

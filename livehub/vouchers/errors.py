@@ -47,6 +47,36 @@ class LimitPerson(VoucherRefused):
     code = "LIMIT_PERSON"
 
 
+class NotDrawn(VoucherRefused):
+    """这一轮只有中签的人可以领取，您没有中签。"""
+
+    code = "NOT_DRAWN"
+
+
+class LotteryUnfit(VoucherRefused):
+    """摇号设置有误：先报名，后公布随机数，再开奖、领取；一个券种，每人一张。"""
+
+    code, status = "LOTTERY_UNFIT", 422
+
+
+class RandomnessUnfit(VoucherRefused):
+    """请照原样填写公布的号码：4 至 200 个数字、字母，可用空格、逗号、加号、句点或短横隔开。"""
+
+    code, status = "RANDOMNESS_UNFIT", 422
+
+
+class RandomnessDiffers(VoucherRefused):
+    """两个人填写的号码不一致，请各自对照公布的号码再核对一遍。"""
+
+    code = "RANDOMNESS_DIFFERS"
+
+
+class ListChanged(VoucherRefused):
+    """报名名单与截止时公布的哈希不一致，不能开奖，请联系系统管理员。"""
+
+    code = "LIST_CHANGED"
+
+
 class LimitShopDay(VoucherRefused):
     """同一位顾客今天在本店使用的券已达上限。"""
 
@@ -247,6 +277,7 @@ REASONS: dict[str, type[VoucherRefused]] = {
         Paused,
         SoldOut,
         LimitPerson,
+        NotDrawn,
         RiskBlock,
         LimitShopDay,
         WrongPlatform,

@@ -11,7 +11,8 @@ from msgspec import Struct
 from livehub import database
 from livehub.kit import clock
 from livehub.vouchers.kinds import KINDS, Bundle, Kind, offers
-from livehub.vouchers.models import CampaignStatus, RoundStatus
+from livehub.vouchers.models import CampaignStatus
+from livehub.vouchers.round_states import BEFORE_CLAIMS, GIVING, LOTTERY
 from rooms.models import BroadcastState
 
 
@@ -22,6 +23,7 @@ class LinkPage(Struct, frozen=True, kw_only=True):
     """
 
     slug: str
+    row_id: int
     centre_id: int
     broadcast_id: int
     streamer_id: int
@@ -36,12 +38,13 @@ class LinkPage(Struct, frozen=True, kw_only=True):
     opens_at: datetime | None
     closes_at: datetime | None
     kinds: list[Kind | Bundle]
+    lottery_id: int  # row id of the round where its vouchers are drawn for, 0: they are not
 
 
 async def behind(slug: str, *, now: datetime) -> LinkPage | None:
     """What a claim link leads to; None for a slug that does not exist. Nothing is counted or locked."""
     link = await database.fetch_one(
-        "SELECT l.slug, l.centre_id, l.broadcast_id, l.round_id, l.streamer_id, l.platform, l.quota,"
+        "SELECT l.id, l.slug, l.centre_id, l.broadcast_id, l.round_id, l.streamer_id, l.platform, l.quota,"
         " l.claims, b.title, b.state AS broadcast FROM claim_link l"
         " LEFT JOIN broadcast b ON b.id = l.broadcast_id WHERE l.slug = $1",
         slug,
@@ -83,6 +86,7 @@ def _page(
     opens_ms = first.get("claim_from")
     return LinkPage(
         slug=link["slug"],
+        row_id=link["id"],
         centre_id=link["centre_id"],
         broadcast_id=link["broadcast_id"] or 0,
         streamer_id=link["streamer_id"] or 0,
@@ -101,6 +105,7 @@ def _page(
         opens_at=clock.from_ms(opens_ms) if opens_ms and not link["broadcast_id"] else None,
         closes_at=clock.from_ms(drop["closes_at"]) if drop and drop["state"] == "open" else None,
         kinds=kinds,
+        lottery_id=link["round_id"] or 0 if first.get("mode") == LOTTERY else 0,
     )
 
 
@@ -126,13 +131,9 @@ def _why(
     if campaign == CampaignStatus.PAUSED:
         return "paused"
     ended = campaign in (CampaignStatus.ENDED, CampaignStatus.SETTLED)
-    if (
-        ended
-        or first["round_status"] not in (RoundStatus.SCHEDULED, RoundStatus.OPEN)
-        or at >= first["claim_until"]
-    ):
+    if ended or first["round_status"] not in GIVING or at >= first["claim_until"]:
         return "ended"
-    if campaign != CampaignStatus.RUNNING or first["round_status"] == RoundStatus.SCHEDULED:
+    if campaign != CampaignStatus.RUNNING or first["round_status"] in BEFORE_CLAIMS:
         return "not_started"
     if at < first["claim_from"]:
         return "not_started"

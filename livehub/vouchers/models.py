@@ -25,6 +25,8 @@ class RoundStatus(StrEnum):
     """The life of a claim window."""
 
     SCHEDULED = "scheduled"
+    SIGNUP = "signup"  # of a lottery, until its draw
+    DRAWN = "drawn"  # and published
     OPEN = "open"
     CLOSED = "closed"
     FINISHED = "finished"

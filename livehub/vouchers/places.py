@@ -14,6 +14,7 @@ from livehub.kit import clock
 from livehub.vouchers import packs, validity
 from livehub.vouchers.eligibility import BoundRule, Stage, bind
 from livehub.vouchers.models import Account, CampaignStatus, RoundStatus, Validity
+from livehub.vouchers.round_states import LOTTERY
 
 Name = tuple[str, str]  # a link's slug, and the public id of a template or pack, '' for the only one
 
@@ -60,6 +61,7 @@ class Stock(Struct, frozen=True, kw_only=True):
     claim_until: datetime
     unissued_id: int
     held_id: int
+    is_lottery: bool
 
 
 def fingerprint(*columns: str) -> str:
@@ -134,8 +136,8 @@ async def _stocks(offer_ids: Collection[int], *, lock: str = "", by_index: bool 
         {"wanted": "bigint"},
         [(each,) for each in sorted(wanted)],
         "SELECT t.id, t.round_id, t.face_fen, t.threshold_fen, t.quantity, t.issued, t.validity,"
-        " t.validity_n, t.valid_from, t.valid_until, t.released_at, t.rules, r.campaign_id, r.claim_from,"
-        " r.claim_until, r.status AS round_status, c.status AS campaign_status, c.bureau_id,"
+        " t.validity_n, t.valid_from, t.valid_until, t.released_at, t.rules, r.campaign_id, r.mode,"
+        " r.claim_from, r.claim_until, r.status AS round_status, c.status AS campaign_status, c.bureau_id,"
         f" {_account(Account.UNISSUED)} AS unissued_id, {_account(Account.HELD)} AS held_id, {TERMS} AS seen"
         f"{TEMPLATES} WHERE t.id IN (SELECT wanted FROM v) ORDER BY t.id{lock}",
         by_index=by_index,
@@ -219,6 +221,7 @@ def _stock(row: Mapping[str, Any], *, n: int = 1) -> Stock:
         claim_until=clock.from_ms(row["claim_until"]),
         unissued_id=int(row["unissued_id"]),
         held_id=int(row["held_id"]),
+        is_lottery=row["mode"] == LOTTERY,
     )
 
 

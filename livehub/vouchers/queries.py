@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from livehub import database
 from livehub.kit import clock
-from livehub.vouchers import codes, leverage
+from livehub.vouchers import codes, leverage, round_states
 from livehub.vouchers.leverage import Leverage
-from livehub.vouchers.models import RoundStatus, VoucherState
+from livehub.vouchers.models import VoucherState
 from livehub.vouchers.redeem_rows import LIVE
 from livehub.vouchers.refund_reads import Fate
 
@@ -167,21 +167,14 @@ def _in_pack(column: str) -> str:
 
 async def links_of(broadcast_id: int) -> list[LinkRow]:
     """The claim links of a broadcast."""
-    rows = await database.fetch(
-        "SELECT slug, platform, streamer_id, clicks, claims FROM claim_link"
-        " WHERE broadcast_id = $1 ORDER BY platform, id",
-        broadcast_id,
-    )
-    return [
-        LinkRow(
-            slug=row["slug"],
-            platform=row["platform"],
-            streamer_id=row["streamer_id"] or 0,
-            clicks=row["clicks"],
-            claims=row["claims"],
-        )
-        for row in rows
-    ]
+    rows = await database.fetch(f"{_LINKS} WHERE broadcast_id = $1 ORDER BY platform, id", broadcast_id)
+    return [_link(row) for row in rows]
+
+
+async def links_of_round(round_id: int) -> list[LinkRow]:
+    """The links that give a round directly."""
+    rows = await database.fetch(f"{_LINKS} WHERE round_id = $1 ORDER BY id", round_id)
+    return [_link(row) for row in rows]
 
 
 async def till(merchant_id: int, *, now: datetime, recent: int = 10) -> Till:
@@ -227,7 +220,7 @@ async def figures(*, centre_id: int, bureaus: frozenset[int] | None = None, camp
     stock = await database.fetch_one(
         "SELECT coalesce(sum(t.quantity), 0) AS quantity, coalesce(sum(t.issued), 0) AS claimed,"
         " coalesce(sum(t.redeemed), 0) AS redeemed, coalesce(sum(CASE WHEN n.status"
-        f" IN ('{RoundStatus.SCHEDULED}', '{RoundStatus.OPEN}') THEN t.quantity - t.issued ELSE 0 END), 0)"
+        f" IN {round_states.sql(round_states.GIVING)} THEN t.quantity - t.issued ELSE 0 END), 0)"
         " AS still FROM voucher_template t JOIN campaign_round n ON n.id = t.round_id"
         f" JOIN campaign c ON c.id = n.campaign_id WHERE {where}",
         centre_id,
@@ -268,6 +261,19 @@ def _figures(stock: Mapping[str, Any], used: Leverage) -> Figures:
         redeemed=int(stock.get("redeemed", 0)),
         left=int(stock.get("still", 0)),
         pulled=used,
+    )
+
+
+_LINKS = "SELECT slug, platform, streamer_id, clicks, claims FROM claim_link"
+
+
+def _link(row: Mapping[str, Any]) -> LinkRow:
+    return LinkRow(
+        slug=row["slug"],
+        platform=row["platform"],
+        streamer_id=row["streamer_id"] or 0,
+        clicks=row["clicks"],
+        claims=row["claims"],
     )
 
 

@@ -12,9 +12,9 @@ from livehub import database
 from livehub.kit import money
 from livehub.vouchers.errors import RolloverDone, RolloverUnfit
 from livehub.vouchers.models import Round, RoundStatus
+from livehub.vouchers.round_states import TAKES
 
-LEAVES = (RoundStatus.SCHEDULED, RoundStatus.OPEN, RoundStatus.CLOSED, RoundStatus.FINISHED)
-TAKES = (RoundStatus.SCHEDULED, RoundStatus.OPEN)
+LEAVES = (*TAKES, RoundStatus.DRAWN, RoundStatus.CLOSED, RoundStatus.FINISHED)
 
 
 class Hindrance(StrEnum):

@@ -13,7 +13,7 @@ from livehub.accounts.actors import Actor, system
 from livehub.accounts.permissions import Permission
 from livehub.kit import clock, states
 from livehub.kit.errors import LivehubError, NotFound
-from livehub.vouchers import latch, ledger, locks, packs, rollover_plans
+from livehub.vouchers import latch, ledger, locks, packs, rollover_plans, round_states
 from livehub.vouchers.errors import RolloverDone, RolloverUnfit
 from livehub.vouchers.models import Account, Campaign, Round, RoundStatus, Template
 
@@ -23,8 +23,8 @@ async def roll_due(*, now: datetime, limit: int = 50) -> int:
     rows = await database.fetch(
         "SELECT p.source_id FROM round_rollover p JOIN campaign_round s ON s.id = p.source_id"
         " JOIN campaign_round t ON t.id = p.target_id WHERE p.rolled_at IS NULL"
-        f" AND s.status = '{RoundStatus.FINISHED}' AND t.status IN ('{RoundStatus.SCHEDULED}',"
-        f" '{RoundStatus.OPEN}') AND t.claim_until > $1 ORDER BY p.id LIMIT {int(limit)}",
+        f" AND s.status = '{RoundStatus.FINISHED}' AND t.status IN {round_states.sql(round_states.TAKES)}"
+        f" AND t.claim_until > $1 ORDER BY p.id LIMIT {int(limit)}",
         clock.to_ms(now),
     )
     rolled = 0

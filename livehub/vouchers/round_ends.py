@@ -9,10 +9,10 @@ from livehub import database
 from livehub.accounts import audit
 from livehub.accounts.actors import system
 from livehub.kit import clock, states
-from livehub.vouchers import expiry, locks, rounds
+from livehub.vouchers import expiry, locks, round_states, rounds
 from livehub.vouchers.models import Campaign, CampaignStatus, Round, RoundStatus, VoucherState
 
-_GIVING = f"('{RoundStatus.SCHEDULED}', '{RoundStatus.OPEN}')"
+_GIVING = round_states.sql(round_states.GIVING)
 _ENDED = f"('{CampaignStatus.ENDED}', '{CampaignStatus.SETTLED}')"
 
 

@@ -15,6 +15,7 @@ from livehub.vouchers import latch, ledger, locks, new_kinds, rollover_plans, va
 from livehub.vouchers.errors import BudgetExhausted, InsufficientFunds, TemplateUnfit
 from livehub.vouchers.models import Account, Campaign, CampaignStatus, Round, RoundStatus, Template
 from livehub.vouchers.new_kinds import NewPack, NewTemplate
+from livehub.vouchers.round_states import GIVING, LOTTERY
 
 DIRECT = "direct"  # the mode of a round whose vouchers are given to the households of a roster
 MAY_SCHEDULE = (CampaignStatus.APPROVED, CampaignStatus.RUNNING, CampaignStatus.PAUSED)
@@ -82,23 +83,23 @@ async def schedule(
 
 @database.atomic
 async def open_round(round_id: int, *, actor: Actor, now: datetime) -> Round:
-    """Let people claim, within the claim window; this is the templates' release."""
-    opened, campaign = await _held(round_id, actor)
-    if opened.status is not RoundStatus.SCHEDULED:
+    """Let people claim, within the claim window; this is the templates' release. A lottery was drawn."""
+    opened, campaign = await held(round_id, actor)
+    if opened.status is not (RoundStatus.DRAWN if opened.mode == LOTTERY else RoundStatus.SCHEDULED):
         raise states.WrongState(data={"state": str(opened.status)})
     opened.status = RoundStatus.OPEN
     await opened.save(update_fields=["status"])
     await Template.filter(round_id=round_id, released_at=None).update(released_at=clock.to_ms(now))
     latch.clear()
-    await _record("round.opened", opened, campaign, actor=actor, now=now)
+    await record("round.opened", opened, campaign, actor=actor, now=now)
     return opened
 
 
 @database.atomic
 async def close_round(round_id: int, *, actor: Actor, now: datetime) -> Round:
     """End the claims of a round; the money of what nobody claimed is released."""
-    closed, campaign = await _held(round_id, actor)
-    if closed.status not in (RoundStatus.SCHEDULED, RoundStatus.OPEN):
+    closed, campaign = await held(round_id, actor)
+    if closed.status not in GIVING:
         raise states.WrongState(data={"state": str(closed.status)})
     closed.status = RoundStatus.CLOSED
     await closed.save(update_fields=["status"])
@@ -117,7 +118,7 @@ async def close_round(round_id: int, *, actor: Actor, now: datetime) -> Round:
         now=now,
     )
     latch.clear()
-    await _record("round.closed", closed, campaign, actor=actor, now=now, released_fen=rest_fen)
+    await record("round.closed", closed, campaign, actor=actor, now=now, released_fen=rest_fen)
     return closed
 
 
@@ -156,30 +157,36 @@ async def _allocate(planned: Round, amount_fen: int, *, now: datetime) -> None:
     )
 
 
-async def _held(round_id: int, actor: Actor) -> tuple[Round, Campaign]:
-    """Templates first, then the round: claims lock in this order."""
+async def held(
+    round_id: int, actor: Actor, permission: Permission = Permission.CAMPAIGN_DRAFT
+) -> tuple[Round, Campaign]:
+    """Hold a round and its templates until the transaction ends; NotFound where it is not the actor's.
+
+    Templates first, then the round: claims lock in this order.
+    """
     rows = await database.fetch("SELECT id FROM voucher_template WHERE round_id = $1", round_id)
     await locks.hold("voucher_template", [row["id"] for row in rows])
     await locks.hold("campaign_round", [round_id])
     found = await Round.get_or_none(id=round_id)
     if found is None:
         raise NotFound
-    return found, await _campaign(found.campaign_id, actor)
+    return found, await _campaign(found.campaign_id, actor, permission)
 
 
-async def _campaign(campaign_id: int, actor: Actor) -> Campaign:
+async def _campaign(
+    campaign_id: int, actor: Actor, permission: Permission = Permission.CAMPAIGN_DRAFT
+) -> Campaign:
     campaign = await Campaign.get_or_none(id=campaign_id)
     if campaign is None:
         raise NotFound
-    permissions.require(
-        actor, Permission.CAMPAIGN_DRAFT, bureau_id=campaign.bureau_id, centre_id=campaign.centre_id
-    )
+    permissions.require(actor, permission, bureau_id=campaign.bureau_id, centre_id=campaign.centre_id)
     return campaign
 
 
-async def _record(
+async def record(
     verb: str, about: Round, campaign: Campaign, *, actor: Actor, now: datetime, **detail: object
 ) -> None:
+    """Write into the audit trail what was done to a round."""
     await audit.write(
         verb,
         actor=actor,

@@ -47,6 +47,7 @@ NOT_TAKEN_OUT: dict[str, str] = {
     "case_row (case_id, kind, row_id)": ONCE,
     "broadcast (booking_id)": ONCE,
     "streamer (person_id)": ONCE,
+    "lottery_draw (round_id)": ONCE,
     "statement_piece (statement_id, number)": ONCE,
     "settled_mark (statement_line_id, line_ref)": "written under the lock of its order, which has a row",
     "qualification_piece (qualification_id, number)": ONCE,

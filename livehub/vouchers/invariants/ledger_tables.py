@@ -14,7 +14,7 @@ _HELD = (
     " ON t.round_id = n.id GROUP BY n.id, n.public_id"
 )
 _UNISSUED = (
-    "SELECT n.public_id AS name, coalesce(sum(CASE WHEN n.status IN ('scheduled', 'open')"
+    "SELECT n.public_id AS name, coalesce(sum(CASE WHEN n.status IN ('scheduled', 'signup', 'drawn', 'open')"
     " THEN t.face_fen * (t.quantity - t.issued) ELSE 0 END), 0) AS expected,"
     " (SELECT coalesce(sum(a.balance_fen), 0) FROM ledger_account a"
     " WHERE a.round_id = n.id AND a.kind = 'round:unissued') AS balance"

@@ -5,9 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from livehub.vouchers.eligibility import Attempt, Refusal, Stage
-from livehub.vouchers.models import RoundStatus
-
-GIVING = (RoundStatus.SCHEDULED, RoundStatus.OPEN)
+from livehub.vouchers.round_states import BEFORE_CLAIMS, GIVING
 
 
 class Params(Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,7 +18,7 @@ class ClaimWindow:
     def judge(self, attempt: Attempt, params: Params) -> Refusal | None:  # noqa: ARG002 -- a rule's signature
         if attempt.round not in GIVING or attempt.now >= attempt.claim_until:
             return Refusal("ENDED")
-        if attempt.round is RoundStatus.SCHEDULED or attempt.now < attempt.claim_from:
+        if attempt.round in BEFORE_CLAIMS or attempt.now < attempt.claim_from:
             return Refusal("NOT_STARTED")
         return None
 

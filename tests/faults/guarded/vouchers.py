@@ -245,7 +245,7 @@ GUARDS = (
         of="the locks of a round that is closed",
         out=(
             Cut(
-                "livehub.vouchers.rounds:_held",
+                "livehub.vouchers.rounds:held",
                 'await locks.hold("voucher_template", [row["id"] for row in rows])\n'
                 '    await locks.hold("campaign_round", [round_id])',
                 "pass",
