@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from sanic import Blueprint
 
-from livehub.web import desk, feeds, hooks, login, operations, report_pages, verify, wall
+from livehub.web import desk, draws, feeds, hooks, login, operations, report_pages, verify, wall
 from livehub.web.api import blueprint as api
 from livehub.web.bureau import pages as bureau
 from livehub.web.bureau import rundown as bureau_rundown
 from livehub.web.bureau import series as bureau_series
 from livehub.web.bureau import waiting as bureau_waiting
+from livehub.web.claim import entering as claim_entering
 from livehub.web.claim import pages as claim
 from livehub.web.claim import wallet as claim_wallet
 from livehub.web.merchant import pages as merchant
@@ -28,6 +29,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     verify.bp,
     report_pages.audit_packs,
     report_pages.desk,
+    draws.bp,
     *desk.BLUEPRINTS,
     report_pages.bureau,
     bureau.bp,
@@ -36,6 +38,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     bureau_waiting.bp,
     claim_wallet.bp,
     claim.bp,
+    claim_entering.bp,
     merchant.bp,
     merchant_uses.bp,
     merchant_settlements.bp,

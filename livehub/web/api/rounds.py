@@ -116,7 +116,7 @@ async def schedule(asked: Asked[None, NewRound], campaign_id: str) -> Round:
     made = await database.unit(
         lambda: rounds.schedule(
             view.row_id,
-            templates=[_wanted(new_kinds.NewTemplate, each) for each in body.templates],
+            templates=[wanted(new_kinds.NewTemplate, each) for each in body.templates],
             packs=[_pack(each) for each in body.packs],
             mode=body.mode,
             claim_from=as_utc(body.claim_from),
@@ -230,7 +230,8 @@ async def link(asked: Asked[None, NewLink], round_id: str) -> Link:
     return Link(slug=made.slug, url=f"{asked.opened.settings.url}/c/{made.slug}")
 
 
-def _wanted(into: type[_Kind], kind: NewKind) -> _Kind:
+def wanted(into: type[_Kind], kind: NewKind) -> _Kind:
+    """A template as the domain takes it."""
     values = {name: getattr(kind, name) for name in kind.__struct_fields__}
     for name in ("valid_from", "valid_until"):
         values[name] = as_utc(values[name]) if values[name] else None
@@ -238,5 +239,5 @@ def _wanted(into: type[_Kind], kind: NewKind) -> _Kind:
 
 
 def _pack(pack: NewPack) -> new_kinds.NewPack:
-    items = tuple(_wanted(new_kinds.NewItem, each) for each in pack.items)
+    items = tuple(wanted(new_kinds.NewItem, each) for each in pack.items)
     return new_kinds.NewPack(name=pack.name, quantity=pack.quantity, items=items, rules=pack.rules)

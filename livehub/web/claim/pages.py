@@ -13,6 +13,7 @@ from livehub.kit import clock, ids
 from livehub.kit.errors import Invalid, LivehubError, TooMany
 from livehub.vouchers import identity, kinds, latch, link_pages, tills
 from livehub.vouchers.claims import ClaimDesk
+from livehub.vouchers.entries import EntryDesk
 from livehub.vouchers.errors import (
     CodeWrong,
     LimitPerson,
@@ -24,7 +25,7 @@ from livehub.vouchers.kinds import Bundle, Kind
 from livehub.vouchers.link_pages import LinkPage
 from livehub.vouchers.returning import Returning
 from livehub.web import doors, reading, show
-from livehub.web.claim import asking, door, wallet, words
+from livehub.web.claim import asking, door, lottery, wallet, words
 from livehub.web.claim.door import Visitor
 from livehub.web.claim.words import Ticket
 from livehub.web.headers import Ready
@@ -50,11 +51,14 @@ async def _open(app: Sanic[Any, Any]) -> None:
     door.open_door(app)
     app.ctx.claim_desk = ClaimDesk(app.ctx.settings)
     app.ctx.claim_desk.start()
+    app.ctx.entry_desk = EntryDesk(app.ctx.settings)
+    app.ctx.entry_desk.start()
 
 
 async def _close(app: Sanic[Any, Any]) -> None:
     await app.ctx.unfinished.finished(within_seconds=app.config.GRACEFUL_SHUTDOWN_TIMEOUT)
     await app.ctx.claim_desk.stop()
+    await app.ctx.entry_desk.stop()
 
 
 bp.listener(_close, "after_server_stop", priority=-10)  # of all endings this one comes before the database's
@@ -71,17 +75,17 @@ async def privacy(_request: Request) -> HTTPResponse:
 @door.visitor
 async def open_link(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     """What the link gives now; the opening is counted."""
-    link = await _link(slug)
+    link = await link_of(slug)
     request.app.ctx.claim_desk.clicks.count({slug: 1})
-    return await _page(request, visitor, link)
+    return await page_of_link(request, visitor, link)
 
 
 @bp.post("/<slug:str>/code")
 @door.visitor
 async def send_code(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     """Send a one-time code; the answer is the same whether the phone is known here or not."""
-    link = await _link(slug)
-    shown = _whose if request.form and request.form.get("back") == "mine" else _page
+    link = await link_of(slug)
+    shown = _whose if request.form and request.form.get("back") == "mine" else page_of_link
     try:
         await asking.send(request, centre_id=link.centre_id)
     except (Invalid, TooMany) as refusal:
@@ -137,7 +141,7 @@ async def back(_request: Request, slug: str) -> HTTPResponse:
 @door.visitor
 async def mine(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     """My vouchers, the code of one of them; or the question whose they are."""
-    link = await _link(slug)
+    link = await link_of(slug)
     claimant = visitor.of(link.centre_id)
     if claimant is None:
         return await _whose(request, visitor, link)
@@ -148,7 +152,7 @@ async def mine(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
 @door.visitor
 async def verify(request: Request, visitor: Visitor, slug: str) -> HTTPResponse:
     """Verify the phone to see its vouchers, without claiming."""
-    link = await _link(slug)
+    link = await link_of(slug)
     try:
         proof = reading.form(request, asking.Proof)
         session = await asking.verified(request, visitor, proof, centre_id=link.centre_id)
@@ -183,7 +187,8 @@ async def _recognised(
     return (visitor.now_known(before.claimant) if before is not None else visitor), before
 
 
-async def _link(slug: str) -> LinkPage:
+async def link_of(slug: str) -> LinkPage:
+    """What a link leads to now; LinkUnknown."""
     link = await link_pages.behind(slug, now=clock.now())
     if link is None:
         raise LinkUnknown
@@ -194,11 +199,11 @@ async def _refused(request: Request, visitor: Visitor, slug: str, refusal: Liveh
     """A refusal as a state of the page; in a rush most are told the same: nothing is left."""
     template = reading.last(request, "template")
     if not isinstance(refusal, SoldOut) or latch.round_of((slug, template)) is None:
-        return await _page(request, visitor, await _link(slug), refusal=refusal)
+        return await page_of_link(request, visitor, await link_of(slug), refusal=refusal)
     name = (slug, template, visitor.claimant is not None)
     until, kept = _sold_out.get(name, (0.0, b""))
     if until <= time.monotonic():
-        answer = await _page(request, visitor, await _link(slug), refusal=refusal)
+        answer = await page_of_link(request, visitor, await link_of(slug), refusal=refusal)
         kept = answer.body or b""
         if len(_sold_out) > 1000:
             _sold_out.clear()
@@ -210,7 +215,7 @@ async def _refused(request: Request, visitor: Visitor, slug: str, refusal: Liveh
 _sold_out: dict[tuple[str, str, bool], tuple[float, bytes]] = {}
 
 
-async def _page(
+async def page_of_link(
     request: Request,
     visitor: Visitor,
     link: LinkPage,
@@ -218,6 +223,7 @@ async def _page(
     refusal: LivehubError | None = None,
     code_sent: bool = False,
 ) -> HTTPResponse:
+    """The link's page as it is for a visitor, with what she was just refused."""
     why = link.why or (_CLOSED.get(refusal.code, "") if refusal else "")
     kind = _chosen(request, link)
     seen = {
@@ -229,6 +235,14 @@ async def _page(
         "tickets": await _tickets(kind),
         "pack": kind if isinstance(kind, Bundle) else None,
     }
+    if link.lottery_id and link.why != "paused":
+        fields = asking.fields(request, refusal=refusal, code_sent=code_sent)
+        phone = await _phone(visitor, link)
+        told = await lottery.page_of(
+            visitor, link, refusal=refusal, known_phone=phone, asking=fields, seen=seen
+        )
+        if told is not None:
+            return asking.with_wait(told, refusal)
     if why or kind is None:
         status = refusal.status if refusal and refusal.code in _CLOSED else 200
         return page("claim/closed.html", status=status, why=why, opens_at=link.opens_at, **seen)
@@ -242,6 +256,7 @@ async def _page(
         kind_id=kind.id if several else "",
         at_limit=refusal is not None and refusal.code == LimitPerson.code,
         of_broadcast=bool(link.broadcast_id),
+        of_lottery=bool(link.lottery_id),
         others=[each for each in link.kinds if each.id != kind.id],
         known_phone=await _phone(visitor, link),
         key=_key(request) or ids.token(nbytes=18),

@@ -33,6 +33,7 @@ from tests.factories.statements import a_file, a_row, imported, looked_at
 from tests.factories.training import LATER, a_lesson, a_school, a_trainee, an_ended_school
 from tests.site import running
 from tests.web.api.callers import Reply, a_token, document
+from tests.web.api.test_lotteries import a_lottery
 from tests.web.api.town import (
     Town,
     a_live_broadcast,
@@ -105,7 +106,9 @@ async def existing(town: Town) -> dict[str, list[str]]:
         **await a_class(town),
         "report_id": (await a_report(town)).public_id, "kind": "monthly", "piece": "1",
     }  # fmt: skip
-    return {name: [value, "nosuchname"] for name, value in found.items()}
+    names = {name: [value, "nosuchname"] for name, value in found.items()}
+    lottery = await town.officer.post(f"/campaigns/{campaign}/lotteries", a_lottery(clock.now()))
+    return {**names, "round_id": [round_id, lottery["round"], "nosuchname"]}
 
 
 async def a_class(town: Town) -> dict[str, str]:

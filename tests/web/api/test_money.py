@@ -23,7 +23,7 @@ from livehub.vouchers.models import Campaign, Round
 from tests.factories.accounts import a_bureau
 from tests.factories.differences import a_difference
 from tests.factories.statements import a_file, a_row
-from tests.web.api import before_air, paying_back, test_sharing
+from tests.web.api import before_air, paying_back, test_lotteries, test_sharing
 from tests.web.api.callers import Caller, a_caller, a_person, document
 from tests.web.api.test_reports import tell_reports
 from tests.web.api.test_training import tell_a_class
@@ -249,6 +249,7 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
         await by_whom.post(f"/bookings/{asked['id']}/{verb}", more)
         await town.officer.get(f"/bookings/{asked['id']}")
 
+    await test_lotteries.a_lottery_is_drawn(town, await test_lotteries.a_campaign_with_money_left(town))
     await what_differs_is_explained(town)
     await before_air.a_show_is_planned_and_checked(town)
     await before_air.what_was_wrong_is_corrected_and_the_video_stays(town, f"/broadcasts/{broadcast}")

@@ -27,7 +27,8 @@ from livehub.settlement.models import SettlementBatch
 from livehub.settlement.repayment_models import SettlementRepayment
 from livehub.vouchers import codes, direct, drops, enrolments, identity, rounds
 from livehub.vouchers import links as claim_links
-from livehub.vouchers.models import Campaign, Round, Voucher
+from livehub.vouchers.lottery_models import LotteryDraw
+from livehub.vouchers.models import Campaign, Round, RoundStatus, Voucher
 from rooms import closures, incidents, records, recurrence, rundown, series
 from rooms.models import Booking, Broadcast
 from rooms.recurrence import Rule
@@ -45,6 +46,7 @@ from tests.factories.statements import a_file, a_row, imported, looked_at
 from tests.factories.training import an_ended_school
 from tests.factories.vouchers import a_pack
 from tests.site import Site
+from tests.web.api.test_lotteries import a_lottery
 from tests.web.api.town import a_round
 from tests.web.desk.office import EVENING, Office, an_office
 from tests.web.desk.test_broadcasts import a_template
@@ -58,6 +60,7 @@ STANDING = {  # neither a login's nor anybody's own
     "/", "/login", "/logout", "/logout/everywhere", "/healthz", "/readyz", "/metrics", "/favicon.ico",
     "/static/<version:str>/<name:path>", "/hooks/<platform:str>/<endpoint_key:str>",
     "/api/v1/docs", "/api/v1/openapi.json", "/m/redeem", "/feeds/<token=str:ext=ics>", "/verify/<code:str>",
+    "/rounds/<round_id:str>/draw", "/rounds/<round_id:str>/draw/proof", "/rounds/<round_id:str>/draw/entries.txt",
 }  # fmt: skip
 
 
@@ -119,6 +122,7 @@ WITHOUT_BODY = (
     "/start", "/end", "/submit", "/countersign", "/pause", "/resume", "/open", "/close", "/cancel", "/approve",
     "/lift", "/streamer-link", "/revoke", "/end-old-secrets", "/import",
     "/examine", "/archive", "/apply", "/confirm", "/certificates", "/link",
+    "/signup", "/draw",
 )  # fmt: skip
 _ROOM = {"platform": "standard_webhooks", "account_ref": "erp", "room_ref": "room-next"}
 PDF = base64.b64encode(b"%PDF-1.7").decode()
@@ -153,6 +157,27 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/api/v1/broadcasts/<broadcast_id:str>/drops": {"template": "template", "quantity": 1, "window_s": 60},
     "/api/v1/broadcasts/<broadcast_id:str>/rooms": _ROOM,
     "/api/v1/campaigns/<campaign_id:str>/rounds": {"claim_from": "", "claim_until": "", "templates": []},
+    "/api/v1/campaigns/<campaign_id:str>/lotteries": {},
+    "/api/v1/rounds/<round_id:str>/entries/code": {"phone": PHONE},
+    "/api/v1/rounds/<round_id:str>/entries": {"phone": PHONE, "code": "123456"},
+    "/api/v1/rounds/<round_id:str>/draw/randomness": {"randomness": "02 07 11"},
+    "/api/v1/rounds/<round_id:str>/draw/confirm": {"randomness": "02 07 11"},
+    "/desk/campaigns/<campaign_id:str>/lotteries": {
+        "name": "摇号券",
+        "face": "20",
+        "threshold": "100",
+        "quantity": "1",
+        "days": "7",
+        "source": "双色球",
+        "signup_from": "2026-03-10T20:00",
+        "signup_until": "2026-03-11T20:00",
+        "source_at": "2026-03-11T21:00",
+        "draw_at": "2026-03-11T22:00",
+        "claim_from": "2026-03-12T10:00",
+        "claim_until": "2026-03-20T10:00",
+    },
+    "/desk/campaigns/<campaign_id:str>/lotteries/<round_id:str>/enter": {"randomness": "02 07 11"},
+    "/desk/campaigns/<campaign_id:str>/lotteries/<round_id:str>/confirm": {"randomness": "02 07 11"},
     "/api/v1/drops/<drop_id:str>/open": {"quantity": 1},
     "/api/v1/inbox/messages/<message_id:str>/replay": {"why": "重放"},
     "/api/v1/rounds/<round_id:str>/links": {"platform": "doudian"},
@@ -341,6 +366,7 @@ async def a_town(site: Site) -> AsyncIterator[Town]:
                 SECRET, ORDER, "1234567", "12,345.67", "12345.67", PHONE, town.ours["redemption"], town.ours["code"],
             )  # fmt: skip
             BODIES["/api/v1/campaigns/<campaign_id:str>/rounds"] = a_round()
+            BODIES["/api/v1/campaigns/<campaign_id:str>/lotteries"] = a_lottery(clock.now())
             town.strangers = [each async for each in _strangers(town)]
             town.colleagues = [each async for each in _colleagues(town)]
             yield town
@@ -445,7 +471,7 @@ async def _ours(office: Office) -> dict[str, str]:
         "booking_id": booking.public_id,
         "campaigns": campaign.public_id,
         "campaign_id": campaign.public_id,
-        "round_id": round_.public_id,
+        "round_id": await _drawn_for(campaign),
         "drop": drop.public_id,
         "drop_id": drop.public_id,
         "cue": cue.public_id,
@@ -510,6 +536,22 @@ async def _given(office: Office, round_: Round) -> dict[str, str]:
         raw, round_id=planned.id, mode=Mode.PARTIAL, name=SECRET, actor=officer, now=now
     )
     return {"direct_id": planned.public_id, "given_id": taken.import_id}
+
+
+async def _drawn_for(campaign: Campaign) -> str:
+    """A lottery that is drawn, among nobody."""
+    now, day = clock.now(), timedelta(days=1)
+    planned = await Round.create(
+        public_id=ids.public_id(), campaign_id=campaign.id, seq=9, mode="lottery", status=RoundStatus.DRAWN,
+        claim_from=now + day, claim_until=now + 2 * day,
+    )  # fmt: skip
+    await LotteryDraw.create(
+        round_id=planned.id, signup_from=now - 4 * day, signup_until=now - 3 * day, source="双色球",
+        source_at=now - 2 * day, draw_at=now - day, commitment=b"1" * 32, seed_sealed=b"1", list_hash=b"2" * 32,
+        frozen_at=now - 3 * day, randomness="02 07 11", entered_by_id=1, confirmed_by_id=2, confirmed_at=now - day,
+        seed=b"3" * 32, drawn_at=now - day,
+    )  # fmt: skip
+    return planned.public_id
 
 
 async def _taught(office: Office) -> dict[str, str]:
