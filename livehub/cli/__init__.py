@@ -26,6 +26,7 @@ COMMANDS = {
     "audit": "audit",
     "trail": "trail",
     "verify-pack": "verify_pack",
+    "verify-draw": "verify_draw",
     "backup": "backup",
     "restore": "restore",
     "reseal": "reseal",

@@ -21,6 +21,7 @@ from livehub.demo import (
     cast,
     giving,
     history,
+    lots,
     planning,
     reconciling,
     reporting,
@@ -210,6 +211,8 @@ class Teller:
         heat = suspects.WHOLE if scale >= history.SCALE else suspects.TENTH
         past = await self._past(sandbox, world, days=days, scale=scale, heat=heat)
         await settling.tell(world, days=days, today=clock.local_day(clock.now()))
+        slug = await lots.tell(world, self._settings)
+        self._say(f"  摇号报名 {self._url}/c/{slug}")
         await self._processes.start_jobs()
         await self.scenes.push(sandbox, wait_seconds=80)
         self._say(f"  {len(past.rooms)} 场、{past.orders} 单，{time.monotonic() - began:.0f} 秒")

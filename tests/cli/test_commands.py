@@ -23,6 +23,7 @@ from livehub.orders.models import RollupBucket
 from livehub.reports.reviews import SETTLED
 from livehub.settings import Settings
 from tests.cli.conftest import Ask, Livehub
+from tests.vouchers.test_drawing import a_proof
 
 SECRET = "b3a9c1d2-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
 APP = "6900000000000000001"
@@ -308,3 +309,23 @@ def test_a_backup_is_restored_into_an_empty_place_only(
         1,
         "livehub: what is sealed does not open: test is not among the keys of LIVEHUB_KEYS",
     )
+
+
+def test_a_stranger_does_a_draw_again_from_its_file(livehub: Livehub, tmp_path: Path) -> None:
+    file = tmp_path / "draw.json"
+    proof = a_proof()
+    file.write_bytes(msgspec.json.encode(proof))
+    ended = livehub("verify-draw", str(file))
+    assert (ended.status, ended.out.startswith("the draw of round round holds: 20 entries, 5 winners")) == (
+        0,
+        True,
+    )
+
+    file.write_bytes(msgspec.json.encode(msgspec.structs.replace(proof, entries=proof.entries[1:])))
+    ended = livehub("verify-draw", str(file))
+    assert ended.status == 1
+    assert "list_hash: it is not the SHA-256 of the list" in ended.out
+
+    file.write_text("{}")
+    ended = livehub("verify-draw", str(file))
+    assert (ended.status, "is no proof of a draw" in ended.err) == (1, True)
