@@ -40,7 +40,8 @@ async def test_outcomes_incubation_claim_and_archive(client: Site, width: int) -
         ((first, 3, 128_800, 8_800), (first, 75, 53_000, 0), (second, 40, 9_900, 0))
     ):
         show = await streamed(school, who, LATER + timedelta(days=days), minutes=95)
-        await sold(office.shop, show, f"o-{number}", fen=fen, back=back)
+        with time_machine.travel(TODAY, tick=True):
+            await sold(office.shop, show, f"o-{number}", fen=fen, back=back)
     here = f"/desk/training/{school.cohort.public_id}"
     await checked(school, first)
     await claims.draw(school.cohort.public_id, actor=school.staff, now=LATER)
