@@ -86,6 +86,7 @@ def left_out(why: str) -> BaseException:
 def _schema_hash() -> str:
     digest = hashlib.sha256()
     for path in sorted((ROOT / "livehub" / "migrations").glob("*.py")):
+        digest.update(path.name.encode())  # what was applied is kept by its name
         digest.update(path.read_bytes())
     digest.update((ROOT / "livehub" / "database" / "operations.py").read_bytes())
     return digest.hexdigest()[:12]
