@@ -13,6 +13,7 @@ from livehub.reports.documents import NewReport
 from livehub.reports.reviews import SETTLED
 
 KIND = "monthly"
+BOOKED = timedelta(seconds=5)  # after which a batch of the running jobs is committed
 PREPARER, SIGNER = "officer", "officer4"
 
 
@@ -20,7 +21,7 @@ async def tell(world: Seeded, *, now: datetime) -> None:
     """As known now: nothing of the history is still on its way, so nobody has to wait until it cannot be."""
     bureau = await Bureau.get(id=world.bureau_ids[0])
     preparer, signer = [await _officer(world, login) for login in (PREPARER, SIGNER)]
-    at = now + SETTLED
+    at = now - BOOKED + SETTLED
     this = clock.local_day(now).replace(day=1)
     last = (this - timedelta(days=1)).replace(day=1)
     made = await documents.prepare(_month(bureau, last), actor=preparer, now=now)

@@ -44,6 +44,8 @@ settlement.read     b . m f a h .
 settlement.run      . . . f . . .
 settlement.confirm  . . . f . h .
 settlement.pay      . . m f . . .
+case.read           b . m f a . .
+case.handle         . . m f . . .
 sales.read          b s m f a . .
 sales.assign        . s m . . . .
 statement.read      . . m f a . .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
@@ -47,7 +48,7 @@ from tests.settlement.merchants import Town, a_town
 
 SINCE, UNTIL = date(2026, 5, 1), date(2026, 6, 1)
 START = NOW - timedelta(hours=3)  # of the show: 17:00 on 20 May
-ROOM = "7300000000000000017"
+_numbers = itertools.count(7_300_000_000_000_000_017)
 AS_OF = NOW + timedelta(days=20)
 
 
@@ -59,6 +60,7 @@ class Books(Struct, kw_only=True):
     shop: Shop
     show: Broadcast
     products: list[Product]
+    room: str  # of the show on its platform
 
     @property
     def officer(self) -> Actor:
@@ -131,10 +133,11 @@ async def an_empty_month(db: Settings) -> AsyncIterator[Books]:
         )  # fmt: skip
         show = await a_broadcast(house, START, now=START - timedelta(days=2), minutes=120)
         await database.unit(lambda: onair.start(show.public_id, actor=manager, now=START))
+        room = str(next(_numbers))
         account = await BroadcastAccount.get(broadcast_id=show.id)
         await database.unit(
             lambda: onair.bind_room(
-                show.public_id, platform=account.platform, account_ref=account.account_ref, room_ref=ROOM,
+                show.public_id, platform=account.platform, account_ref=account.account_ref, room_ref=room,
                 actor=manager, now=START,
             )
         )  # fmt: skip
@@ -146,7 +149,7 @@ async def an_empty_month(db: Settings) -> AsyncIterator[Books]:
         await Product.filter(id=products[1].id).update(town="侨港镇", merchant_id=town.first.merchant.id)
         for ref, product in zip(("worm", "egg"), products, strict=True):
             await ProductMap.create(shop_id=shop.id, product_ref=ref, product_id=product.id)
-        yield Books(town=town, house=house, shop=shop, show=show, products=products)
+        yield Books(town=town, house=house, shop=shop, show=show, products=products, room=room)
 
 
 @asynccontextmanager
@@ -154,7 +157,7 @@ async def a_month(db: Settings) -> AsyncIterator[Books]:
     """Four orders, one in June; three uses of vouchers, one refunded in part and one whole."""
     async with an_empty_month(db) as books:
         day = timedelta(days=1)
-        await books.sell("A", ("worm", 12_800, 1), ("egg", 3_000, 2), room=ROOM)
+        await books.sell("A", ("worm", 12_800, 1), ("egg", 3_000, 2), room=books.room)
         await books.sell("B", ("worm", 5_000, 1), paid_at=NOW + day)
         await books.sell(
             "B", ("worm", 5_000, 1), paid_at=NOW + day, told_at=NOW + 2 * day, refunded={"1": 2_000}

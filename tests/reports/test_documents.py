@@ -22,7 +22,7 @@ from livehub.reports.packs import checking
 from livehub.settings import Settings
 from tests.contention import kinds, meet
 from tests.factories.accounts import a_bureau, an_actor
-from tests.factories.reports import ROOM, SINCE, UNTIL, Books, a_month, an_empty_month, linked
+from tests.factories.reports import SINCE, UNTIL, Books, a_month, an_empty_month, linked
 from tests.factories.vouchers import NOW
 from tests.reports.packs.test_checking import rewritten, without, wrong
 
@@ -192,7 +192,7 @@ async def test_a_signed_report_stays_and_what_came_later_stands_beside_it(db: Se
             paid_at=NOW,
             told_at=after,
             refunded={"1": 300},
-            room=ROOM,
+            room=books.room,
         )
         again = await seen(books, draft, now=after + timedelta(hours=1))
         changes = {each.reason: (each.g3_fen, each.orders) for each in await later.sales(again.ask)}

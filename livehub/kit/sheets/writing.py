@@ -50,14 +50,21 @@ def workbook(rows: Iterable[Sequence[str]], *, sheet: str = "Sheet1", widths: Se
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as book:
         for name, part in _PARTS.items():
-            book.writestr(name, _HEAD + part)
+            book.writestr(_undated(name), _HEAD + part)
         book.writestr(
-            "xl/workbook.xml",
+            _undated("xl/workbook.xml"),
             f'{_HEAD}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>'
             f'<sheet name={_attribute(sheet[:31])} sheetId="1" r:id="rId1"/></sheets></workbook>',
         )
-        book.writestr("xl/worksheets/sheet1.xml", f"{_HEAD}{_sheet(rows, widths)}")
+        book.writestr(_undated("xl/worksheets/sheet1.xml"), f"{_HEAD}{_sheet(rows, widths)}")
     return out.getvalue()
+
+
+def _undated(name: str) -> zipfile.ZipInfo:
+    """A part without the present in it: the same rows give the same bytes."""
+    part = zipfile.ZipInfo(name)
+    part.compress_type = zipfile.ZIP_DEFLATED
+    return part
 
 
 def _sheet(rows: Iterable[Sequence[str]], widths: Sequence[int]) -> str:

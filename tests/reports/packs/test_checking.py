@@ -9,9 +9,11 @@ import json
 import random
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from click.testing import CliRunner
 
 from livehub.cli.verify_pack import command
@@ -99,7 +101,9 @@ async def test_nothing_is_wrong_with_a_pack(db: Settings, tmp_path: Path, kind: 
     async with a_month(db) as books:
         await settle(books)
         path = await packed(books, kind, tmp_path)
-        again = await packed(books, kind, tmp_path / ".." / tmp_path.name)
+        (tmp_path / "later").mkdir()
+        with time_machine.travel(timedelta(days=400), tick=True):
+            again = await packed(books, kind, tmp_path / "later")
 
     found = checking.check(path)
 

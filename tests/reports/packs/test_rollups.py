@@ -23,7 +23,7 @@ from livehub.reports.packs.building import Pack, Stretch
 from livehub.settings import Settings
 from livehub.vouchers import latch
 from livehub.vouchers.models import Redemption
-from tests.factories.reports import ROOM, Books, an_empty_month, book, composed, numbers, packed
+from tests.factories.reports import Books, an_empty_month, book, composed, numbers, packed
 from tests.factories.vouchers import NOW
 from tests.reports.packs.test_checking import on_one_engine
 
@@ -74,7 +74,12 @@ async def _step(books: Books, n: int, action: Action, sold: dict[int, int]) -> N
         lines = ((REFS[which % 3], sold[which], which + 1), ("egg", 777, 1))
         refunded = {"1": min(fen, sold[which])} if kind == "refund" else {}
         await books.sell(
-            f"O{which}", *lines, paid_at=NOW, told_at=at, refunded=refunded, room=ROOM if which % 2 else ""
+            f"O{which}",
+            *lines,
+            paid_at=NOW,
+            told_at=at,
+            refunded=refunded,
+            room=books.room if which % 2 else "",
         )
 
 
@@ -141,7 +146,7 @@ async def test_fifty_thousand_lines_are_packed_and_checked_within_a_bounded_memo
 ) -> None:
     lines, most, path = 50_000, 64 * 1024 * 1024, tmp_path / "pack.zip"
     async with an_empty_month(db) as books:
-        await books.sell("A", ("worm", 12_800, 1), room=ROOM)
+        await books.sell("A", ("worm", 12_800, 1), room=books.room)
         await multiplied(lines)
         ask, document = await composed(books, "monthly")
         pack = Pack(content=forms.encoded(document), ask=ask, signature={}, stretch=Stretch(0, 0, 0))

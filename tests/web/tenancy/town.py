@@ -12,6 +12,7 @@ import time_machine
 from msgspec import Struct
 
 from livehub import database
+from livehub.accounts import chain
 from livehub.accounts.models import Role
 from livehub.inbox.models import InboxDelivery, InboxMessage
 from livehub.kit import clock, ids
@@ -19,8 +20,9 @@ from livehub.merchants import qualifications
 from livehub.merchants.qualifications import File, Noted
 from livehub.orders.pull_models import SyncCursor, SyncDifference
 from livehub.orders.statements.models import SettlementDifference, SettlementStatement
-from livehub.reports import documents
+from livehub.reports import documents, packing
 from livehub.reports.documents import NewReport
+from livehub.reports.models import BureauReport
 from livehub.settlement import batches, collecting, holds, opening
 from livehub.settlement.case_models import Subject
 from livehub.settlement.models import SettlementBatch
@@ -38,6 +40,7 @@ from streamers.training import certificates, graduation, importing, incubations
 from streamers.training.course_models import Assessment, Lesson
 from streamers.training.importing import Mode
 from streamers.training.models import Cohort
+from tests.factories.accounts import an_actor
 from tests.factories.differences import a_difference, a_found
 from tests.factories.merchants import a_merchant, a_product, a_store
 from tests.factories.platforms import STANDARD_SECRET
@@ -449,6 +452,7 @@ async def _ours(office: Office) -> dict[str, str]:
         actor=house.officers[0],
         now=now,
     )
+    await _signed(report, bureau_id=house.bureaus[0].id)
     delivery = await InboxDelivery.all().order_by("id").first()
     message = await InboxMessage.all().order_by("id").first()
     assert delivery is not None
@@ -552,6 +556,17 @@ async def _drawn_for(campaign: Campaign) -> str:
         seed=b"3" * 32, drawn_at=now - day,
     )  # fmt: skip
     return planned.public_id
+
+
+async def _signed(report: BureauReport, *, bureau_id: int) -> None:
+    """Signed by another officer, and packed."""
+    now = clock.now()
+    signer = an_actor(Role.BUREAU, bureau_id=bureau_id, centre_id=report.centre_id)
+    seen = await documents.read(report.public_id, actor=signer, now=now)
+    await documents.sign(report.public_id, sha256=seen.sha256, as_of=seen.ask.as_of, actor=signer, now=now)
+    while await chain.chain_tail(now):
+        pass
+    assert await packing.build_next(now=now) == 1
 
 
 async def _taught(office: Office) -> dict[str, str]:
