@@ -33,18 +33,19 @@ async def submit(public_id: str, *, actor: Actor, now: datetime) -> SettlementBa
     """Fix the lines and the file of a draft: from now on its redemptions are settled.
 
     Refunds since it was collected stand in it, what is held back now does not. SecondPersonNeeded for
-    machines, SettlementHeld while its merchant is held back, NothingToSettle when no line is left.
+    machines, SettlementHeld while its merchant is held back and that is not confirmed, NothingToSettle when
+    no line is left; one that was sent before goes again as nothing.
     """
     batch = await holding.hold(public_id)
     permissions.require(actor, Permission.SETTLEMENT_RUN, merchant_id=0, centre_id=batch.centre_id)
     permissions.require_second_person(actor, first_user_id=0)
     states.require_move(MOVES, current=batch.state, target=BatchState.SUBMITTED)
-    await _require_not_held(batch)
+    await _require_not_held(batch, by_confirmed=False)
     await _hold_vouchers(batch)
     await collecting.take_early_refunds(batch.id)
     await _leave_out_held(batch)
     found = await amounts.of(batch)
-    if not (found.redeemed_fen or found.late_fen):
+    if not (found.redeemed_fen or found.late_fen or batch.version):
         raise NothingToSettle
     version = batch.version + 1
     digest = await files.write(batch, found, version=version, made_by=actor.name, now=now)
@@ -73,11 +74,15 @@ async def submit(public_id: str, *, actor: Actor, now: datetime) -> SettlementBa
 
 @database.atomic
 async def reopen(public_id: str, *, answer: str, actor: Actor, now: datetime) -> SettlementBatch:
-    """Take a disputed batch back, with an answer; what is held back by then is left out next time."""
+    """Take a disputed batch back, with an answer; what is held back by then is left out next time.
+
+    Of a merchant whom a confirmed case holds back, one that she had confirmed too: it would never be paid.
+    """
     batch = await holding.hold(public_id)
     permissions.require(actor, Permission.SETTLEMENT_RUN, merchant_id=0, centre_id=batch.centre_id)
     require_words("answer", answer)
-    states.require_move(MOVES, current=batch.state, target=BatchState.DRAFT)
+    if not (batch.state is BatchState.CONFIRMED and await holding.is_withheld(batch.merchant_id)):
+        states.require_move(MOVES, current=batch.state, target=BatchState.DRAFT)
     batch.state, batch.answer = BatchState.DRAFT, answer
     await batch.save(update_fields=["state", "answer"])
     await record("settlement.reopened", batch, actor=actor, now=now, answer=answer)
@@ -89,7 +94,8 @@ async def reopen(public_id: str, *, answer: str, actor: Actor, now: datetime) ->
 async def pay(public_id: str, *, reference: str, actor: Actor, now: datetime) -> SettlementBatch:
     """Note that a confirmed batch was paid, by which paper; what the merchant owed back is netted.
 
-    SecondPersonNeeded for machines and for whoever submitted it, SettlementHeld for a merchant held back.
+    SecondPersonNeeded for machines and for whoever submitted it, SettlementHeld for a merchant held back,
+    but not for one held by a confirmed case while there is nothing to pay.
     """
     batch = await holding.hold(public_id)
     permissions.require(actor, Permission.SETTLEMENT_PAY, merchant_id=0, centre_id=batch.centre_id)
@@ -97,7 +103,7 @@ async def pay(public_id: str, *, reference: str, actor: Actor, now: datetime) ->
     states.require_move(MOVES, current=batch.state, target=BatchState.PAID)
     if len(reference) > REF_LENGTH or (batch.pay_fen and not reference.strip()):
         raise Invalid(details=[Detail("reference", "请填写付款凭证号", f"1 到 {REF_LENGTH} 个字")])
-    await _require_not_held(batch)
+    await _require_not_held(batch, by_confirmed=batch.pay_fen > 0)
     payable, receivable, paid = (
         ledger.Key(batch.campaign_id, kind, 0, batch.merchant_id)
         for kind in (Account.PAYABLE, Account.RECEIVABLE, Account.PAID)
@@ -136,11 +142,8 @@ def require_words(field: str, text: str) -> None:
         raise Invalid(details=[Detail(field, "请写明原因", f"2 到 {REASON_LENGTH} 个字")])
 
 
-async def _require_not_held(batch: SettlementBatch) -> None:
-    held = batch.merchant_id and await database.fetch_one(
-        "SELECT id FROM settlement_hold WHERE merchant_id = $1 AND lifted_at IS NULL", batch.merchant_id
-    )
-    if held:
+async def _require_not_held(batch: SettlementBatch, *, by_confirmed: bool) -> None:
+    if await holding.is_merchant_held(batch.merchant_id, by_confirmed=by_confirmed):
         raise SettlementHeld
 
 

@@ -20,18 +20,12 @@ from livehub.settlement.models import SettlementBatch
 
 EARLIEST = 2010  # no calendar of ours reaches further back
 
-# What can be settled: used, not in a line, not held back. A merchant of 0 is a platform's shop.
+# A merchant of 0 is a platform's shop.
 _SHOP = "CASE WHEN r.merchant_id = 0 THEN r.shop_id ELSE 0 END"
-_USED = (
-    "r.at < {until} AND r.settled_at IS NULL AND r.state NOT IN ('authorized', 'voided')"
-    " AND NOT EXISTS (SELECT 1 FROM settlement_line l WHERE l.redemption_id = r.id AND l.refund_id = 0)"
-    f" AND NOT {holding.HELD}"
-)
-# Recovered of a redemption whose line was settled before: the merchant owes it back.
+# Recovered of a redemption whose line was settled before: the merchant owes it back, held back or not.
 _LATE = (
     "r.settled_at IS NOT NULL AND f.clawback_fen > 0 AND f.at < {until}"
     " AND NOT EXISTS (SELECT 1 FROM settlement_line l WHERE l.redemption_id = r.id AND l.refund_id = f.id)"
-    f" AND NOT {holding.HELD}"
 )
 _LINE = "INSERT INTO settlement_line (batch_id, redemption_id, refund_id, amount_fen, late)"
 _ONCE = "ON CONFLICT (redemption_id, refund_id) DO NOTHING"
@@ -62,19 +56,52 @@ async def run_all(*, now: datetime) -> int:
 async def run(day: date, *, actor: Actor, now: datetime) -> Ran:
     """Make the draft batches of a day in the actor's centre; run again, it adds nothing to them.
 
-    The hold rules are asked about the day first. What becomes known later, or was held back, goes into
-    the next day's. TooEarly before its midnight.
+    The hold rules are asked about the day first, and about earlier ones of which something waits. A draft
+    that was never submitted and holds nothing but what is held back is dropped. What becomes known later,
+    or was held back, goes into the next day's. TooEarly before its midnight.
     """
     permissions.require(actor, Permission.SETTLEMENT_RUN)
     if day >= clock.local_day(now) or day.year < EARLIEST:
         raise TooEarly(details=[Detail("date", "不是已经结束的一天", f"昨天或更早，{EARLIEST} 年以后")])
     until = clock.to_ms(clock.at_local(day + timedelta(days=1)))
     await evaluating.merchants(actor.centre_id, day, now=now)
+    for number in await _all_held(actor.centre_id):
+        await database.unit(partial(_drop, number, actor=actor, now=now))
     lines = [
         await _made(partial(_collect, payee, day, until, actor=actor, now=now))
         for payee in await _payees(actor.centre_id, day, until)
     ]
     return Ran(day=day, batches=sum(each > 0 for each in lines), lines=sum(lines))
+
+
+_ALL_HELD = (
+    "SELECT b.id FROM settlement_batch b WHERE b.centre_id = $1 AND b.state = 'draft' AND b.version = 0"
+    " AND NOT EXISTS (SELECT 1 FROM settlement_line l JOIN redemption r ON r.id = l.redemption_id"
+    f" WHERE l.batch_id = b.id AND (l.late OR NOT {holding.HELD}))"
+)
+
+
+async def _all_held(centre_id: int) -> list[int]:
+    """Drafts that nothing could be submitted of: they would keep their campaign from being settled."""
+    return [row["id"] for row in await database.fetch(f"{_ALL_HELD} ORDER BY b.id", centre_id)]
+
+
+async def _drop(batch_id: int, *, actor: Actor, now: datetime) -> None:
+    """What it held is collected anew once it is released."""
+    await holding.alone(actor.centre_id)
+    if not await database.fetch(f"{_ALL_HELD} AND b.id = $2", actor.centre_id, batch_id):
+        return
+    batch = await SettlementBatch.get(id=batch_id)
+    await database.execute("DELETE FROM settlement_line WHERE batch_id = $1", batch_id)
+    await database.execute("DELETE FROM settlement_batch WHERE id = $1", batch_id)
+    await audit.write(
+        "settlement.dropped",
+        actor=actor,
+        now=now,
+        about=("settlement", batch.public_id),
+        bureau_id=await bureau_of(batch),
+        detail={"number": batch.number, "day": batch.day.isoformat()},
+    )
 
 
 async def _payees(centre_id: int, day: date, until: int) -> list[Mapping[str, int]]:
@@ -83,7 +110,7 @@ async def _payees(centre_id: int, day: date, until: int) -> list[Mapping[str, in
     return list(
         await database.fetch(
             f"SELECT p.* FROM (SELECT {payee} FROM campaign c JOIN redemption r ON r.campaign_id = c.id"
-            f" WHERE c.centre_id = $1 AND {_USED.format(until='$2')}"
+            f" WHERE c.centre_id = $1 AND {holding.COLLECTABLE.format(until='$2')}"
             f" UNION SELECT {payee} FROM campaign c JOIN redemption_refund f ON f.campaign_id = c.id"
             f" JOIN redemption r ON r.id = f.redemption_id"
             f" WHERE c.centre_id = $1 AND {_LATE.format(until='$2')}) p"
@@ -148,7 +175,8 @@ async def _lines(batch: SettlementBatch, until: int) -> int:
     mine = f"r.campaign_id = $2 AND r.merchant_id = $3 AND {_SHOP} = $4"
     used = await database.fetch(
         f"{_LINE} SELECT CAST($1 AS BIGINT), r.id, 0, r.subsidy_fen, false FROM redemption r"
-        f" WHERE {mine} AND {_USED.format(until='$5')} ORDER BY r.at, r.id {_ONCE} RETURNING id",
+        f" WHERE {mine} AND {holding.COLLECTABLE.format(until='$5')} ORDER BY r.at, r.id"
+        f" {_ONCE} RETURNING id",
         batch.id,
         *payee,
         until,

@@ -18,7 +18,7 @@ class SettlementHeld(Conflict):
 
 
 class NothingToSettle(Conflict):
-    """批次里的明细都在暂缓结算，没有可提交的。"""
+    """批次里的明细都在暂缓结算，没有可提交的；次日早上自动撤下。"""
 
     code = "NOTHING_TO_SETTLE"
 

@@ -16,6 +16,13 @@ HELD = (
     " WHERE hv.id = r.voucher_id AND hv.broadcast_id > 0))"
 )
 
+# What can be settled: used, not in a line, not held back.
+COLLECTABLE = (
+    "r.at < {until} AND r.settled_at IS NULL AND r.state NOT IN ('authorized', 'voided')"
+    " AND NOT EXISTS (SELECT 1 FROM settlement_line l WHERE l.redemption_id = r.id AND l.refund_id = 0)"
+    f" AND NOT {HELD}"
+)
+
 
 async def alone(centre_id: int) -> None:
     """Until the transaction ends nobody else collects, submits or pays in this centre.
@@ -32,4 +39,25 @@ async def hold(public_id: str) -> SettlementBatch:
     if found is None:
         raise NotFound
     await alone(found.centre_id)
-    return await SettlementBatch.get(id=found.id)
+    again = await SettlementBatch.get_or_none(id=found.id)  # a draft may have been dropped meanwhile
+    if again is None:
+        raise NotFound
+    return again
+
+
+async def is_merchant_held(merchant_id: int, *, by_confirmed: bool) -> bool:
+    """Whether a merchant is held back. ``by_confirmed``: by a confirmed case too, which may last."""
+    which = "" if by_confirmed else " AND coalesce(c.state, '') <> 'confirmed'"
+    row = merchant_id and await database.fetch_one(
+        "SELECT h.id FROM settlement_hold h LEFT JOIN integrity_case c ON c.id = h.case_id"
+        f" WHERE h.merchant_id = $1 AND h.lifted_at IS NULL{which}",
+        merchant_id,
+    )
+    return bool(row)
+
+
+async def is_withheld(merchant_id: int) -> bool:
+    """Whether a confirmed case holds a merchant back, and nothing that may still be lifted does."""
+    return await is_merchant_held(merchant_id, by_confirmed=True) and not await is_merchant_held(
+        merchant_id, by_confirmed=False
+    )

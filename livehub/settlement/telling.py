@@ -29,7 +29,8 @@ async def paid(batch: SettlementBatch, *, now: datetime) -> None:
 
 async def answered(batch: SettlementBatch, *, now: datetime) -> None:
     """Her dispute has an answer, and the batch will be sent again."""
-    body = f"的异议有了答复：{batch.answer}。批次已退回核对，重新提交后请再看一次。"
+    what = "的异议有了答复" if batch.disputed_by else "有了变动"
+    body = f"{what}：{batch.answer}。批次已退回核对，重新提交后请再看一次。"
     await _to_merchant("settlement.answered", batch, body=body, now=now)
 
 

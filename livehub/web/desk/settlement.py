@@ -16,7 +16,16 @@ from livehub.accounts.permissions import Permission, may, require
 from livehub.kit import clock
 from livehub.kit.errors import LivehubError
 from livehub.merchants import queries as merchants
-from livehub.settlement import batches, collecting, files, holds, queries, repayment_queries, responses
+from livehub.settlement import (
+    batches,
+    collecting,
+    files,
+    holding,
+    holds,
+    queries,
+    repayment_queries,
+    responses,
+)
 from livehub.settlement.models import BatchState
 from livehub.settlement.queries import BatchRow
 from livehub.web import doors, exports, reading
@@ -256,6 +265,7 @@ async def _batch(
         may_run=may_run,
         may_confirm=may_run and may(actor, Permission.SETTLEMENT_CONFIRM),
         may_pay=may(actor, Permission.SETTLEMENT_PAY) and actor.id != seen.submitted_by_id,
+        is_withheld=await holding.is_withheld(seen.merchant_id),
     )
 
 
