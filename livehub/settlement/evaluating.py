@@ -27,19 +27,24 @@ async def run_all(*, now: datetime) -> int:
 
 
 async def merchants(centre_id: int, day: date, *, now: datetime) -> int:
-    """Every merchant that redeemed on a day, for each bureau whose vouchers it took."""
+    """Every merchant that redeemed on a day, for each bureau whose vouchers it took.
+
+    And on earlier days of which something is still to be collected: days that were missed are asked about
+    before they are settled.
+    """
     opened = 0
-    for merchant_id, bureau_id in await evidence.merchants_of(centre_id, day):
+    asked = {(*each, day) for each in await evidence.merchants_of(centre_id, day)}
+    asked |= set(await evidence.uncollected(centre_id, day))
+    for merchant_id, bureau_id, day_ in sorted(asked, key=lambda each: (each[2], *each[:2])):
         about = About(
             subject=Subject.MERCHANT,
             subject_id=merchant_id,
             centre_id=centre_id,
             bureau_id=bureau_id,
-            day=day,
+            day=day_,
         )
-        opened += await _ask(
-            MerchantDay, await evidence.merchant_day(merchant_id, bureau_id, day), about, now=now
-        )
+        seen = await evidence.merchant_day(merchant_id, bureau_id, day_)
+        opened += await _ask(MerchantDay, seen, about, now=now)
     return opened
 
 
@@ -66,9 +71,10 @@ async def broadcasts(centre_id: int, day: date, *, now: datetime) -> int:
 
 
 async def late_orders(*, now: datetime) -> int:
-    """Vouchers with a late redemption and no case: of before there were cases, or whose fact got lost."""
+    """Late redemptions behind no case: of before there were cases, or whose fact got lost."""
     rows = await database.fetch(
         "SELECT l.id FROM late_redemption l WHERE NOT EXISTS (SELECT 1 FROM integrity_case c"
+        " JOIN case_row w ON w.case_id = c.id AND w.kind = 'late' AND w.row_id = l.id"
         f" WHERE c.subject = '{Subject.VOUCHER}' AND c.subject_id = l.voucher_id"
         " AND c.rule = 'late_redemption') ORDER BY l.id"
     )

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from livehub import database
 from livehub.kit import clock
+from livehub.settlement import holding
 from livehub.settlement.signals import Late, MerchantDay, Placed, Show, Use
 from livehub.vouchers.enrolments import OFFLINE
 
@@ -28,6 +29,23 @@ async def merchants_of(centre_id: int, day: date) -> list[tuple[int, int]]:
         until,
     )
     return [(int(row["merchant_id"]), int(row["bureau_id"])) for row in rows]
+
+
+async def uncollected(centre_id: int, day: date) -> list[tuple[int, int, date]]:
+    """(merchant, bureau, local day) of what was used up to a day, stands in no batch and is not held back."""
+    _, until = _bounds(day)
+    rows = await database.fetch(
+        "SELECT DISTINCT r.merchant_id AS merchant_id, c.bureau_id AS bureau_id,"
+        f" (CAST($2 AS BIGINT) - 1 - r.at) / {_DAY_MS} AS days_before FROM redemption r"
+        f" JOIN campaign c ON c.id = r.campaign_id WHERE c.centre_id = $1 AND r.merchant_id > 0"
+        f" AND {holding.COLLECTABLE.format(until='$2')}",
+        centre_id,
+        until,
+    )
+    return [
+        (int(row["merchant_id"]), int(row["bureau_id"]), day - timedelta(days=int(row["days_before"])))
+        for row in rows
+    ]
 
 
 async def merchant_day(merchant_id: int, bureau_id: int, day: date) -> MerchantDay:

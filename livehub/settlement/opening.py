@@ -17,9 +17,9 @@ from livehub.kit import clock, ids
 from livehub.kit.errors import Detail, Invalid, NotFound
 from livehub.notices import sending
 from livehub.settlement import batches, case_notes, holding
-from livehub.settlement.case_models import BY_HAND, IntegrityCase, Subject
+from livehub.settlement.case_models import BY_HAND, CaseRow, IntegrityCase, Subject
 from livehub.settlement.errors import CaseKnown
-from livehub.settlement.signals import Rule, Signal
+from livehub.settlement.signals import Figure, Rule, Signal
 
 _ONE = "rule, subject, subject_id, bureau_id, day"
 
@@ -40,15 +40,18 @@ async def by_rule(
 ) -> bool:
     """Open a rule's case with its rows and holds; False when this subject and day has one already.
 
-    Whatever became of that one: what two people released is not held again by the same numbers.
+    Whatever became of that one: what two people released is not held again by the same numbers. Another
+    late order of a voucher, for which nothing is held, joins the day's case.
     """
     await holding.alone(about.centre_id)
+    rows = sorted({row for signal in signals for row in signal.rows})
     case_id = await _insert(
         about, rule=rule.name, version=rule.version, params=params, signals=signals, actor=actor, now=now
     )
     if case_id is None:
+        if about.subject is Subject.VOUCHER:
+            await _join(rule.name, about, signals, rows)
         return False
-    rows = sorted({row for signal in signals for row in signal.rows})
     await _keep_rows(case_id, about, rows)
     if about.subject is Subject.BROADCAST:
         await _hold(case_id, about, [(0, 0, about.subject_id)], why=rule.label, actor=actor, now=now)
@@ -107,12 +110,33 @@ async def _insert(
         str(about.subject),
         about.subject_id,
         clock.day_number(about.day),
-        msgspec.json.encode(list(signals)).decode(),
+        msgspec.json.encode([each.figure() for each in signals]).decode(),
         actor.id if by_hand_ else 0,
         actor.name if by_hand_ else "",
         clock.to_ms(now),
     )
     return int(made[0]["id"]) if made else None
+
+
+async def _join(rule: str, about: About, signals: Sequence[Signal], rows: Sequence[int]) -> None:
+    """Rows that a case has not yet, and their numbers, stand with its own."""
+    case = await IntegrityCase.get(
+        rule=rule,
+        subject=about.subject,
+        subject_id=about.subject_id,
+        bureau_id=about.bureau_id,
+        day=about.day,
+    )
+    known = {row.row_id for row in await CaseRow.filter(case_id=case.id)}
+    added = [row for row in rows if row not in known]
+    if added:
+        await _keep_rows(case.id, about, added)
+        figures = [
+            *msgspec.json.decode(case.signals, type=list[Figure]),
+            *(each.figure() for each in signals),
+        ]
+        case.signals = msgspec.json.encode(figures).decode()
+        await case.save(update_fields=["signals"])
 
 
 async def _keep_rows(case_id: int, about: About, rows: Sequence[int]) -> None:
@@ -171,16 +195,25 @@ async def _tell(case_id: int, about: About, *, now: datetime) -> None:
         )
 
 
-async def merchants_held(case_id: int) -> list[dict[str, Any]]:
-    """(id, name) of the merchants whose redemptions the holds of a case stand for, lifted or not."""
+async def merchants_held(case_id: int, *, only_free: bool = False) -> list[dict[str, Any]]:
+    """(id, name) of the merchants whose redemptions the holds of a case stand for, lifted or not.
+
+    ``only_free``: those of which nothing else holds back all of it.
+    """
+    free = f" AND NOT {holding.HELD}" if only_free else ""
+    merchant_free = (
+        " AND NOT EXISTS (SELECT 1 FROM settlement_hold o WHERE o.merchant_id = m.id AND o.lifted_at IS NULL)"
+        if only_free
+        else ""
+    )
     return await database.fetch(
         "SELECT DISTINCT m.id AS id, m.name AS name FROM settlement_hold h JOIN merchant m"
-        " ON m.id = h.merchant_id WHERE h.case_id = $1"
+        f" ON m.id = h.merchant_id WHERE h.case_id = $1{merchant_free}"
         " UNION SELECT m.id, m.name FROM settlement_hold h JOIN redemption r ON r.id = h.redemption_id"
-        " JOIN merchant m ON m.id = r.merchant_id WHERE h.case_id = $1"
+        f" JOIN merchant m ON m.id = r.merchant_id WHERE h.case_id = $1{free}"
         " UNION SELECT m.id, m.name FROM settlement_hold h JOIN voucher x ON x.broadcast_id = h.broadcast_id"
         " JOIN redemption r ON r.voucher_id = x.id JOIN merchant m ON m.id = r.merchant_id"
-        " WHERE h.case_id = $1 AND h.broadcast_id > 0 ORDER BY id",
+        f" WHERE h.case_id = $1 AND h.broadcast_id > 0{free} ORDER BY id",
         case_id,
     )
 

@@ -78,8 +78,8 @@ class Portion(Struct, frozen=True):
     count: int
 
 
-class Signal(Struct, frozen=True, kw_only=True):
-    """One number that is out of the ordinary, and the rows that make it up."""
+class Figure(Struct, frozen=True, kw_only=True):
+    """One number that is out of the ordinary: what a case keeps and shows."""
 
     name: str
     label: str
@@ -88,7 +88,16 @@ class Signal(Struct, frozen=True, kw_only=True):
     of: int
     limit: int
     bars: tuple[Portion, ...] = ()
+
+
+class Signal(Figure, frozen=True, kw_only=True):
+    """The same with the rows that make it up, which stand beside the case and may be many."""
+
     rows: tuple[int, ...] = ()
+
+    def figure(self) -> Figure:
+        """It without its rows."""
+        return Figure(**{name: getattr(self, name) for name in Figure.__struct_fields__})
 
 
 class Rule(Protocol):

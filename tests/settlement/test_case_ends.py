@@ -155,3 +155,54 @@ async def test_a_merchant_held_by_a_confirmed_case_still_owes_back_and_its_batch
         assert (late.late_fen, late.pay_fen) == (3_000, 0)
         assert await over(town) == 0  # she owes 30 yuan
         assert await broken() == []
+
+
+async def test_a_day_that_was_missed_is_judged_before_it_is_settled(db: Settings) -> None:
+    async with a_town(db, *FACES, quantity=99) as town:
+        await cash_out(town, town.first)  # on the day after D
+
+        ran = await town.run(D + 4 * DAY)
+
+        assert (ran.batches, ran.lines, await IntegrityCase.all().count()) == (0, 0, 4)
+        assert {each.day for each in await IntegrityCase.all()} == {D + DAY}
+        assert await evaluating.run_all(now=clock.at_local(D + 5 * DAY, hour=6)) == 0
+
+
+async def test_the_morning_asks_about_days_that_were_missed(db: Settings) -> None:
+    async with a_town(db, *FACES, quantity=99) as town:
+        await cash_out(town, town.first)
+
+        assert await evaluating.run_all(now=clock.at_local(D + 5 * DAY, hour=6)) == 4
+
+
+async def test_another_late_order_of_a_voucher_stands_in_its_case(db: Settings) -> None:
+    async with a_town(db, 2_000) as town:
+        for n in (1, 2):
+            await LateRedemption.create(
+                voucher_id=77, campaign_id=town.till.world.campaign.id, platform="x", shop_id=0,
+                order_no=f"E{n}", order_fen=100 * n, subsidy_fen=50 * n, paid_at=NOW, seen_at=NOW,
+            )  # fmt: skip
+
+        assert [await evaluating.late_orders(now=NEXT) for _ in range(2)] == [1, 0]
+
+        case = await IntegrityCase.get()
+        late = await LateRedemption.all().order_by("id").values_list("id", flat=True)
+        assert (
+            await CaseRow.filter(case_id=case.id).order_by("row_id").values_list("row_id", flat=True) == late
+        )
+        seen = await case_queries.case(case.public_id, actor=town.clerk)
+        assert [(each.value, each.of) for each in seen.signals] == [(50, 100), (100, 200)]
+
+
+async def test_a_case_keeps_its_rows_beside_its_numbers(db: Settings) -> None:
+    async with a_town(db, *FACES, quantity=99) as town:
+        await cash_out(town, town.first)
+        await evaluating.run_all(now=clock.at_local(D + 2 * DAY, hour=6))
+
+        case = await IntegrityCase.get(rule="exact_threshold")
+        assert "rows" not in case.signals
+        assert await CaseRow.filter(case_id=case.id).count() == 36
+        kept = case.signals.replace('"value"', '"rows":[1,2,3],"value"')  # as cases were kept before
+        await database.execute("UPDATE integrity_case SET signals = $1 WHERE id = $2", kept, case.id)
+        (figure,) = (await case_queries.case(case.public_id, actor=town.clerk)).signals
+        assert (figure.value, hasattr(figure, "rows")) == (36, False)

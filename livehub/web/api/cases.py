@@ -16,7 +16,7 @@ from livehub.settlement import batches, case_queries, cases, merchant_phones, op
 from livehub.settlement.case_models import CaseState, Subject
 from livehub.settlement.case_queries import CaseView, LateBehind, OrderBehind, RedemptionBehind
 from livehub.settlement.errors import CaseKnown
-from livehub.settlement.signals import Signal
+from livehub.settlement.signals import Figure
 from livehub.web.api.declared import Asked, Section
 from livehub.web.api.shapes import AsOf, Instant, Listed, Paging, PublicId, Unit
 
@@ -47,7 +47,7 @@ class IntegrityCase(Struct, frozen=True, kw_only=True):
     subject_name: str
     bureau: Annotated[str, Meta(description="涉及哪个部门的资金；空：整个中心")]
     day: date
-    signals: Annotated[list[Signal], Meta(description="立案时的数字")]
+    signals: Annotated[list[Figure], Meta(description="立案时的数字")]
     state: CaseState
     unit: Unit
     held: Annotated[int, Meta(description="现在暂缓结算的核销笔数")]
@@ -197,7 +197,7 @@ async def note(asked: Asked[None, CaseText], case_id: str) -> IntegrityCase:
 
 @calls.post(
     "/cases/{case_id}/look",
-    summary="登记看过了什么：两人中的第一人",
+    summary="登记看过了什么：两人中的第一人；已认定的由此复核",
     needs=(Permission.CASE_HANDLE,),
     body=CaseText,
     answer=IntegrityCase,
@@ -227,7 +227,7 @@ async def release(asked: Asked[None, CaseText], case_id: str) -> IntegrityCase:
 
 @calls.post(
     "/cases/{case_id}/confirm",
-    summary="认定有问题，暂缓的不再结算",
+    summary="认定有问题，暂缓的不再结算，须由看过的人和立案的人之外的人",
     needs=(Permission.CASE_HANDLE,),
     body=CaseText,
     answer=IntegrityCase,
