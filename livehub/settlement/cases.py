@@ -1,4 +1,4 @@
-"""The steps of a case: looked at by one person, then released or confirmed by another; notes at any time."""
+"""The steps of a case: looked at by one, released or confirmed by another; if confirmed, looked at again."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from livehub.settlement.case_models import CaseState, IntegrityCase
 MOVES = {
     CaseState.OPEN: frozenset({CaseState.LOOKED_AT}),
     CaseState.LOOKED_AT: frozenset({CaseState.RELEASED, CaseState.CONFIRMED}),
+    CaseState.CONFIRMED: frozenset({CaseState.LOOKED_AT}),
 }
 
 
@@ -32,15 +33,19 @@ async def note(public_id: str, *, text: str, actor: Actor, now: datetime) -> Int
 
 @database.atomic
 async def look(public_id: str, *, text: str, actor: Actor, now: datetime) -> IntegrityCase:
-    """Say what one found: the first of two people. SecondPersonNeeded for machines."""
+    """Say what one found: the first of two people. SecondPersonNeeded for machines.
+
+    Of a confirmed case as well: it goes on holding, and another person decides anew.
+    """
     case = await _held(public_id, actor)
     permissions.require_second_person(actor, first_user_id=0)
     states.require_move(MOVES, current=case.state, target=CaseState.LOOKED_AT)
     batches.require_words("text", text)
     case.update_from_dict(
         {"state": CaseState.LOOKED_AT, "looked_by_id": actor.id, "looked_by": actor.name, "looked_at": now}
+        | {"ended_by_id": 0, "ended_by": "", "ended_at": None}
     )
-    await case.save(update_fields=["state", "looked_by_id", "looked_by", "looked_at"])
+    await case.save()
     await case_notes.add(case.id, step="look", text=text, actor=actor, now=now)
     await _record("case.looked_at", case, actor=actor, now=now)
     return case
@@ -53,8 +58,7 @@ async def release(public_id: str, *, text: str, actor: Actor, now: datetime) -> 
     SecondPersonNeeded for whoever looked at it or opened it, and for machines.
     """
     case = await _held(public_id, actor)
-    for first in (case.looked_by_id, case.opened_by_id):
-        permissions.require_second_person(actor, first_user_id=first)
+    _require_second(case, actor)
     await _end(case, CaseState.RELEASED, text=text, actor=actor, now=now)
     lifted = await database.execute(
         "UPDATE settlement_hold SET lifted_at = $1, lifted_by = $2 WHERE case_id = $3 AND lifted_at IS NULL",
@@ -69,9 +73,12 @@ async def release(public_id: str, *, text: str, actor: Actor, now: datetime) -> 
 
 @database.atomic
 async def confirm(public_id: str, *, text: str, actor: Actor, now: datetime) -> IntegrityCase:
-    """Say that it is as it looked: what is held back stays so. No money moves."""
+    """Say that it is as it looked: what is held back stays so. No money moves.
+
+    SecondPersonNeeded for whoever looked at it or opened it, and for machines.
+    """
     case = await _held(public_id, actor)
-    permissions.require_second_person(actor, first_user_id=0)
+    _require_second(case, actor)
     await _end(case, CaseState.CONFIRMED, text=text, actor=actor, now=now)
     await _tell(case, "核查认定有问题，涉及的补贴不予结算；有异议请联系中心。", now=now)
     await _record("case.confirmed", case, actor=actor, now=now)
@@ -88,6 +95,11 @@ async def _held(public_id: str, actor: Actor) -> IntegrityCase:
     return await IntegrityCase.get(id=found.id)
 
 
+def _require_second(case: IntegrityCase, actor: Actor) -> None:
+    for first in (case.looked_by_id, case.opened_by_id):
+        permissions.require_second_person(actor, first_user_id=first)
+
+
 async def _end(case: IntegrityCase, target: CaseState, *, text: str, actor: Actor, now: datetime) -> None:
     states.require_move(MOVES, current=case.state, target=target)
     batches.require_words("text", text)
@@ -98,8 +110,9 @@ async def _end(case: IntegrityCase, target: CaseState, *, text: str, actor: Acto
 
 
 async def _tell(case: IntegrityCase, said: str, *, now: datetime) -> None:
-    """The same merchants that were told it was held back."""
-    for row in await opening.merchants_held(case.id):
+    """The merchants that were told it was held back; of a release those for whom something is free by it."""
+    only_free = case.state is CaseState.RELEASED
+    for row in await opening.merchants_held(case.id, only_free=only_free):
         await sending.send(
             f"settlement.{case.state}",
             centre_id=case.centre_id,

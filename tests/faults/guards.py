@@ -123,7 +123,6 @@ LOCKS_NOT_TAKEN_OUT: dict[str, str] = {
     "livehub.settlement.holds:lift": "a second person, and no race",
     "livehub.settlement.opening:by_hand": "keeps machines out; the second person is asked for by release, which has a row",
     "livehub.settlement.cases:look": "as above",
-    "livehub.settlement.cases:confirm": "as above",
     "livehub.settlement.merchant_phones:note": UPSERT,
     "livehub.accounts.users:_give": "its unique columns are its guard, and have a row",
     "livehub.vouchers.enrolments:enrol": "its unique columns are its guard, and have a row",

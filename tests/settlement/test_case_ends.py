@@ -194,6 +194,50 @@ async def test_another_late_order_of_a_voucher_stands_in_its_case(db: Settings) 
         assert [(each.value, each.of) for each in seen.signals] == [(50, 100), (100, 200)]
 
 
+async def test_whoever_looked_does_not_confirm_and_what_was_confirmed_is_looked_at_again(
+    db: Settings,
+) -> None:
+    async with a_town(db, 2_000) as town:
+        red = await town.used(town.first, 2_000)
+        case = await opening.by_hand(
+            subject=Subject.REDEMPTION, subject_ref=red, reason="投诉", actor=town.clerk, now=NOW
+        )
+        asked = {"text": "核对过", "now": NOW}
+        await cases.look(case.public_id, actor=town.payer, **asked)
+        for same in (town.payer, town.clerk):
+            with pytest.raises(SecondPersonNeeded):
+                await cases.confirm(case.public_id, actor=same, **asked)
+        third = finance(town)
+        await cases.confirm(case.public_id, actor=third, **asked)
+
+        again = await cases.look(case.public_id, actor=third, **asked)
+
+        assert (again.state, again.ended_by, again.ended_at) == (CaseState.LOOKED_AT, "", None)
+        assert (await SettlementHold.get(case_id=case.id)).lifted_at is None
+        with pytest.raises(SecondPersonNeeded):
+            await cases.release(case.public_id, actor=third, **asked)
+        await cases.release(case.public_id, actor=town.payer, **asked)
+        assert (await town.run()).lines == 1
+        steps = [each.step for each in await case_queries.notes(case.id)]
+        assert steps == ["open", "look", "confirm", "look", "release"]
+        assert await broken() == []
+
+
+async def test_a_release_is_told_only_where_something_is_free_by_it(db: Settings) -> None:
+    async with a_town(db, *FACES, quantity=99) as town:
+        await cash_out(town, town.first)
+        morning = clock.at_local(D + 2 * DAY, hour=6)
+        await evaluating.run_all(now=morning)
+
+        told = []
+        for case in await IntegrityCase.all().order_by("id"):
+            await cases.look(case.public_id, text="看过", actor=town.clerk, now=morning)
+            await cases.release(case.public_id, text="无误", actor=town.payer, now=morning)
+            told.append(await Notice.filter(kind="settlement.released").count())
+
+        assert told == [0, 0, 0, 1]
+
+
 async def test_a_case_keeps_its_rows_beside_its_numbers(db: Settings) -> None:
     async with a_town(db, *FACES, quantity=99) as town:
         await cash_out(town, town.first)

@@ -228,7 +228,7 @@ async def test_a_confirmed_case_holds_for_good_and_what_is_given_back_lets_the_c
         )
         await cases.look(case.public_id, text="聊天记录", actor=town.clerk, now=NOW)
         before = await accounts()
-        await cases.confirm(case.public_id, text="店员承认", actor=town.clerk, now=NOW)
+        await cases.confirm(case.public_id, text="店员承认", actor=town.payer, now=NOW)
         assert await accounts() == before
         assert (await town.run()).lines == 0
 

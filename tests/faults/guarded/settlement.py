@@ -106,10 +106,10 @@ GUARDS = (
         race=race(test_cases.test_two_who_release_at_once_release_once),
     ),
     Guard(
-        of="the second person who releases a case",
+        of="the second person who releases or confirms a case",
         out=(
             Cut(
-                "livehub.settlement.cases:release",
+                "livehub.settlement.cases:_require_second",
                 "permissions.require_second_person(actor, first_user_id=first)",
                 "pass",
             ),

@@ -72,7 +72,12 @@ async def test_a_rules_case_shows_its_number_its_limit_and_its_rows_and_may_be_c
 
     page = visible(await manager.page(path))
     await manager.post(f"{path}/look", text="看了监控")
+    hers = await manager.page(path)
+    alone = await manager.post(f"{path}/confirm", text="店员承认")
     confirmed = await finance.post(f"{path}/confirm", text="店员承认")
+    after = visible(await finance.page(path))
+    again = await finance.post(f"{path}/look", text="店员说的是另一单")
+    released = await manager.post(f"{path}/release", text="核对无误")
     phone = await finance.post(f"{LIST}/phones", merchant="nobody", phone="13900990101")
 
     assert "集中在凌晨核销" in page
@@ -80,7 +85,12 @@ async def test_a_rules_case_shows_its_number_its_limit_and_its_rows_and_may_be_c
     assert used.public_id in page
     assert "最少核销笔数" in page
     assert (confirmed[0], phone[0]) == (303, 404)
-    assert "认定有问题" in visible(await finance.page(path))
+    assert "恢复结算或认定须由" in visible(hers)
+    assert 'class="btn danger"' not in hers
+    assert "认定有问题" in after
+    assert "登记复核" in after
+    assert (alone[0], again[0], released[0]) == (403, 303, 303)
+    assert "已恢复结算" in visible(await finance.page(path))
     assert await MerchantPhone.all().count() == 0
 
 
