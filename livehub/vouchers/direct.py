@@ -2,15 +2,19 @@
 
 A household is given what a claim gives, by the same judgement and the same statement; it has neither link nor
 drop. Whoever holds the phone sees the vouchers after a one-time code. The same file again changes nothing.
+
+While a transaction gives vouchers, tills wait that redeem one of the same kind. So a partial import commits
+every few hundred vouchers, and one that was cut short goes on with the same file; a strict one, which is one
+transaction, is bounded.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -24,7 +28,8 @@ from livehub.kit import clock, ids, sealing
 from livehub.kit.errors import Conflict, Detail, NotFound
 from livehub.kit.resealing import Column
 from livehub.kit.sheets import writing
-from livehub.vouchers import claim_rows, hot, households, identity, packs, places
+from livehub.kit.sheets.errors import unreadable
+from livehub.vouchers import claim_rows, hot, households, identity, packs, places, roster_plans
 from livehub.vouchers.claim_deciding import Claimed, Settling, Wish
 from livehub.vouchers.claim_rows import Prior
 from livehub.vouchers.errors import NotDirect, SoldOut
@@ -33,6 +38,7 @@ from livehub.vouchers.identity import ClaimantRef
 from livehub.vouchers.models import Campaign, Round
 from livehub.vouchers.pack_models import DirectImport
 from livehub.vouchers.places import Place, Stock
+from livehub.vouchers.roster_plans import Indexed, Plan
 from livehub.vouchers.rounds import DIRECT
 from streamers.training.errors import RosterRefused
 from streamers.training.importing import Mode
@@ -42,9 +48,11 @@ SEALED = (Column("direct_import", "mistakes_sealed", PLACE),)
 REASON_COLUMN = "未发放原因"
 LINE_COLUMN = "原行号"
 TOLD = 200  # mistakes that a refusal or a page lists; all are in the workbook
-BATCH = 100  # households whose vouchers are made without letting others have the processor
+VOUCHERS_AT_ONCE = 500  # of one transaction of a partial import, and that are made without letting others in
+MOST_AT_ONCE = 5_000  # vouchers that a strict import gives
 
 _NO_LINK = ("", "")
+T = TypeVar("T")
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -60,46 +68,80 @@ class Outcome(Struct, frozen=True, kw_only=True):
     import_id: str = ""  # '': nothing was written
 
 
-class _Taken(Exception):
-    """A dry run, or a strict one with mistakes: everything is undone."""
+class _Taking(Struct, frozen=True, kw_only=True):
+    """A file on its way to a round that was found to be direct and the actor's."""
+
+    sheet: Sheet
+    digest: bytes
+    found: Round
+    campaign: Campaign
+    stock: Stock  # as it was at the beginning, without a lock
+    mode: Mode
+    name: str
+    actor: Actor
+    now: datetime
+
+    @property
+    def at_once(self) -> int:
+        """How many households are given theirs in one go."""
+        return max(1, VOUCHERS_AT_ONCE // self.each)
+
+    @property
+    def each(self) -> int:
+        """How many vouchers a household is given."""
+        return sum(share.n for share in self.stock.shares)
 
 
-class _Plan(Struct):
-    """What the rows mean against the round."""
+class _Done(Struct, frozen=True, kw_only=True):
+    """What came of some rows."""
 
-    new: list[tuple[Row, bytes, bytes | None]]  # with the indexes of phone and household
-    unchanged: int
-    wrong: list[Wrong]
+    given: int = 0
+    vouchers: int = 0
+    numbered: int = 0
+    unchanged: int = 0  # with those that were numbered
+    wrong: tuple[Wrong, ...] = ()
+
+    def plus(self, other: _Done) -> _Done:
+        """Both together."""
+        return _Done(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
 
 
 async def take(raw: bytes, *, round_id: int, mode: Mode, name: str, actor: Actor, now: datetime) -> Outcome:
     """Give each household of a file what the round gives; RosterRefused by a strict one that has mistakes.
 
     A household for which nothing is left is told as such, and nothing is written for it. VoucherRefused when
-    the round gives nothing now, NotDirect when it is given by links.
+    the round gives nothing now, NotDirect when it is given by links, Unreadable when a strict import would
+    give more than MOST_AT_ONCE vouchers. A partial one that is refused on its way has given what its record
+    says.
     """
     sheet = await asyncio.to_thread(households.read, raw)
-    outcome: list[Outcome] = []
-
-    async def whole() -> None:
-        outcome.clear()
-        outcome.append(await _take(sheet, raw, round_id=round_id, mode=mode, name=name, actor=actor, now=now))
-        if mode is Mode.DRY_RUN or (mode is Mode.STRICT and outcome[0].wrong):
-            raise _Taken
-
+    found, campaign = await _round(round_id, actor)
+    offer_id = await packs.only_offer(round_id)
+    taking = _Taking(
+        sheet=sheet,
+        digest=sha256(raw).digest(),
+        found=found,
+        campaign=campaign,
+        stock=(await places.look({offer_id}))[offer_id],
+        mode=mode,
+        name=name,
+        actor=actor,
+        now=now,
+    )
+    plan = await roster_plans.against([each for each in sheet.rows if isinstance(each, Row)], round_id)
+    unread = [each for each in sheet.rows if isinstance(each, Wrong)]
+    judged = _Done(unchanged=plan.unchanged, wrong=(*unread, *plan.wrong))
+    if mode is Mode.STRICT:
+        _require_few(taking, len(plan.new))
+    if mode is not Mode.PARTIAL:
+        looked = judged.plus(await _looked_at(taking, plan))
+        if mode is Mode.DRY_RUN:
+            return _outcome(taking, looked)
+        _require_right(taking, looked)
     try:
-        await database.unit(whole)
-    except _Taken:
-        pass
+        return await _all(taking, [row for row, _, _ in (*plan.numbered, *plan.new)], judged)
     except IntegrityError as error:  # the same household is being given its vouchers at this moment
         raise Conflict from error
-    if mode is Mode.STRICT and outcome[0].wrong:
-        wrong = outcome[0].wrong
-        details = [Detail(f"rows[{each.line}].{each.column}", households.said(each)) for each in wrong[:TOLD]]
-        mistakes = [{"line": each.line, "column": each.column, "code": each.code} for each in wrong[:TOLD]]
-        data = {"rows": len(sheet.rows), "wrong": len(wrong), "mistakes": mistakes}
-        raise RosterRefused(details=details, data=data)
-    return outcome[0]
 
 
 async def workbook(public_id: str, *, actor: Actor, now: datetime) -> bytes:
@@ -129,38 +171,7 @@ def workbook_of(wrong: Sequence[Wrong], head: Sequence[str]) -> bytes:
     return writing.workbook([(*head, LINE_COLUMN, REASON_COLUMN), *rows], sheet="未发放")
 
 
-async def _take(
-    sheet: Sheet, raw: bytes, *, round_id: int, mode: Mode, name: str, actor: Actor, now: datetime
-) -> Outcome:
-    found, campaign, stock = await _held(round_id, actor)
-    plan = await _against_round(sheet, round_id)
-    given = vouchers = 0
-    for start in range(0, len(plan.new), BATCH):
-        batch = plan.new[start : start + BATCH]
-        settling, granted = _settle(batch, stock, campaign, plan.wrong, given=given, now=now)
-        if not granted:
-            continue
-        await _write(settling, granted, round_id=round_id, centre_id=campaign.centre_id, now=now)
-        given += len(granted)
-        vouchers += len(settling.rows)
-    wrong = [each for each in sheet.rows if isinstance(each, Wrong)] + plan.wrong
-    outcome = Outcome(
-        mode=mode,
-        rows=len(sheet.rows),
-        given=given,
-        vouchers=vouchers,
-        unchanged=plan.unchanged,
-        wrong=sorted(wrong, key=lambda each: each.line),
-        head=sheet.head,
-    )
-    if mode is Mode.DRY_RUN or not (given or wrong):
-        return outcome
-    import_id = await _note(outcome, raw, found, campaign, name=name, actor=actor, now=now)
-    return msgspec.structs.replace(outcome, import_id=import_id)
-
-
-async def _held(round_id: int, actor: Actor) -> tuple[Round, Campaign, Stock]:
-    """The round with what it gives, under the lock that claims take."""
+async def _round(round_id: int, actor: Actor) -> tuple[Round, Campaign]:
     found = await Round.get_or_none(id=round_id)
     if found is None:
         raise NotFound
@@ -170,55 +181,110 @@ async def _held(round_id: int, actor: Actor) -> tuple[Round, Campaign, Stock]:
     )
     if found.mode != DIRECT:
         raise NotDirect
-    offer_id = await packs.only_offer(round_id)
-    return found, campaign, (await places.hold({offer_id}))[offer_id]
+    return found, campaign
 
 
-async def _against_round(sheet: Sheet, round_id: int) -> _Plan:
-    """Who has hers already, and whose phone and number belong to two households."""
-    rows = [each for each in sheet.rows if isinstance(each, Row)]
-    made = await asyncio.to_thread(lambda: [_indexes(each) for each in rows])
-    known = await database.with_rows(
-        {"round_id": "bigint", "person_key": "bytea", "household_index": "bytea"},
-        [(round_id, phone, number or b"") for phone, number in made],
-        "SELECT h.person_key, h.household_index FROM v JOIN direct_household h ON h.round_id = v.round_id"
-        " AND (h.person_key = v.person_key OR h.household_index = v.household_index)",
+async def _looked_at(taking: _Taking, plan: Plan) -> _Done:
+    """What would come of a plan; nothing is locked or written."""
+    given, wrong = 0, list[Wrong]()
+    for batch in _batches(plan.new, taking.at_once):
+        _, granted = _settle(batch, taking.stock, taking, wrong, given=given)
+        given += len(granted)
+        await asyncio.sleep(0)
+    return _Done(given=given, vouchers=given * taking.each, unchanged=len(plan.numbered), wrong=tuple(wrong))
+
+
+def _require_right(taking: _Taking, done: _Done) -> None:
+    if not done.wrong:
+        return
+    told = sorted(done.wrong, key=lambda each: each.line)[:TOLD]
+    details = [Detail(f"rows[{each.line}].{each.column}", households.said(each)) for each in told]
+    mistakes = [{"line": each.line, "column": each.column, "code": each.code} for each in told]
+    data = {"rows": len(taking.sheet.rows), "wrong": len(done.wrong), "mistakes": mistakes}
+    raise RosterRefused(details=details, data=data)
+
+
+def _require_few(taking: _Taking, count: int) -> None:
+    vouchers = count * taking.each
+    if vouchers > MOST_AT_ONCE:
+        raise unreadable(
+            f"要发 {vouchers:,} 张券，整批发放一次最多 {MOST_AT_ONCE:,} 张",
+            f"改用部分发放，或拆成几个文件，每个最多 {MOST_AT_ONCE // taking.each:,} 户",
+        )
+
+
+async def _all(taking: _Taking, rows: Sequence[Row], judged: _Done) -> Outcome:
+    """A strict import's rows in one go, a partial one's by and by; the first has what was judged."""
+    total, import_id = _Done(), ""
+    size = max(1, len(rows)) if taking.mode is Mode.STRICT else taking.at_once
+    for batch in [*_batches(rows, size)] or [[]]:
+
+        async def work(
+            batch: Sequence[Row] = batch, so_far: _Done = total, known: _Done = judged, noted: str = import_id
+        ) -> tuple[_Done, str]:
+            step = known.plus(await _give(taking, batch))
+            if taking.mode is Mode.STRICT:
+                _require_right(taking, step)
+            whole = so_far.plus(step)
+            if step.given or step.numbered or step.wrong:
+                noted = await _note(taking, step, whole, noted)
+            return whole, noted
+
+        total, import_id = await database.unit(work)
+        judged = _Done()
+    return _outcome(taking, total, import_id)
+
+
+async def _give(taking: _Taking, rows: Sequence[Row]) -> _Done:
+    """Hold some rows against the round anew, under the lock that claims take, and give them theirs."""
+    if not rows:
+        return _Done()
+    offer_id = taking.stock.offer_id
+    stock = (await places.hold({offer_id}))[offer_id]
+    plan = await roster_plans.against(rows, taking.found.id)
+    await roster_plans.number(plan.numbered, taking.found.id)
+    given = vouchers = 0
+    for batch in _batches(plan.new, taking.at_once):
+        settling, granted = _settle(batch, stock, taking, plan.wrong, given=given)
+        if not granted:
+            continue
+        await _write(settling, granted, taking)
+        given += len(granted)
+        vouchers += len(settling.rows)
+    return _Done(
+        given=given,
+        vouchers=vouchers,
+        numbered=len(plan.numbered),
+        unchanged=plan.unchanged + len(plan.numbered),
+        wrong=tuple(plan.wrong),
     )
-    by_phone = {bytes(row["person_key"]): row["household_index"] for row in known}
-    numbers = {bytes(row["household_index"]) for row in known if row["household_index"] is not None}
-    plan = _Plan(new=[], unchanged=0, wrong=[])
-    for row, (phone, number) in zip(rows, made, strict=True):
-        if phone in by_phone:
-            had = by_phone[phone]
-            if number is None or had is None or bytes(had) == number:
-                plan.unchanged += 1
-            else:
-                plan.wrong.append(households.wrong(row, "PHONE_KNOWN", "phone"))
-        elif number is not None and number in numbers:
-            plan.wrong.append(households.wrong(row, "HOUSEHOLD_KNOWN", "household"))
-        else:
-            plan.new.append((row, phone, number))
-    return plan
 
 
-def _indexes(row: Row) -> tuple[bytes, bytes | None]:
-    number = sealing.ring().blind(row.household, purpose="household") if row.household else None
-    return identity.phone_index(row.phone), number
+def _batches(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _outcome(taking: _Taking, done: _Done, import_id: str = "") -> Outcome:
+    return Outcome(
+        mode=taking.mode,
+        rows=len(taking.sheet.rows),
+        given=done.given,
+        vouchers=done.vouchers,
+        unchanged=done.unchanged,
+        wrong=sorted(done.wrong, key=lambda each: each.line),
+        head=taking.sheet.head,
+        import_id=import_id,
+    )
 
 
 def _settle(
-    batch: Sequence[tuple[Row, bytes, bytes | None]],
-    stock: Stock,
-    campaign: Campaign,
-    wrong: list[Wrong],
-    *,
-    given: int,
-    now: datetime,
-) -> tuple[Settling, list[tuple[Row, bytes, bytes | None]]]:
+    batch: Sequence[Indexed], stock: Stock, taking: _Taking, wrong: list[Wrong], *, given: int
+) -> tuple[Settling, list[Indexed]]:
     """What a claim would give each of them; ``given`` is how many had theirs since the stock was read."""
+    centre_id = taking.campaign.centre_id
     place = Place(
         link_id=0,
-        centre_id=campaign.centre_id,
+        centre_id=centre_id,
         broadcast_id=0,
         streamer_id=0,
         platform="",
@@ -229,7 +295,7 @@ def _settle(
     settling = Settling({_NO_LINK: place}, {stock.offer_id: left}, {})
     granted = []
     for row, phone, number in batch:
-        answer = settling.answer(_wish(phone, stock, centre_id=campaign.centre_id, now=now), Prior())
+        answer = settling.answer(_wish(phone, stock, centre_id=centre_id, now=taking.now), Prior())
         if isinstance(answer, Claimed):
             granted.append((row, phone, number))
         elif isinstance(answer, SoldOut):
@@ -251,19 +317,13 @@ def _wish(phone: bytes, stock: Stock, *, centre_id: int, now: datetime) -> Wish:
     )
 
 
-async def _write(
-    settling: Settling,
-    granted: Sequence[tuple[Row, bytes, bytes | None]],
-    *,
-    round_id: int,
-    centre_id: int,
-    now: datetime,
-) -> None:
+async def _write(settling: Settling, granted: Sequence[Indexed], taking: _Taking) -> None:
     """Claimants, their vouchers as a claim writes them, and the roster's households."""
     phones = [row.phone for row, _, _ in granted]
-    claimants = await identity.enter_all(phones, centre_id=centre_id, now=now)
+    claimants = await identity.enter_all(phones, centre_id=taking.campaign.centre_id, now=taking.now)
     rows = [each | {"claimant_id": claimants[each["person_key"]]} for each in settling.rows]
     await hot.run(claim_rows.COLUMNS, rows, claim_rows.STEPS)
+    at = clock.to_ms(taking.now)
     await database.with_rows(
         {
             "round_id": "bigint",
@@ -272,56 +332,55 @@ async def _write(
             "claimant_id": "bigint",
             "at": "bigint",
         },
-        [(round_id, phone, number, claimants[phone], clock.to_ms(now)) for _, phone, number in granted],
+        [(taking.found.id, phone, number, claimants[phone], at) for _, phone, number in granted],
         "INSERT INTO direct_household (round_id, person_key, household_index, claimant_id, at)"
         " SELECT round_id, person_key, household_index, claimant_id, at FROM v",
     )
 
 
-async def _note(
-    outcome: Outcome,
-    raw: bytes,
-    found: Round,
-    campaign: Campaign,
-    *,
-    name: str,
-    actor: Actor,
-    now: datetime,
-) -> str:
-    """What was done, its mistakes sealed, and its entry in the trail; the file itself is not kept."""
-    digest = sha256(raw).digest()
-    sealed = sealing.ring().seal(msgspec.json.encode(outcome.wrong), place=PLACE) if outcome.wrong else None
-    counts: dict[str, Any] = {
-        "rows": outcome.rows,
-        "given": outcome.given,
-        "unchanged": outcome.unchanged,
-        "wrong": len(outcome.wrong),
-    }
-    made = await DirectImport.create(
-        public_id=ids.public_id(),
-        round_id=found.id,
-        name=name[:120],
-        sha256=digest,
-        mode=str(outcome.mode),
-        head=msgspec.json.encode(outcome.head).decode(),
-        mistakes_sealed=sealed,
-        at=now,
-        by_name=actor.name,
-        **counts,
-    )
-    detail = {
-        **counts,
-        "vouchers": outcome.vouchers,
-        "round": found.public_id,
-        "sha256": digest.hex(),
-        "mode": str(outcome.mode),
-    }
+async def _note(taking: _Taking, step: _Done, whole: _Done, import_id: str) -> str:
+    """What this transaction did in the trail, and what the import did so far, its mistakes sealed.
+
+    The file itself is not kept.
+    """
+    sealed = None
+    if whole.wrong:
+        wrong = sorted(whole.wrong, key=lambda each: each.line)
+        sealed = sealing.ring().seal(msgspec.json.encode(wrong), place=PLACE)
+    counts: dict[str, Any] = {"given": whole.given, "unchanged": whole.unchanged, "wrong": len(whole.wrong)}
+    if import_id:
+        await DirectImport.filter(public_id=import_id).update(mistakes_sealed=sealed, **counts)
+    else:
+        import_id = ids.public_id()
+        await DirectImport.create(
+            public_id=import_id,
+            round_id=taking.found.id,
+            name=taking.name[:120],
+            sha256=taking.digest,
+            mode=str(taking.mode),
+            rows=len(taking.sheet.rows),
+            head=msgspec.json.encode(taking.sheet.head).decode(),
+            mistakes_sealed=sealed,
+            at=taking.now,
+            by_name=taking.actor.name,
+            **counts,
+        )
     await audit.write(
         "households.given",
-        actor=actor,
-        now=now,
-        about=("direct_import", made.public_id),
-        bureau_id=campaign.bureau_id,
-        detail=detail,
+        actor=taking.actor,
+        now=taking.now,
+        about=("direct_import", import_id),
+        bureau_id=taking.campaign.bureau_id,
+        detail={
+            "rows": len(taking.sheet.rows),
+            "given": step.given,
+            "vouchers": step.vouchers,
+            "numbered": step.numbered,
+            "unchanged": step.unchanged,
+            "wrong": len(step.wrong),
+            "round": taking.found.public_id,
+            "sha256": taking.digest.hex(),
+            "mode": str(taking.mode),
+        },
     )
-    return made.public_id
+    return import_id

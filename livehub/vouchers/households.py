@@ -15,7 +15,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {  # field -> how its column may be cal
     "household": ("户号", "家庭编号", "household"),
 }
 TEMPLATE = ("户号", "手机号")
-MOST_ROWS = 5_000  # all of them are given theirs in one transaction
+MOST_ROWS = 5_000
 LONGEST = 40  # letters of a household's number
 _NEEDED = ("phone",)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import json
 from collections import Counter
 from datetime import timedelta
 
@@ -25,6 +27,8 @@ from livehub.vouchers import (
     identity,
     ledger,
     links,
+    packs,
+    places,
     queries,
     rounds,
 )
@@ -325,3 +329,89 @@ async def test_one_household_of_two_rosters_with_two_phones_is_given_once(db: Se
 
     assert sorted((each.given, len(each.wrong)) for each in answers) == [(0, 1), (1, 0)]
     assert (await counts())["Voucher"] == 9
+
+
+async def test_a_number_that_comes_later_is_kept_and_counts(db: Settings) -> None:
+    """H1 was known by its phone alone: once its number came, another phone of H1 is given nothing."""
+    world = await a_direct_world(households=10)
+    await take(world, a_roster(("", "13900000001"), ("H2", "13900000002")))
+
+    numbering = await take(world, a_roster(("H1", "13900000001")))
+    other_phone = await take(world, a_roster(("H1", "13900000003")))
+    other_number = await take(world, a_roster(("H9", "13900000001")))
+    before = await counts()
+    again = await take(world, a_roster(("H1", "13900000001")), Mode.STRICT)
+
+    assert (numbering.given, numbering.unchanged, bool(numbering.import_id)) == (0, 1, True)
+    assert (other_phone.given, [each.code for each in other_phone.wrong]) == (0, ["HOUSEHOLD_KNOWN"])
+    assert (other_number.given, [each.code for each in other_number.wrong]) == (0, ["PHONE_KNOWN"])
+    assert (again.unchanged, again.import_id, await counts()) == (1, "", before)
+    assert (await counts())["Voucher"] == 18
+    await nothing_is_broken()
+
+
+async def test_a_number_that_another_phone_has_is_not_given_to_a_second_one(db: Settings) -> None:
+    world = await a_direct_world(households=10)
+    await take(world, a_roster(("", "13900000001"), ("H2", "13900000002")))
+
+    outcome = await take(world, a_roster(("H2", "13900000001")), Mode.DRY_RUN)
+
+    assert [(each.line, each.code) for each in outcome.wrong] == [(2, "HOUSEHOLD_KNOWN")]
+
+
+async def test_a_partial_import_lets_tills_in_and_goes_on_where_it_was_cut_short(
+    db: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "VOUCHERS_AT_ONCE", 30)  # three households
+    world = await a_direct_world(households=20)
+    raw = a_roster(*numbered(10), ("H99999", "1"))
+    taking = asyncio.create_task(take(world, raw))
+    while not (seen := await Household.all().count()):  # noqa: ASYNC110 -- what others see of it
+        await asyncio.sleep(0)
+    taking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    await asyncio.sleep(0.3)  # what was in hand is committed
+    (begun,) = await DirectImport.all()
+    given = await Household.all().count()
+
+    rest = await take(world, raw)
+
+    assert seen % 3 == 0 < given < 10
+    assert (begun.given, begun.wrong) == (given, 1)
+    assert (rest.given, rest.unchanged, rest.vouchers) == (10 - given, given, 9 * (10 - given))
+    noted = await DirectImport.get(public_id=rest.import_id)
+    assert (noted.given, noted.unchanged, noted.wrong) == (10 - given, given, 1)
+    entries = await AuditEntry.filter(action="households.given", object_id=rest.import_id)
+    assert sum(json.loads(each.detail)["given"] for each in entries) == 10 - given
+    await nothing_is_broken()
+
+
+@pytest.mark.parametrize("settings", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+async def test_a_dry_run_waits_for_nobody(db: Settings) -> None:
+    world = await a_direct_world()
+
+    async with database.transaction():
+        await places.hold({await packs.only_offer(world.round.id)})
+        other = contextvars.Context().run(
+            asyncio.create_task, take(world, a_roster(*numbered(2)), Mode.DRY_RUN)
+        )
+        outcome = await asyncio.wait_for(other, 5)
+
+    assert outcome.given == 2
+
+
+async def test_a_strict_import_is_bounded_in_vouchers(db: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct, "MOST_AT_ONCE", 20)
+    world = await a_direct_world(households=10)
+
+    with pytest.raises(Unreadable) as refused:
+        await take(world, a_roster(*numbered(3)), Mode.STRICT)
+
+    (told,) = refused.value.details
+    assert told.reason == "要发 27 张券，整批发放一次最多 20 张"
+    assert told.expected == "改用部分发放，或拆成几个文件，每个最多 2 户"
+    assert (await counts())["Voucher"] == 0
+    await take(world, a_roster(*numbered(2)), Mode.STRICT)
+    again = await take(world, a_roster(*numbered(4)), Mode.STRICT)
+    assert (again.given, again.unchanged) == (2, 2)

@@ -27,7 +27,13 @@ class Households(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=120, description="文件名")]
     content_base64: Annotated[str, Meta(min_length=4, description="xlsx 或 CSV 的字节，base64")]
-    mode: Annotated[Mode, Meta(description="dry_run 只检查；strict 有一行不对就都不发；partial 发给合格的户")]
+    mode: Annotated[
+        Mode,
+        Meta(
+            description="dry_run 只检查；strict 有一行不对就都不发，一次最多"
+            f" {direct.MOST_AT_ONCE} 张券；partial 分批发给合格的户，中断后同一名册再来一次接着发"
+        ),
+    ]
 
 
 class NotGiven(Struct, frozen=True, kw_only=True):

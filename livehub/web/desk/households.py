@@ -58,6 +58,7 @@ async def take(request: Request, actor: Actor, public_id: str, direct_id: str) -
         raise
     except LivehubError as error:
         form = reading.refused(request, doors.shown(request, error))
+        seen = await _read(actor, public_id, direct_id)  # a partial import may have given something before
         return await _page(request, actor, seen, form=form, refusal=error)
     return await _page(request, actor, await _read(actor, public_id, direct_id), form=form, outcome=outcome)
 
@@ -108,6 +109,7 @@ async def _page(
         wrong=[(each, households.said(each)) for each in wrong],
         mistaken=refusal.details if isinstance(refusal, RosterRefused) else [],
         address=f"{settings.url}/c/at/{seen.centre}",
+        most_at_once=direct.MOST_AT_ONCE,
         megabytes=settings.statement_limit // 2**20,
         may_give=may(actor, Permission.CAMPAIGN_DRAFT, bureau_id=seen.campaign.bureau_id),
     )
