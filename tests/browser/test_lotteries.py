@@ -147,8 +147,10 @@ async def test_two_desks_set_it_up_and_draw_it(client: Site, travel: time_machin
         await page.get_by_role("button", name="安排摇号").click()
         await expect(page.get_by_role("alert")).to_have_text("活动可用资金不足，不能再安排这么多券。")
 
-        travel.move_to(DRAW)
-        await draws.advance(now=clock.now())
+    travel.move_to(DRAW)  # two days later, after a login of that day
+    await draws.advance(now=clock.now())
+    officer = await a_desk(lottery, Role.BUREAU)
+    async with desktop(client, session=officer, width=1280) as page:
         await page.goto(f"{campaign}/lotteries/{lottery.round.public_id}")
         await page.fill("#randomness", RANDOMNESS)
         await page.get_by_role("button", name="填写号码").click()
