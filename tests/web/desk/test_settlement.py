@@ -9,7 +9,9 @@ from livehub.accounts import logins
 from livehub.accounts.actors import Grant
 from livehub.accounts.models import Role
 from livehub.kit import clock
+from livehub.merchants.models import Merchant
 from livehub.settlement import collecting
+from livehub.settlement.case_models import IntegrityCase
 from livehub.settlement.models import SettlementBatch, SettlementHold
 from livehub.settlement.repayment_models import SettlementRepayment
 from livehub.vouchers.models import Campaign
@@ -117,3 +119,34 @@ async def test_what_is_owed_back_is_noted_by_one_and_confirmed_by_another(office
     assert "最多只能收剩下的应退" in visible(much[1])
     assert 'value="999999"' in much[1]  # what was typed stays
     assert "已收到" in visible(await payer.page("/desk/settlement/repayments"))
+
+
+async def test_a_batch_of_a_merchant_whose_case_was_confirmed_is_taken_back_and_comes_to_nothing(
+    office: Office,
+) -> None:
+    used = await a_use(office)
+    await database.execute("UPDATE redemption SET at = at - 86400000")
+    finance, manager = await office.visitor(Role.FINANCE), await office.visitor(Role.MANAGER)
+    await finance.post("/desk/settlement/run", day=clock.local_day(clock.now()) - timedelta(days=1))
+    path = f"/desk/settlement/{(await SettlementBatch.get()).public_id}"
+    await finance.post(f"{path}/submit")
+    await finance.post(f"{path}/confirm", reason="电话确认")
+    merchant = await Merchant.get(id=used.merchant_id)
+    about = {"subject": "merchant", "subject_ref": merchant.public_id, "reason": "涉嫌套券"}
+    await finance.post("/desk/integrity", **about)
+    case = f"/desk/integrity/{(await IntegrityCase.get()).public_id}"
+    early = await finance.page(path), (await finance.post(f"{path}/reopen", reason="先退回"))[0]
+
+    await finance.post(f"{case}/look", text="看了监控")
+    await manager.post(f"{case}/confirm", text="店员承认")
+    held = visible(await finance.page(path))
+    unpaid = await manager.post(f"{path}/pay", reference="P-1")
+    reopened = await finance.post(f"{path}/reopen", reason="商户已认定有问题")
+    sent = await finance.post(f"{path}/submit")
+    await finance.post(f"{path}/confirm", reason="电话确认")
+    closed = await manager.post(f"{path}/pay", reference="")
+
+    assert ("商户已认定有问题" in visible(early[0]), early[1]) == (False, 409)
+    assert "商户已认定有问题" in held
+    assert [each[0] for each in (unpaid, reopened, sent, closed)] == [409, 303, 303, 303]
+    assert (await SettlementBatch.get()).pay_fen == 0
