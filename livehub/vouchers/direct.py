@@ -167,8 +167,13 @@ async def workbook(public_id: str, *, actor: Actor, now: datetime) -> bytes:
 
 def workbook_of(wrong: Sequence[Wrong], head: Sequence[str]) -> bytes:
     """The same of an outcome; take it to a thread when it is long."""
-    rows = [(*each.cells, str(each.line), households.said(each)) for each in wrong]
-    return writing.workbook([(*head, LINE_COLUMN, REASON_COLUMN), *rows], sheet="未发放")
+    width = max([len(head), *(len(each.cells) for each in wrong)])
+    rows = [(*_wide(each.cells, width), str(each.line), households.said(each)) for each in wrong]
+    return writing.workbook([(*_wide(head, width), LINE_COLUMN, REASON_COLUMN), *rows], sheet="未发放")
+
+
+def _wide(cells: Sequence[str], width: int) -> list[str]:
+    return [*cells, *[""] * (width - len(cells))]
 
 
 async def _round(round_id: int, actor: Actor) -> tuple[Round, Campaign]:

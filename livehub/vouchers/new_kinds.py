@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from livehub.kit import ids
+from livehub.kit.errors import Detail
 from livehub.vouchers import eligibility, validity
 from livehub.vouchers.eligibility import Stage
 from livehub.vouchers.errors import TemplateUnfit
@@ -19,6 +20,7 @@ from livehub.vouchers.pack_models import Pack, PackItem
 Rules = dict[str, dict[str, object]]  # rule -> parameters (per person 1 unless it says otherwise)
 Quantity = Annotated[int, Meta(ge=0, le=100_000_000)]  # 0: nothing but what is rolled over
 MOST_VOUCHERS = 50  # in a pack
+MOST_OF_ONE = 2**31 - 1  # vouchers of a template: its columns are INT
 
 
 class NewKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,6 +78,12 @@ def check(kind: NewKind) -> None:
         raise TemplateUnfit
 
 
+def check_template(template: NewTemplate) -> None:
+    """The same of one that is given by itself."""
+    check(template)
+    _require_countable(template)
+
+
 def check_pack(pack: NewPack) -> None:
     """The same of a pack: rules about claiming are the pack's, those about use its vouchers'."""
     if not pack.items or not 0 < sum(item.n for item in pack.items) <= MOST_VOUCHERS:
@@ -84,9 +92,19 @@ def check_pack(pack: NewPack) -> None:
         check(item)
         if _named(item.rules, Stage.CLAIM):
             raise TemplateUnfit("券包里的券一起领取，领取规则要写在券包上。")
+        _require_countable(pack, each=item.n)
     _bound(pack.rules)
     if _named(pack.rules, Stage.USE):
         raise TemplateUnfit("使用规则要写在券包里的各个券种上。")
+
+
+def check_direct(templates: Sequence[NewTemplate], packs: Sequence[NewPack]) -> None:
+    """TemplateUnfit for what cannot be given to the households of a roster."""
+    each = offers(templates, packs)
+    if len(each) != 1:
+        raise TemplateUnfit("定向发放的轮次只能有一个券种或一个券包。")
+    if each[0].rules.get("platform_scope", {}).get("only"):
+        raise _unfit("rules.platform_scope", "定向发放没有平台，不能限定平台", "去掉 platform_scope")
 
 
 async def create(kind: NewKind, planned: Round, *, quantity: int) -> Template:
@@ -126,6 +144,16 @@ def allocated_fen(templates: Sequence[NewTemplate], packs: Sequence[NewPack]) ->
 def offers(templates: Sequence[NewTemplate], packs: Sequence[NewPack]) -> Sequence[NewTemplate | NewPack]:
     """All that is written down."""
     return [*templates, *packs]
+
+
+def _require_countable(offer: NewTemplate | NewPack, *, each: int = 1) -> None:
+    if offer.quantity * each > MOST_OF_ONE:
+        reason = f"“{offer.name}”的数量太大：一个券种最多 {MOST_OF_ONE:,} 张"
+        raise _unfit("quantity", reason, f"最多 {MOST_OF_ONE // each:,}")
+
+
+def _unfit(field: str, reason: str, expected: str) -> TemplateUnfit:
+    return TemplateUnfit(f"{reason}。", details=[Detail(field, reason, expected)])
 
 
 def _bound(rules: Rules) -> None:

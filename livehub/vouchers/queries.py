@@ -107,7 +107,8 @@ class Figures(Struct, frozen=True, kw_only=True):
 
 
 async def vouchers_of(claimant_id: int, *, now: datetime, limit: int = 50) -> list[Mine]:
-    """A claimant's vouchers, newest first."""
+    """All that a claimant can use, then the latest ``limit`` of her others; newest first."""
+    usable = f"(y.state = '{VoucherState.ISSUED}' AND y.valid_until > $2)"
     rows = await database.fetch(
         "SELECT x.public_id, x.code_sealed, x.state, x.claimed_at, x.valid_from, x.valid_until, t.name,"
         " t.face_fen, t.threshold_fen, t.merchants_only, c.issuer_name, r.at AS used_at,"
@@ -120,8 +121,12 @@ async def vouchers_of(claimant_id: int, *, now: datetime, limit: int = 50) -> li
         " ON f.id = (SELECT max(g.id) FROM redemption_refund g WHERE g.voucher_id = x.id)"
         " LEFT JOIN redemption q ON q.id = f.redemption_id"
         " LEFT JOIN merchant k ON k.id = q.merchant_id LEFT JOIN shop o ON o.id = q.shop_id"
-        f" WHERE x.claimant_id = $1 ORDER BY x.claimed_at DESC, x.id DESC LIMIT {int(limit)}",
+        f" JOIN (SELECT y.id, 0 AS place FROM voucher y WHERE y.claimant_id = $1 AND {usable}"
+        " UNION ALL SELECT o.id, 1 FROM (SELECT y.id FROM voucher y WHERE y.claimant_id = $1"
+        f" AND NOT {usable} ORDER BY y.claimed_at DESC, y.id DESC LIMIT {int(limit)}) o) w ON w.id = x.id"
+        " ORDER BY w.place, x.claimed_at DESC, x.id DESC",
         claimant_id,
+        clock.to_ms(now),
     )
     return [_mine(row, now=now) for row in rows]
 

@@ -47,11 +47,11 @@ async def schedule(
     if not (templates or packs) or claim_from >= claim_until:
         raise TemplateUnfit
     for template in templates:
-        new_kinds.check(template)
+        new_kinds.check_template(template)
     for pack in packs:
         new_kinds.check_pack(pack)
-    if mode == DIRECT and len(templates) + len(packs) != 1:
-        raise TemplateUnfit("定向发放的轮次只能有一个券种或一个券包。")
+    if mode == DIRECT:
+        new_kinds.check_direct(templates, packs)
     if not (rollover_from or all(each.quantity for each in new_kinds.offers(templates, packs))):
         raise TemplateUnfit
     planned = await Round.create(

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import json
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -24,6 +25,7 @@ from livehub.vouchers import (
     direct,
     drops,
     enrolments,
+    households,
     identity,
     ledger,
     links,
@@ -415,3 +417,26 @@ async def test_a_strict_import_is_bounded_in_vouchers(db: Settings, monkeypatch:
     await take(world, a_roster(*numbered(2)), Mode.STRICT)
     again = await take(world, a_roster(*numbered(4)), Mode.STRICT)
     assert (again.given, again.unchanged) == (2, 2)
+
+
+@pytest.mark.parametrize("make", [a_kind, a_pack])
+async def test_a_direct_round_cannot_be_bound_to_platforms(db: Settings, make: Callable[..., object]) -> None:
+    with pytest.raises(TemplateUnfit) as refused:
+        await a_direct_world(make(rules={"platform_scope": {"only": ["doudian"]}}))
+
+    assert [each.field for each in refused.value.details] == ["rules.platform_scope"]
+    world = await a_direct_world(make(rules={"platform_scope": {"only": []}}))
+    assert (await take(world, a_roster(*numbered(1)))).given == 1
+
+
+async def test_the_reason_stands_in_its_column_beside_wider_rows(db: Settings) -> None:
+    world = await a_direct_world()
+
+    outcome = await take(world, a_roster(("H1", "1", "甲", "乙"), ("H2", "2")))  # type: ignore[arg-type]
+
+    rows = [row for _, row in decoding.read(direct.workbook_of(outcome.wrong, outcome.head)).rows]
+    assert rows[0] == ["户号", "手机号", "", "", "原行号", "未发放原因"]
+    assert [row[4:] for row in rows[1:]] == [
+        ["2", households.REASONS["PHONE_FORMAT"]],
+        ["3", households.REASONS["PHONE_FORMAT"]],
+    ]

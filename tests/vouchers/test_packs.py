@@ -525,3 +525,33 @@ async def test_a_round_that_waits_for_what_is_rolled_over_has_nothing_to_give(
     async with desks(db) as (desk,):
         with pytest.raises(SoldOut):
             await desk.claim(link.slug, claimant=await a_claimant(world), key="k", now=NOW)
+
+
+@pytest.mark.parametrize(
+    "kind", [a_pack(an_item(20, 100, n=50), quantity=42_949_673), a_kind(quantity=2**31)]
+)
+async def test_more_vouchers_than_a_template_counts_are_refused_by_name(db: Settings, kind: object) -> None:
+    with pytest.raises(TemplateUnfit) as refused:
+        await a_world(kind, budget_fen=10**15)
+
+    (told,) = refused.value.details
+    assert told.field == "quantity"
+    assert "一个券种最多 2,147,483,647 张" in told.reason
+    assert told.expected in ("最多 42,949,672", "最多 2,147,483,647")
+
+
+async def test_what_can_be_used_never_leaves_the_wallet(db: Settings) -> None:
+    """Her pack came first; then expired more vouchers than the page shows of such."""
+    world = await a_world(a_pack(*ZHONGWEI))
+    person = await a_claimant(world)
+    async with desks(db) as (desk,):
+        await desk.claim(world.link.slug, claimant=person, key="k", now=NOW)
+    first = await Voucher.all().order_by("id")
+    await Voucher.filter(id__in=[each.id for each in first[:5]]).update(
+        claimed_at=NOW + timedelta(minutes=1), valid_until=NOW + timedelta(minutes=2)
+    )
+
+    mine = await queries.vouchers_of(person.id, now=NOW + timedelta(minutes=3), limit=3)
+
+    assert [each.state for each in mine] == ["issued"] * 4 + ["expired"] * 3
+    assert all(bool(each.code) is (each.state == "issued") for each in mine)
