@@ -178,6 +178,7 @@ async def _page(
         request, actor, door="bureau" if is_officer else "desk", current="bookings", place=seen.bureau
     )
     shell.flash = _DONE.get(str(request.args.get("done", "")), "")
+    offers = [each for _, each in await templates.to_drop(actor.centre_id)]
     return page(
         "bureau/rundown.html",
         status=refusal.status if refusal else 200,
@@ -190,9 +191,18 @@ async def _page(
         length_s=int((seen.planned_end_at - seen.planned_start_at).total_seconds()),
         used_s=max((each.planned_offset_s + each.planned_s for each in cues), default=0),
         check=await prechecks.standing(seen.id),
-        templates=[(kind.id, kind.name) for _, kind in await templates.to_drop(actor.centre_id)],
+        templates=[(each.id, _label(each)) for each in offers],
+        sizes={each.id: sum(kind.n for kind in templates.of_offer(each)) for each in offers},
         form=form,
         may_plan=_may_plan(seen, cues, actor),
+    )
+
+
+def _label(offer: templates.Kind | templates.Bundle) -> str:
+    return (
+        f"{offer.name}（券包，每份 {offer.vouchers} 张）"
+        if isinstance(offer, templates.Bundle)
+        else offer.name
     )
 
 

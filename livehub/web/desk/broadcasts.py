@@ -304,5 +304,5 @@ def _open_links(found: list[streamers.LinkView], *, now: datetime) -> list[strea
 def _label(offer: Kind | Bundle) -> str:
     left = offer.quantity - offer.issued
     if isinstance(offer, Bundle):
-        return f"{offer.name}（券包 {offer.vouchers} 张，余 {left:,} 包）"
+        return f"{offer.name}（券包，每份 {offer.vouchers} 张，余 {left:,} 份）"
     return f"{offer.name}（余 {left:,} 张）"

@@ -10,18 +10,19 @@ from livehub.accounts.models import Role
 from livehub.kit import clock, outbox
 from livehub.vouchers import campaigns, rounds
 from livehub.vouchers.models import Drop, Template
+from livehub.vouchers.pack_models import Pack
 from rooms.models import Broadcast, BroadcastState
 from streamers.models import StreamerLink
 from tests.factories.accounts import an_actor
 from tests.factories.rooms import a_booking, a_broadcast, a_room, local
 from tests.factories.streamers import a_streamer
-from tests.factories.vouchers import a_kind
+from tests.factories.vouchers import a_kind, a_pack
 from tests.web.desk.office import Office
 from tests.web.phones import visible
 
 
-async def a_template(office: Office) -> Template:
-    """1,000 vouchers of the show's bureau that can be put out."""
+async def a_template(office: Office, **given: object) -> Template:
+    """1,000 vouchers of the show's bureau that can be put out, or what is given."""
     centre_id, bureau = office.house.centre.id, office.house.bureaus[0]
     officer = office.house.officers[0]
     finance = an_actor(Role.FINANCE, centre_id=centre_id)
@@ -32,11 +33,11 @@ async def a_template(office: Office) -> Template:
     await campaigns.countersign(campaign.id, actor=finance, now=now)
     await campaigns.start(campaign.id, actor=officer, now=now)
     planned = await rounds.schedule(
-        campaign.id, templates=[a_kind()], claim_from=now - timedelta(hours=1),
+        campaign.id, **(given or {"templates": [a_kind()]}), claim_from=now - timedelta(hours=1),
         claim_until=now + timedelta(days=3), actor=officer, now=now,
     )  # fmt: skip
     await rounds.open_round(planned.id, actor=officer, now=now)
-    return await Template.get(round_id=planned.id)
+    return (await Template.filter(round_id=planned.id).order_by("id"))[0]
 
 
 async def test_a_show_is_started_and_ended(office: Office) -> None:
@@ -165,3 +166,24 @@ async def on_time(broadcast: Broadcast) -> None:
     await database.execute(
         "UPDATE booking SET start_at = start_at - $1 WHERE id = $2", earlier, broadcast.booking_id
     )
+
+
+async def test_packs_are_put_out_and_planned_by_the_share(office: Office) -> None:
+    """Three vouchers in each: the pages say what a share is, and how many vouchers the shares are."""
+    await a_template(office, packs=[a_pack()])
+    staff = await office.visitor(Role.STAFF)
+    desk = f"/desk/broadcasts/{office.broadcast.public_id}"
+    pack = (await Pack.get()).public_id
+
+    before = visible(await staff.page(desk))
+    await staff.post(f"{desk}/drops", template=pack, quantity="4", minutes="10")
+    after = visible(await staff.page(desk))
+    room, streamer = await a_room(office.house.centre), await a_streamer(office.house.centre)
+    later = await a_broadcast(office.house, local(2, 22), room=room.public_id, streamer=streamer.public_id)
+    planning = visible(await staff.page(f"/bureau/broadcasts/{later.public_id}"))
+
+    assert "数量（份）" in before
+    assert "惠民券包（券包，每份 3 张，余 10 份）" in before
+    assert "投放 4 份（12 张）" in after
+    assert "数量（张）" not in before + planning
+    assert "惠民券包（券包，每份 3 张）" in planning

@@ -269,7 +269,7 @@ async def test_she_puts_vouchers_out_within_the_plan(client: Site) -> None:
     twice = await tap(client, "/s/drops", page=page, template=room.drop.public_id, quantity="200")
     after = visible(await room.home())
 
-    assert "本场计划内还可投 500 张" in visible(page)
+    assert "本场计划内还可投 500 份" in visible(page)
     assert too_many[0] == 409
     assert "超过了这种券剩余的数量或计划的数量" in visible(too_many[1])
     assert 'value="501"' in too_many[1]
