@@ -57,7 +57,7 @@ async def test_cases_at_the_desk_and_on_the_merchants_phone(db: Settings, client
                 await page.goto(cases["quick_use"])
                 await page.get_by_label("看到了什么").fill("监控里是同一个人")
                 await page.get_by_role("button", name="登记看过").click()
-                await expect(page.get_by_text("恢复结算须由")).to_be_visible()
+                await expect(page.get_by_text("恢复结算或认定须由")).to_be_visible()
             async with desktop(client, session=manager, width=1440) as page:
                 page.on("dialog", lambda dialog: dialog.accept())
                 await page.goto(cases["quick_use"])
