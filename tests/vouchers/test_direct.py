@@ -365,8 +365,8 @@ async def test_a_partial_import_lets_tills_in_and_goes_on_where_it_was_cut_short
     db: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(direct, "VOUCHERS_AT_ONCE", 30)  # three households
-    world = await a_direct_world(households=20)
-    raw = a_roster(*numbered(10), ("H99999", "1"))
+    world = await a_direct_world(households=120)
+    raw = a_roster(*numbered(120), ("H99999", "1"))
     taking = asyncio.create_task(take(world, raw))
     while not (seen := await Household.all().count()):  # noqa: ASYNC110 -- what others see of it
         await asyncio.sleep(0)
@@ -379,13 +379,13 @@ async def test_a_partial_import_lets_tills_in_and_goes_on_where_it_was_cut_short
 
     rest = await take(world, raw)
 
-    assert seen % 3 == 0 < given < 10
+    assert seen % 3 == 0 < given < 120
     assert (begun.given, begun.wrong) == (given, 1)
-    assert (rest.given, rest.unchanged, rest.vouchers) == (10 - given, given, 9 * (10 - given))
+    assert (rest.given, rest.unchanged, rest.vouchers) == (120 - given, given, 9 * (120 - given))
     noted = await DirectImport.get(public_id=rest.import_id)
-    assert (noted.given, noted.unchanged, noted.wrong) == (10 - given, given, 1)
+    assert (noted.given, noted.unchanged, noted.wrong) == (120 - given, given, 1)
     entries = await AuditEntry.filter(action="households.given", object_id=rest.import_id)
-    assert sum(json.loads(each.detail)["given"] for each in entries) == 10 - given
+    assert sum(json.loads(each.detail)["given"] for each in entries) == 120 - given
     await nothing_is_broken()
 
 
