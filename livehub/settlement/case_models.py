@@ -43,7 +43,7 @@ class IntegrityCase(Model):
     subject = fields.CharEnumField(Subject, max_length=10)
     subject_id = fields.BigIntField()
     day = DayField()
-    signals = fields.TextField(default="[]")  # JSON: signals.Figure, as they stood when it was opened
+    signals = fields.TextField(default="[]")  # JSON: signals.CaseFigure, as they stood when it was opened
     state = fields.CharEnumField(CaseState, max_length=10, default=CaseState.OPEN)
     opened_by_id = fields.BigIntField(default=0)  # 0: a rule
     opened_by = fields.CharField(max_length=80, default="")

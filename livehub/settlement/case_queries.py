@@ -18,7 +18,7 @@ from livehub.kit.paging import Page, window
 from livehub.settlement import signals
 from livehub.settlement.case_models import BY_HAND, CaseState, Subject
 from livehub.settlement.holding import HELD
-from livehub.settlement.signals import Figure
+from livehub.settlement.signals import CaseFigure
 
 OPEN_STATES = (CaseState.OPEN, CaseState.LOOKED_AT)
 _OPEN = "('open', 'looked_at')"
@@ -38,7 +38,7 @@ class CaseView(Struct, frozen=True, kw_only=True):
     subject_name: str
     bureau: str  # '' = of the whole centre
     day: date
-    signals: list[Figure]
+    signals: list[CaseFigure]
     state: CaseState
     opened_by: str  # '' = the rule
     opened_by_id: int
@@ -313,7 +313,7 @@ async def _views(rows: list[dict[str, Any]], actor: Actor) -> list[CaseView]:
                 **row,
                 "rule_label": rule_label(row["rule"]),
                 "params": msgspec.json.decode(row["params"]),
-                "signals": msgspec.json.decode(row["signals"], type=list[Figure]),
+                "signals": msgspec.json.decode(row["signals"], type=list[CaseFigure]),
                 "subject": Subject(row["subject"]),
                 "state": CaseState(row["state"]),
                 "day": clock.day_of_number(row["day"]),

@@ -19,7 +19,7 @@ from livehub.notices import sending
 from livehub.settlement import batches, case_notes, holding
 from livehub.settlement.case_models import BY_HAND, CaseRow, IntegrityCase, Subject
 from livehub.settlement.errors import CaseKnown
-from livehub.settlement.signals import Figure, Rule, Signal
+from livehub.settlement.signals import CaseFigure, Rule, Signal
 
 _ONE = "rule, subject, subject_id, bureau_id, day"
 
@@ -132,7 +132,7 @@ async def _join(rule: str, about: About, signals: Sequence[Signal], rows: Sequen
     if added:
         await _keep_rows(case.id, about, added)
         figures = [
-            *msgspec.json.decode(case.signals, type=list[Figure]),
+            *msgspec.json.decode(case.signals, type=list[CaseFigure]),
             *(each.figure() for each in signals),
         ]
         case.signals = msgspec.json.encode(figures).decode()

@@ -78,7 +78,7 @@ class Portion(Struct, frozen=True):
     count: int
 
 
-class Figure(Struct, frozen=True, kw_only=True):
+class CaseFigure(Struct, frozen=True, kw_only=True):
     """One number that is out of the ordinary: what a case keeps and shows."""
 
     name: str
@@ -90,14 +90,14 @@ class Figure(Struct, frozen=True, kw_only=True):
     bars: tuple[Portion, ...] = ()
 
 
-class Signal(Figure, frozen=True, kw_only=True):
+class Signal(CaseFigure, frozen=True, kw_only=True):
     """The same with the rows that make it up, which stand beside the case and may be many."""
 
     rows: tuple[int, ...] = ()
 
-    def figure(self) -> Figure:
+    def figure(self) -> CaseFigure:
         """It without its rows."""
-        return Figure(**{name: getattr(self, name) for name in Figure.__struct_fields__})
+        return CaseFigure(**{name: getattr(self, name) for name in CaseFigure.__struct_fields__})
 
 
 class Rule(Protocol):

@@ -63,7 +63,7 @@ async def test_a_report_is_prepared_by_one_and_signed_by_another(client: Site) -
             auditor = await session_of(Role.AUDITOR, world)
             async with desktop(client, session=auditor, width=1280) as page:
                 await page.goto("/desk/reports")
-                await expect(page.get_by_text("已签字").first).to_be_visible()
+                await expect(page.get_by_role("cell", name="已签字")).to_be_visible()
                 await picture(page, "desk-reports")
             async with desktop(client, session=auditor, width=390) as page:
                 await page.goto(at.replace("/bureau", "/desk"))

@@ -16,7 +16,7 @@ from livehub.settlement import batches, case_queries, cases, merchant_phones, op
 from livehub.settlement.case_models import CaseState, Subject
 from livehub.settlement.case_queries import CaseView, LateBehind, OrderBehind, RedemptionBehind
 from livehub.settlement.errors import CaseKnown
-from livehub.settlement.signals import Figure
+from livehub.settlement.signals import CaseFigure
 from livehub.web.api.declared import Asked, Section
 from livehub.web.api.shapes import AsOf, Instant, Listed, Paging, PublicId, Unit
 
@@ -47,7 +47,7 @@ class IntegrityCase(Struct, frozen=True, kw_only=True):
     subject_name: str
     bureau: Annotated[str, Meta(description="涉及哪个部门的资金；空：整个中心")]
     day: date
-    signals: Annotated[list[Figure], Meta(description="立案时的数字")]
+    signals: Annotated[list[CaseFigure], Meta(description="立案时的数字")]
     state: CaseState
     unit: Unit
     held: Annotated[int, Meta(description="现在暂缓结算的核销笔数")]
