@@ -71,6 +71,8 @@ NOT_TAKEN_OUT: dict[str, str] = {
     "booking_equipment (booking_id, equipment_id)": ONCE,
     "closure_room (closure_id, room_id)": ONCE,
     "quota_room (quota_id, room_id)": ONCE,
+    "report_pack (report_id)": "written with the signature, under the report's lock",
+    "report_pack_piece (pack_id, number)": "written by the holder of the pack's lease",
     "handover (booking_id)": "written under the booking's lock",
     "broadcast_account (broadcast_id, platform, account_ref)": "written under the broadcast's lock",
     "api_token (token_hash)": RANDOM,

@@ -100,6 +100,7 @@ def test_the_consumers_page_stays_under_50_kb() -> None:
         known_phone="",
         key="k" * 32,
         is_known=False,
+        pack=None,
         kind_id="",
         others=[],
         of_broadcast=True,
