@@ -30,7 +30,7 @@ def a_board(*, g3_fen: int = 12846305, orders: int = 1206) -> dict[str, Any]:
 
 def an_empty_board() -> dict[str, Any]:
     counts = (
-        "on_air late conflicts chain_links chain_waiting on_time on_time_of redeemed_fen committed_fen budget_fen "
+        "on_air late conflicts cases chain_links chain_waiting on_time on_time_of redeemed_fen committed_fen budget_fen "
         "g3_fen g2_fen pending orders refunded_orders claimed redeemed "
         "left curve_max_fen unreconciled"
     )

@@ -13,6 +13,7 @@ from sanic import Request
 from sanic.response import HTTPResponse
 
 from livehub.web import rendering, sse
+from livehub.web.claim.words import Ticket
 from livehub.web.reading import Form
 from tests.web.boards import a_board, an_empty_board
 from tests.web.serving import App, served
@@ -112,20 +113,33 @@ def claiming(sent: list[dict[str, str]], *, wait_seconds: int = 0):
                 csrf="t",
                 title="开海第一网 · 农特券",
                 from_words="侨港小林的直播间",
-                face_fen=3000,
-                threshold_fen=20000,
-                name="北海农特消费券",
-                until_words="3月12日 24:00 前有效",
-                where_words="206 家门店通用",
+                tickets=[
+                    Ticket(
+                        face_fen=3000,
+                        threshold_fen=20000,
+                        name="北海农特消费券",
+                        n=1,
+                        until_words="3月12日 24:00 前有效",
+                        where_words="206 家门店通用",
+                    )
+                ],
                 left=820,
                 quantity=2000,
-                rules={"per_person": 1, "threshold_fen": 20000, "refund": "futian", "valid_words": ""},
+                rules={
+                    "per_person": 1,
+                    "unit": "张",
+                    "threshold_fen": 20000,
+                    "refund": "futian",
+                    "valid_words": "",
+                },
                 form=Form(),
                 code_sent=bool(wait_seconds),
                 wait_seconds=wait_seconds,
                 known_phone="",
                 key="k",
                 is_known=False,
+                pack=None,
+                of_lottery=False,
                 kind_id="",
                 others=[],
                 of_broadcast=True,

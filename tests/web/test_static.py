@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from livehub.web import assets, rendering
+from livehub.web.claim.words import Ticket
 from livehub.web.reading import blank
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,15 +82,21 @@ def test_the_consumers_page_stays_under_50_kb() -> None:
         csrf="t" * 43,
         title="开海第一网 · 农特券",
         from_words="侨港小林的直播间 · 北海市农业农村局 发放",
-        face_fen=3000,
-        threshold_fen=20000,
-        name="北海农特消费券",
-        until_words="3月12日 24:00 前有效",
-        where_words="206 家门店通用",
+        tickets=[
+            Ticket(
+                face_fen=3000,
+                threshold_fen=20000,
+                name="北海农特消费券",
+                n=1,
+                until_words="3月12日 24:00 前有效",
+                where_words="206 家门店通用",
+            )
+        ],
         left=820,
         quantity=2000,
         rules={
             "per_person": 1,
+            "unit": "张",
             "threshold_fen": 20000,
             "refund": "futian",
             "valid_words": "领取后 7 天内有效",
@@ -101,6 +108,7 @@ def test_the_consumers_page_stays_under_50_kb() -> None:
         key="k" * 32,
         is_known=False,
         pack=None,
+        of_lottery=False,
         kind_id="",
         others=[],
         of_broadcast=True,
