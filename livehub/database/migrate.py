@@ -15,12 +15,12 @@ from pathlib import Path
 
 from tortoise import Tortoise
 from tortoise.connection import get_connection
-from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
 
 from livehub.database import marker
 from livehub.database.backup import copy_of_sqlite
 from livehub.database.config import LABEL, tortoise_config
+from livehub.database.executor import Executor
 from livehub.kit import clock
 from livehub.settings import Settings
 
@@ -113,9 +113,9 @@ async def _opened(settings: Settings, credentials: dict[str, object]) -> AsyncIt
         await Tortoise.close_connections()
 
 
-def _executor(settings: Settings) -> MigrationExecutor:
+def _executor(settings: Settings) -> Executor:
     """On the connection of the moment: inside a transaction, the transaction's."""
-    return MigrationExecutor(get_connection("default"), _apps(settings))
+    return Executor(get_connection("default"), _apps(settings))
 
 
 def _apps(settings: Settings) -> dict[str, dict[str, object]]:
