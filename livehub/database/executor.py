@@ -7,9 +7,10 @@ of a second for a hundred of them, and most steps never look. Here they are buil
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
-from tortoise.migrations.executor import MigrationExecutor, MigrationKey
+from tortoise.migrations.executor import MigrationExecutor
+from tortoise.migrations.graph import MigrationKey
 from tortoise.migrations.schema_generator.state import ModelState, State
 from tortoise.migrations.schema_generator.state_apps import StateApps
 
@@ -28,7 +29,7 @@ class _Now(State):
     def clone(self) -> State:
         """As they are, for a step that changes them."""
         models = {key: model.clone() for key, model in self.models.items()}
-        return State(models=models, apps=_Later(self.apps, models))  # type: ignore[arg-type] -- acts as one
+        return State(models=models, apps=cast(StateApps, _Later(self.apps, models)))
 
 
 class _Later:

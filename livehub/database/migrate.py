@@ -122,12 +122,12 @@ def _apps(settings: Settings) -> dict[str, dict[str, object]]:
     return {LABEL: tortoise_config(settings)["apps"][LABEL]}
 
 
-async def _count(executor: MigrationExecutor) -> int:
+async def _count(executor: Executor) -> int:
     await executor.recorder.ensure_schema(executor._schema_editor(atomic=False))  # noqa: SLF001 -- as migrate() does
     return len(await executor.plan())
 
 
-async def _has_rows(executor: MigrationExecutor) -> bool:
+async def _has_rows(executor: Executor) -> bool:
     return bool(await executor.recorder.applied_migrations())
 
 
