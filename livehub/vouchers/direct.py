@@ -128,9 +128,8 @@ async def take(raw: bytes, *, round_id: int, mode: Mode, name: str, actor: Actor
         actor=actor,
         now=now,
     )
-    plan = await roster_plans.against([each for each in sheet.rows if isinstance(each, Row)], round_id)
-    unread = [each for each in sheet.rows if isinstance(each, Wrong)]
-    judged = _Done(unchanged=plan.unchanged, wrong=(*unread, *plan.wrong))
+    plan = await roster_plans.against(sheet.rows, round_id)
+    judged = _Done(unchanged=plan.unchanged, wrong=(*sheet.wrong, *plan.wrong))
     if mode is Mode.STRICT:
         _require_few(taking, len(plan.new))
     if mode is not Mode.PARTIAL:
@@ -191,7 +190,7 @@ async def _round(round_id: int, actor: Actor) -> tuple[Round, Campaign]:
 
 async def _looked_at(taking: _Taking, plan: Plan) -> _Done:
     """What would come of a plan; nothing is locked or written."""
-    given, wrong = 0, list[Wrong]()
+    given, wrong = 0, [*plan.twins]
     for batch in _batches(plan.new, taking.at_once):
         _, granted = _settle(batch, taking.stock, taking, wrong, given=given)
         given += len(granted)
@@ -205,7 +204,7 @@ def _require_right(taking: _Taking, done: _Done) -> None:
     told = sorted(done.wrong, key=lambda each: each.line)[:TOLD]
     details = [Detail(f"rows[{each.line}].{each.column}", households.said(each)) for each in told]
     mistakes = [{"line": each.line, "column": each.column, "code": each.code} for each in told]
-    data = {"rows": len(taking.sheet.rows), "wrong": len(done.wrong), "mistakes": mistakes}
+    data = {"rows": taking.sheet.count, "wrong": len(done.wrong), "mistakes": mistakes}
     raise RosterRefused(details=details, data=data)
 
 
@@ -261,7 +260,7 @@ async def _give(taking: _Taking, rows: Sequence[Row]) -> _Done:
         vouchers=vouchers,
         numbered=len(plan.numbered),
         unchanged=plan.unchanged + len(plan.numbered),
-        wrong=tuple(plan.wrong),
+        wrong=(*plan.wrong, *plan.twins),
     )
 
 
@@ -272,7 +271,7 @@ def _batches(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 def _outcome(taking: _Taking, done: _Done, import_id: str = "") -> Outcome:
     return Outcome(
         mode=taking.mode,
-        rows=len(taking.sheet.rows),
+        rows=taking.sheet.count,
         given=done.given,
         vouchers=done.vouchers,
         unchanged=done.unchanged,
@@ -363,7 +362,7 @@ async def _note(taking: _Taking, step: _Done, whole: _Done, import_id: str) -> s
             name=taking.name[:120],
             sha256=taking.digest,
             mode=str(taking.mode),
-            rows=len(taking.sheet.rows),
+            rows=taking.sheet.count,
             head=msgspec.json.encode(taking.sheet.head).decode(),
             mistakes_sealed=sealed,
             at=taking.now,
@@ -377,7 +376,7 @@ async def _note(taking: _Taking, step: _Done, whole: _Done, import_id: str) -> s
         about=("direct_import", import_id),
         bureau_id=taking.campaign.bureau_id,
         detail={
-            "rows": len(taking.sheet.rows),
+            "rows": taking.sheet.count,
             "given": step.given,
             "vouchers": step.vouchers,
             "numbered": step.numbered,

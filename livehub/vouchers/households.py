@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from livehub.kit.sheets import decoding
 from livehub.kit.sheets.errors import unreadable
@@ -21,16 +22,21 @@ _NEEDED = ("phone",)
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """A household: its phone, and its number where the roster has one."""
+    """A household: its phone, and its number where the roster has one.
+
+    ``twins`` are the later rows of its number, each with another phone: one of all these is the household,
+    and which one is known only beside what the round gave before.
+    """
 
     line: int
     cells: tuple[str, ...]
     phone: str
     household: str
+    twins: tuple[Row, ...] = ()
 
 
 class Wrong(Struct, frozen=True, kw_only=True):
-    """A row that is given nothing; ``of`` is the line of an earlier row where the reason names one."""
+    """A row that is given nothing; ``of`` is the line of another row where the reason names one."""
 
     line: int
     cells: tuple[str, ...]
@@ -40,32 +46,35 @@ class Wrong(Struct, frozen=True, kw_only=True):
 
 
 class Sheet(Struct, frozen=True, kw_only=True):
-    """A file's head and its rows in their order."""
+    """A file's head and its households; ``count`` is how many rows it has."""
 
     head: tuple[str, ...]
-    rows: list[Row | Wrong]
+    rows: list[Row]
+    wrong: list[Wrong]
+    count: int
 
 
 def read(raw: bytes) -> Sheet:
     """A file's rows; Unreadable says what is wrong with it as a whole. It takes its time: use a thread."""
     lines = decoding.read(raw).rows
     head, places = _head(lines)
-    seen: dict[tuple[str, str], int] = {}
     found: list[Row | Wrong] = []
     for line, cells in lines:
         if not any(cell.strip() for cell in cells):
             continue
         if len(found) == MOST_ROWS:
             raise unreadable(f"超过 {MOST_ROWS:,} 行", "拆成几个文件")
-        found.append(_row(line, [*cells, *[""] * (len(head) - len(cells))], places, seen))
+        found.append(_row(line, [*cells, *[""] * (len(head) - len(cells))], places))
     if not found:
         raise unreadable("只有列名，没有数据", "至少一户")
-    return Sheet(head=tuple(head), rows=found)
+    rows, twice = _once([each for each in found if isinstance(each, Row)])
+    wrong = [*(each for each in found if isinstance(each, Wrong)), *twice]
+    return Sheet(head=tuple(head), rows=rows, wrong=wrong, count=len(found))
 
 
-def wrong(row: Row, code: str, field: str) -> Wrong:
-    """A row that reads well, and that the round has something against."""
-    return Wrong(line=row.line, cells=row.cells, code=code, column=COLUMNS[field][0])
+def wrong(row: Row, code: str, field: str, of: int = 0) -> Wrong:
+    """A row that reads well, and that the round or another row has something against."""
+    return Wrong(line=row.line, cells=row.cells, code=code, column=COLUMNS[field][0], of=of)
 
 
 def said(each: Wrong) -> str:
@@ -90,13 +99,11 @@ def _head(lines: Iterator[tuple[int, list[str]]]) -> tuple[list[str], dict[str, 
     return head, places
 
 
-def _row(
-    line: int, cells: Sequence[str], places: Mapping[str, int], seen: dict[tuple[str, str], int]
-) -> Row | Wrong:
+def _row(line: int, cells: Sequence[str], places: Mapping[str, int]) -> Row | Wrong:
     plain = tuple(str(cell) for cell in cells)
 
-    def wrong_here(code: str, field: str, of: int = 0) -> Wrong:
-        return Wrong(line=line, cells=plain, code=code, column=COLUMNS[field][0], of=of)
+    def wrong_here(code: str, field: str) -> Wrong:
+        return Wrong(line=line, cells=plain, code=code, column=COLUMNS[field][0])
 
     given = {field: plain[place].strip() for field, place in places.items()}
     phone, household = plain_phone(given["phone"]), given.get("household", "")
@@ -104,12 +111,24 @@ def _row(
         return wrong_here("PHONE_FORMAT", "phone")
     if len(household) > LONGEST or not household.isprintable():
         return wrong_here("HOUSEHOLD_FORMAT", "household")
-    for field, value in (("phone", phone), ("household", household)):
-        first = seen.get((field, value)) if value else None
-        if first is not None:
-            return wrong_here("PHONE_IN_FILE" if field == "phone" else "HOUSEHOLD_IN_FILE", field, of=first)
-    seen |= {("phone", phone): line, ("household", household): line}
     return Row(line=line, cells=plain, phone=phone, household=household)
+
+
+def _once(rows: Sequence[Row]) -> tuple[list[Row], list[Wrong]]:
+    """Each phone once, by its row with a number where it has one; each number once, with its twins."""
+    by_phone: dict[str, Row] = {}
+    for row in rows:
+        if not by_phone.setdefault(row.phone, row).household:
+            by_phone[row.phone] = row if row.household else by_phone[row.phone]
+    groups: dict[str | int, list[Row]] = {}
+    twice = []
+    for row in rows:
+        kept = by_phone[row.phone]
+        if kept is row:
+            groups.setdefault(row.household or row.line, []).append(row)
+        else:
+            twice.append(wrong(row, "PHONE_IN_FILE", "phone", of=kept.line))
+    return [replace(first, twins=tuple(twins)) for first, *twins in groups.values()], twice
 
 
 REASONS: Mapping[str, str] = {

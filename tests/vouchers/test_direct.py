@@ -352,6 +352,70 @@ async def test_a_number_that_comes_later_is_kept_and_counts(db: Settings) -> Non
     await nothing_is_broken()
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (("H1", "13900000002"), ("H1", "13900000001")),
+        (("H1", "13900000001"), ("H1", "13900000002")),
+        (("", "13900000001"), ("H1", "13900000002"), ("H1", "13900000001")),
+        (("H1", "13900000002"), ("H1", "13900000003"), ("H1", "13900000001")),
+    ],
+)
+@pytest.mark.parametrize("mode", list(Mode))
+async def test_a_household_known_by_a_phone_is_not_given_again_by_another_phone_of_its_number(
+    db: Settings, rows: tuple[tuple[str, str], ...], mode: Mode
+) -> None:
+    """Its phone came without a number before, and now in one file with a number that has other phones too."""
+    world = await a_direct_world(households=10)
+    await take(world, a_roster(("", "13900000001")))
+
+    if mode is Mode.STRICT:
+        with pytest.raises(RosterRefused):
+            await take(world, a_roster(*rows), mode)
+    else:
+        outcome = await take(world, a_roster(*rows), mode)
+        assert (outcome.given, outcome.unchanged, outcome.rows) == (0, 1, len(rows))
+        assert len(outcome.wrong) == len(rows) - 1
+        assert {each.code for each in outcome.wrong} <= {"HOUSEHOLD_IN_FILE", "PHONE_IN_FILE"}
+    assert (await counts())["Voucher"] == 9
+    if mode is Mode.PARTIAL:
+        alone = await take(world, a_roster(("H1", "13900000002")))  # the number was kept
+        assert (alone.given, [each.code for each in alone.wrong]) == (0, ["HOUSEHOLD_KNOWN"])
+    await nothing_is_broken()
+
+
+async def test_a_file_that_names_a_phone_twice_counts_by_the_row_with_the_number(db: Settings) -> None:
+    world = await a_direct_world(households=10)
+
+    outcome = await take(
+        world, a_roster(("", "13900000001"), ("H1", "13900000002"), ("H1", "13900000001"), ("", ""))
+    )
+
+    assert outcome.given == 1
+    assert sorted((each.line, each.code, each.of) for each in outcome.wrong) == [
+        (2, "PHONE_IN_FILE", 4),
+        (4, "HOUSEHOLD_IN_FILE", 3),
+    ]
+    await nothing_is_broken()
+
+
+async def test_a_household_that_comes_to_be_known_meanwhile_is_not_given_again(db: Settings) -> None:
+    """Its phone alone is given its vouchers between the look at a file and its turn."""
+    world = await a_direct_world(households=10)
+    rows = (("H1", "13900000002"), ("H1", "13900000001"))
+
+    answers = await meet(
+        db,
+        "SELECT 1 FROM ledger_account FOR UPDATE",
+        lambda: take(world, a_roster(("", "13900000001"))),
+        lambda: take(world, a_roster(*rows)),
+    )
+
+    assert [(each.given, each.unchanged) for each in answers] == [(1, 0), (0, 1)]
+    assert (await counts())["Voucher"] == 9
+    await nothing_is_broken()
+
+
 async def test_a_number_that_another_phone_has_is_not_given_to_a_second_one(db: Settings) -> None:
     world = await a_direct_world(households=10)
     await take(world, a_roster(("", "13900000001"), ("H2", "13900000002")))
