@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
@@ -16,6 +17,7 @@ from livehub.kit.errors import LivehubError, NotFound
 from livehub.vouchers import latch, ledger, locks, packs, rollover_plans, round_states
 from livehub.vouchers.errors import RolloverDone, RolloverUnfit
 from livehub.vouchers.models import Account, Campaign, Round, RoundStatus, Template
+from livehub.vouchers.new_kinds import MOST_OF_ONE
 
 
 async def roll_due(*, now: datetime, limit: int = 50) -> int:
@@ -46,7 +48,8 @@ async def roll(
     """Move a finished round's released money into the round planned for it, or ``into`` instead.
 
     Asked again, it answers with what was done; RolloverDone when it then names another round. WrongState
-    unless the one is finished and the other gives.
+    unless the one is finished and the other gives, RolloverUnfit when that would be more than MOST_OF_ONE
+    vouchers of a kind.
     """
     campaign = await _campaign(source_id, actor)
     known = await rollover_plans.of_source(source_id)
@@ -135,6 +138,7 @@ async def _move(source: Round, target: Round, *, now: datetime) -> int:
     balances = await ledger.hold([released, ledger.Key(target.campaign_id, Account.UNISSUED, target.id)])
     offers = await _offers(target.id)
     counts = rollover_plans.fill(balances[released], [(each.face_fen, each.quantity) for each in offers])
+    await _require_countable(target, offers, counts)
     for offer, count in zip(offers, counts, strict=True):
         for item in offer.items if count else ():
             await database.execute(
@@ -155,6 +159,19 @@ async def _move(source: Round, target: Round, *, now: datetime) -> int:
         now=now,
     )
     return amount_fen
+
+
+async def _require_countable(target: Round, offers: Sequence[_Offer], counts: Sequence[int]) -> None:
+    """RolloverUnfit when a template would have more vouchers than its column counts."""
+    names = {each.id: (each.name, each.quantity) for each in await Template.filter(round_id=target.id)}
+    for offer, count in zip(offers, counts, strict=True):
+        for item in offer.items:
+            name, quantity = names[item.template_id]
+            if quantity + count * item.n > MOST_OF_ONE:
+                raise RolloverUnfit(
+                    f"滚存的钱会让第 {target.seq} 轮“{name}”的数量太大：一个券种最多 {MOST_OF_ONE:,} 张。"
+                    "请改滚入面额更大的轮次。"
+                )
 
 
 class _Offer(Struct, frozen=True):

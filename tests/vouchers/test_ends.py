@@ -25,9 +25,10 @@ from livehub.vouchers.models import (
     Voucher,
     VoucherState,
 )
+from livehub.vouchers.new_kinds import NewPack, NewTemplate
 from tests.contention import kinds, meet
 from tests.factories.accounts import an_actor
-from tests.factories.vouchers import NOW, a_claimant, a_kind
+from tests.factories.vouchers import NOW, a_claimant, a_kind, a_pack, an_item
 from tests.vouchers.test_matching import an_order, settle
 from tests.vouchers.test_redemptions import Till, a_till
 from tests.vouchers.test_refunds import asked, broken, lies, used
@@ -48,7 +49,8 @@ async def claimed(till: Till, number: int, *, template: int = 0) -> list[Voucher
 async def a_later_round(till: Till, *given, sources: tuple[int, ...] = (), now=NOW) -> Round:
     return await rounds.schedule(
         till.world.campaign.id,
-        templates=given or (a_kind(quantity=0),),
+        templates=[each for each in given or (a_kind(quantity=0),) if isinstance(each, NewTemplate)],
+        packs=[each for each in given if isinstance(each, NewPack)],
         claim_from=now,
         claim_until=now + 60 * DAY,
         actor=till.world.officer,
@@ -216,6 +218,46 @@ async def test_what_makes_no_whole_voucher_stays_and_a_late_refund_goes_to_the_c
         assert (await RoundRollover.get()).amount_fen == 3_000
         await asked(till, redemption, now=NOW + 29 * DAY)
         assert await lies(till, Account.AVAILABLE, Account.RELEASED, Account.PAYABLE) == (2_000, 1_000, 0)
+        assert await broken() == []
+
+
+MOST = 2**31 - 1  # of one template, in its column
+
+
+@pytest.mark.parametrize(
+    ("left_fen", "given", "quantity"),
+    [
+        (10**14, a_kind(face_fen=10**6, threshold_fen=10**6, quantity=0), 10**8),
+        (MOST, a_kind(face_fen=1, quantity=0), MOST),
+        (MOST + 1, a_kind(face_fen=1, quantity=0), None),
+        (10**14, a_kind(face_fen=2_000, quantity=0), None),
+        (
+            MOST // 50 * 50,
+            a_pack(an_item(1, 1, n=50, face_fen=1, threshold_fen=1), quantity=0),
+            MOST // 50 * 50,
+        ),
+        (MOST // 50 * 50 + 50, a_pack(an_item(1, 1, n=50, face_fen=1, threshold_fen=1), quantity=0), None),
+    ],
+)
+async def test_a_rollover_that_makes_more_vouchers_than_can_be_counted_is_refused(
+    db: Settings, left_fen: int, given: NewTemplate | NewPack, quantity: int | None
+) -> None:
+    async with a_till(db, a_kind(face_fen=left_fen, threshold_fen=left_fen, quantity=1)) as till:
+        source = till.world.round.id
+        later = await a_later_round(till, given, sources=(source,))
+        await round_ends.close_due(now=MONTH)
+        await round_ends.finish_due(now=MONTH)
+
+        if quantity is None:
+            with pytest.raises(RolloverUnfit, match="2,147,483,647"):
+                await database.unit(lambda: rollovers.roll(source, actor=till.world.officer, now=MONTH))
+            assert await rollovers.roll_due(now=MONTH) == 0
+            assert await lies(till, Account.UNISSUED, Account.RELEASED) == (0, left_fen)
+            assert (await Round.get(id=source)).status is RoundStatus.FINISHED
+        else:
+            assert await rollovers.roll_due(now=MONTH) == 1
+            assert (await Template.get(round_id=later.id)).quantity == quantity
+            assert await lies(till, Account.UNISSUED, Account.RELEASED) == (left_fen, 0)
         assert await broken() == []
 
 
