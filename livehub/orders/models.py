@@ -58,7 +58,7 @@ class OrderLine(Model):
         indexes = (
             ("platform", "room_ref"),
             ("platform", "author_ref", "paid_at"),
-            ("shop_id", "product_ref"),
+            ("shop_id", "product_ref", "order_id"),
         )
 
 

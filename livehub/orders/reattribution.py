@@ -187,14 +187,20 @@ async def _orders_of_shops(broadcast_id: int, *, since_ms: int) -> list[int]:
 _IS_UNTOLD = "l.room_ref = '' AND l.author_ref = ''"  # as the condition of the index order_line_of_nowhere
 
 
+_OF_PRODUCT = (
+    "SELECT DISTINCT order_id FROM order_line WHERE shop_id = $1 AND product_ref = $2 AND order_id > $3"
+    " ORDER BY order_id LIMIT $4"
+)
+
+
 async def _orders_of_product(fact: ProductMapped, *, most: int) -> list[int]:
     """The next orders with a line of a platform's product id."""
     return await _ids_of(
-        "SELECT DISTINCT order_id FROM order_line WHERE shop_id = $1 AND product_ref = $2 AND order_id > $3"
-        f" ORDER BY order_id LIMIT {int(most)}",
+        _OF_PRODUCT,
         fact.shop_id,
         fact.product_ref,
         fact.order_id,
+        most,
     )
 
 

@@ -158,6 +158,29 @@ async def test_a_voucher_gives_an_order_its_broadcast_but_never_against_the_plat
     await sound()
 
 
+async def test_the_orders_of_a_product_are_walked_without_sorting_them(db: Settings) -> None:
+    """Each turn reads its own orders: neither all that follow nor those of other products."""
+    await database.execute(
+        "WITH RECURSIVE of(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM of WHERE n < 20000)"
+        " INSERT INTO order_line (order_id, line_ref, shop_id, platform, product_ref, room_ref, author_ref,"
+        " paid_at) SELECT (n * 7919) % 20011, n, 1 + n % 3, 'doudian', 'p' || (n % 7), '', '', 0 FROM of"
+    )
+    await database.execute("ANALYZE")
+
+    question = reattribution._OF_PRODUCT
+    for place, value in {"$1": "1", "$2": "'p1'", "$3": "0", "$4": "500"}.items():
+        question = question.replace(place, value)
+    explain = "EXPLAIN QUERY PLAN" if db.is_sqlite else "EXPLAIN"
+    async with database.transaction():
+        await database.prefer_indexes()  # twenty thousand rows are few
+        plan = " ".join(str(row) for row in await database.fetch(f"{explain} {question}"))
+
+    assert "order_id>" in plan.replace(" ", "")
+    assert "shop_id=" in plan.replace(" ", "")
+    for other in ("Filter", "Sort", "TEMP B-TREE"):  # all are conditions of the index, and its order is ours
+        assert other not in plan
+
+
 async def test_a_product_leaves_the_unmapped_when_it_is_mapped(db: Settings) -> None:
     house = await a_house()
     shop = await a_shop(house.bureaus[0])
