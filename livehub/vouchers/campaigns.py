@@ -16,6 +16,7 @@ from livehub.accounts.permissions import Permission
 from livehub.kit import ids, states
 from livehub.kit.errors import NotFound, StaleVersion
 from livehub.vouchers import latch, ledger, locks, refund_policy
+from livehub.vouchers.errors import NotTheDrafter
 from livehub.vouchers.models import Account, Campaign, CampaignStatus
 
 MOVES: Mapping[CampaignStatus, AbstractSet[CampaignStatus]] = {
@@ -60,6 +61,36 @@ async def draft(
         created_at=now,
     )
     await _record("campaign.drafted", campaign, actor=actor, now=now, budget_fen=wanted.budget_fen)
+    return campaign
+
+
+@database.atomic
+async def change(
+    campaign_id: int, wanted: NewCampaign, *, actor: Actor, now: datetime, version: int | None = None
+) -> Campaign:
+    """Write a draft anew; one that was sent for the countersign must be sent again.
+
+    NotTheDrafter for anybody else: who wrote a part of it could countersign it. StaleVersion when
+    ``version`` is given and the draft is no longer the one that was read.
+    """
+    campaign = await _held(campaign_id)
+    permissions.require(
+        actor, Permission.CAMPAIGN_DRAFT, bureau_id=campaign.bureau_id, centre_id=campaign.centre_id
+    )
+    if campaign.status is not CampaignStatus.DRAFT:
+        raise states.WrongState("会签以后不能再修改。", data={"state": str(campaign.status)})
+    if campaign.created_by_id != _by(actor):
+        raise NotTheDrafter
+    if version is not None and version != campaign.version:
+        raise StaleVersion
+    if wanted.refund_preset not in refund_policy.registry():
+        raise ValueError(wanted.refund_preset)
+    changed = [name for name in wanted.__struct_fields__ if getattr(campaign, name) != getattr(wanted, name)]
+    for name in changed:
+        setattr(campaign, name, getattr(wanted, name))
+    campaign.submitted_by_id = 0
+    await _save(campaign, [*changed, "submitted_by_id"])
+    await _record("campaign.changed", campaign, actor=actor, now=now, changed=changed)
     return campaign
 
 

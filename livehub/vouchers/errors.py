@@ -41,6 +41,12 @@ class BudgetExhausted(VoucherRefused):
     code = "BUDGET_EXHAUSTED"
 
 
+class NotTheDrafter(VoucherRefused):
+    """草稿只能由起草人修改；请起草人修改，或另外起草一个。"""
+
+    code, status = "NOT_THE_DRAFTER", 403
+
+
 class LimitPerson(VoucherRefused):
     """您已经领过了，每人限领的数量已满。"""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sanic import Blueprint
 
-from livehub.web import desk, draws, feeds, hooks, login, operations, report_pages, verify, wall
+from livehub.web import campaigns, desk, draws, feeds, hooks, login, operations, report_pages, verify, wall
 from livehub.web.api import blueprint as api
 from livehub.web.bureau import pages as bureau
 from livehub.web.bureau import rundown as bureau_rundown
@@ -30,7 +30,9 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     report_pages.audit_packs,
     report_pages.desk,
     draws.bp,
+    *campaigns.DESK,
     *desk.BLUEPRINTS,
+    *campaigns.BUREAU,
     report_pages.bureau,
     bureau.bp,
     bureau_rundown.bp,

@@ -38,6 +38,7 @@ log = structlog.get_logger(__name__)
 SESSION = "__Host-session"
 DEVICE = "__Host-device"
 POLICY, FRESHLY = "__policy__", "__freshly__"  # what tests read from every route's handler
+STREAMS = "__streams__"  # a handler that receives its body itself
 
 ROLE_NAMES = {
     Role.BUREAU: "主管部门",
@@ -134,6 +135,7 @@ def uploading(*permissions: Permission) -> Callable[[Handler], Handler]:
 
         setattr(entered, POLICY, ("session", permissions))
         setattr(entered, FRESHLY, False)
+        setattr(entered, STREAMS, True)
         return entered
 
     return declare

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Annotated, cast
+from typing import Annotated
 
 from msgspec import Meta, Struct
 from sanic import Blueprint, Request
@@ -19,13 +19,10 @@ from livehub.reports.basis import Axis, Basis
 from livehub.reports.documents import NewReport
 from livehub.reports.forms import Ask
 from livehub.reports.models import PackState, ReportState
-from livehub.web import doors, reading, sending
-from livehub.web.api.calls import Entrance
-from livehub.web.bureau.pages import bureaus_of, shell_of
-from livehub.web.desk.frame import DONE, Reason, back, frame
+from livehub.web import doors, reading, sending, two_doors
+from livehub.web.desk.frame import Reason, back
 from livehub.web.reading import Form
 from livehub.web.rendering import link, page
-from livehub.web.shell import Shell
 
 FRESH_SECONDS = 4  # after which a page that waits for a pack looks again
 
@@ -69,8 +66,8 @@ async def show(request: Request, actor: Actor) -> HTTPResponse:
     found = await documents.listed(actor=actor, state=query.state, kind=query.kind, number=query.page)
     return page(
         "reports/list.html",
-        shell=await _shell(request, actor),
-        path=_path(request),
+        shell=await two_doors.shell(request, actor, "reports"),
+        path=two_doors.path_of(request),
         page=found,
         query={"state": query.state, "kind": query.kind},
         kinds=_kinds(),
@@ -101,7 +98,7 @@ async def prepare(request: Request, actor: Actor) -> HTTPResponse:
         made = await documents.prepare(_wanted(wanted), actor=actor, now=clock.now())
     except LivehubError as error:
         return await _form(request, actor, reading.refused(request, doors.shown(request, error)), error=error)
-    return back(f"{_path(request)}/{made.public_id}", done="report-prepared")
+    return back(f"{two_doors.path_of(request)}/{made.public_id}", done="report-prepared")
 
 
 @doors.signed_in(Permission.REPORT_READ)
@@ -126,7 +123,7 @@ async def sign(request: Request, actor: Actor, report_id: str) -> HTTPResponse:
         raise
     except LivehubError as error:
         return await _report(request, actor, report_id, refusal=doors.shown(request, error))
-    return back(f"{_path(request)}/{report_id}", done="report-signed")
+    return back(f"{two_doors.path_of(request)}/{report_id}", done="report-signed")
 
 
 @doors.signed_in(Permission.REPORT_SIGN)
@@ -139,7 +136,7 @@ async def submit(request: Request, actor: Actor, report_id: str) -> HTTPResponse
         raise
     except LivehubError as error:
         return await _report(request, actor, report_id, refusal=doors.shown(request, error))
-    return back(f"{_path(request)}/{report_id}", done="report-submitted")
+    return back(f"{two_doors.path_of(request)}/{report_id}", done="report-submitted")
 
 
 @doors.signed_in(Permission.REPORT_SIGN)
@@ -152,7 +149,7 @@ async def give_back(request: Request, actor: Actor, report_id: str) -> HTTPRespo
         raise
     except LivehubError as error:
         return await _report(request, actor, report_id, refusal=doors.shown(request, error))
-    return back(f"{_path(request)}/{report_id}", done="report-returned")
+    return back(f"{two_doors.path_of(request)}/{report_id}", done="report-returned")
 
 
 @doors.signed_in(Permission.REPORT_READ, freshly=True)
@@ -172,12 +169,7 @@ _ROUTES = (
     ("POST", "/<report_id:str>/return", give_back),
     ("GET", "/<report_id:str>/pack.zip", pack),
 )
-# The same pages below two doors: for the bureau's officers, and for the centre and its auditors.
-bureau = Blueprint("bureau_reports", url_prefix="/bureau/reports")
-desk = Blueprint("desk_reports", url_prefix="/desk/reports")
-for _bp in (bureau, desk):
-    for _method, _address, _handler in _ROUTES:
-        _bp.add_route(cast(Entrance, _handler), _address, methods=[_method], name=_handler.__name__)
+bureau, desk = two_doors.mounted("reports", _ROUTES)
 audit_packs = Blueprint("desk_audit_packs", url_prefix="/desk/campaigns")
 
 
@@ -187,11 +179,6 @@ async def audit_pack(request: Request, actor: Actor, campaign_id: str) -> None:
     """A campaign's ledger, vouchers, uses, refunds and rules, as known two minutes ago."""
     made = await packing.of_campaign(_id(campaign_id), actor=actor, now=clock.now())
     await sending.send_made(request, made.name, made.pieces)
-
-
-def _path(request: Request) -> str:
-    """/bureau/reports or /desk/reports, by which the reader came."""
-    return "/".join(request.path.split("/")[:3])
 
 
 def _id(text: str) -> str:
@@ -211,23 +198,14 @@ def _kinds() -> list[tuple[str, str]]:
     return [(report.name, report.title) for report in composing.registry().values()]
 
 
-async def _shell(request: Request, actor: Actor, *, refusal: LivehubError | None = None) -> Shell:
-    if request.path.startswith("/desk"):
-        return await frame(request, actor, "reports", refusal=refusal)
-    shell = shell_of(request, actor, await bureaus_of(actor), current="reports")
-    shell.flash = DONE.get(str(request.args.get("done", "")), "")
-    shell.alert = refusal.message if refusal else ""
-    return shell
-
-
 async def _form(
     request: Request, actor: Actor, form: Form, *, error: LivehubError | None = None
 ) -> HTTPResponse:
     return page(
         "reports/new.html",
         status=error.status if error else 200,
-        shell=await _shell(request, actor),
-        path=_path(request),
+        shell=await two_doors.shell(request, actor, "reports"),
+        path=two_doors.path_of(request),
         form=form,
         kinds=_kinds(),
         bureaus=[(each.public_id, each.name) for each in await documents.bureaus(actor)],
@@ -246,8 +224,8 @@ async def _report(
     return page(
         "reports/report.html",
         status=refusal.status if refusal else 200,
-        shell=await _shell(request, actor, refusal=refusal),
-        path=_path(request),
+        shell=await two_doors.shell(request, actor, "reports", refusal=refusal),
+        path=two_doors.path_of(request),
         report=row,
         document=seen.document,
         last_day=row.until - timedelta(days=1),

@@ -17,7 +17,7 @@ from livehub.kit.states import WrongState
 from livehub.settings import Settings
 from livehub.vouchers import campaign_queries, campaigns, ledger, rounds
 from livehub.vouchers.claims import ClaimDesk
-from livehub.vouchers.errors import BudgetExhausted, Ended, Paused, TemplateUnfit
+from livehub.vouchers.errors import BudgetExhausted, Ended, NotTheDrafter, Paused, TemplateUnfit
 from livehub.vouchers.models import Account, Campaign, CampaignStatus, Round, RoundStatus, Template, Validity
 from tests.factories.accounts import a_bureau, a_user, an_actor
 from tests.factories.vouchers import NOW, a_claimant, a_kind, a_world
@@ -229,3 +229,29 @@ async def test_a_machine_signs_nothing_and_is_not_mistaken_for_the_user_of_its_n
     assert (waiting, seen.submitted, seen.drafted_by) == (1, True, "")
     signed = await campaign_queries.campaign(draft.public_id, **centre, now=NOW)
     assert (signed.state, signed.approved_by) == ("approved", "同号的财务")
+
+
+async def test_only_its_drafter_writes_a_draft_anew_and_it_is_submitted_again(db: Settings) -> None:
+    bureau = await a_bureau()
+    scope = {"centre_id": bureau.centre_id}
+    hers, colleague = (an_actor(Role.BUREAU, bureau_id=bureau.id, **scope) for _ in range(2))
+    finance = an_actor(Role.FINANCE, **scope)
+    draft = await campaigns.draft(NEW, bureau_id=bureau.id, actor=hers, now=NOW, **scope)
+    submitted = await campaigns.submit(draft.id, actor=hers, now=NOW)
+    other = msgspec.structs.replace(NEW, name="惠渔", budget_fen=200_000)
+
+    with pytest.raises(NotTheDrafter):
+        await campaigns.change(draft.id, other, actor=colleague, now=NOW)
+    with pytest.raises(StaleVersion):
+        await campaigns.change(draft.id, other, actor=hers, now=NOW, version=submitted.version - 1)
+    changed = await campaigns.change(draft.id, other, actor=hers, now=NOW, version=submitted.version)
+    with pytest.raises(WrongState):
+        await campaigns.countersign(draft.id, actor=finance, now=NOW)
+    await campaigns.submit(draft.id, actor=colleague, now=NOW)
+    signed = await campaigns.countersign(draft.id, actor=finance, now=NOW)
+    with pytest.raises(WrongState):
+        await campaigns.change(draft.id, NEW, actor=hers, now=NOW)
+
+    assert (changed.name, changed.budget_fen, changed.submitted_by_id) == ("惠渔", 200_000, 0)
+    assert (await Campaign.get(id=draft.id)).name == "惠渔"
+    assert await ledger.balance(ledger.Key(signed.id, Account.AVAILABLE)) == 200_000

@@ -12,6 +12,7 @@ from livehub.accounts.permissions import Permission, bureau_scope
 from livehub.kit.states import WrongState
 from livehub.vouchers import campaign_ends, campaign_queries, campaigns, refund_policy
 from livehub.vouchers.campaign_queries import CampaignRow
+from livehub.vouchers.errors import NotTheDrafter
 from livehub.vouchers.models import CampaignStatus
 from livehub.web.api import campaign_answers, named
 from livehub.web.api.campaign_answers import Campaign, Leverages
@@ -67,7 +68,7 @@ class CampaignsAnswer(Struct, frozen=True, kw_only=True):
     total: int
 
 
-class NewCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CampaignDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """活动的草稿。"""
 
     name: Words
@@ -76,6 +77,11 @@ class NewCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     purpose: Annotated[str, Meta(max_length=120)] = ""
     refund_preset: Preset = "futian"
     min_pay_fen: Annotated[int, Meta(ge=1, le=10**9, description="顾客最少实付，单位：分")] = 1
+
+
+class NewCampaign(CampaignDraft, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """一个新活动。"""
+
     bureau: Annotated[str, Meta(max_length=16, description="部门公开编号；只属于一个部门时可省略")] = ""
 
 
@@ -119,14 +125,7 @@ async def draft(asked: Asked[None, NewCampaign]) -> Campaign:
     """Write it down; it has no money yet."""
     body = asked.body
     bureau_id = await named.bureau_id(body.bureau, actor=asked.actor, permission=Permission.CAMPAIGN_DRAFT)
-    wanted = campaigns.NewCampaign(
-        name=body.name,
-        issuer_name=body.issuer_name,
-        purpose=body.purpose,
-        budget_fen=body.budget_fen,
-        refund_preset=body.refund_preset,
-        min_pay_fen=body.min_pay_fen,
-    )
+    wanted = _wanted(body)
     made = await database.unit(
         lambda: campaigns.draft(
             wanted,
@@ -148,6 +147,27 @@ async def draft(asked: Asked[None, NewCampaign]) -> Campaign:
 )
 async def one(asked: Asked[Nothing, None], campaign_id: str) -> Campaign:
     """A campaign the caller may see."""
+    return await campaign_answers.campaign(campaign_id, asked.actor, asked.now)
+
+
+@calls.post(
+    "/campaigns/{campaign_id}",
+    summary="重写草稿；只有起草人可以，已提交的须重新提交",
+    needs=(Permission.CAMPAIGN_DRAFT,),
+    body=CampaignDraft,
+    answer=Campaign,
+    refusals=(WrongState, NotTheDrafter),
+    versioned=True,
+    method="PUT",
+)
+async def change(asked: Asked[None, CampaignDraft], campaign_id: str) -> Campaign:
+    """Write it anew."""
+    view = await campaign_answers.seen(campaign_id, asked.actor, Permission.CAMPAIGN_DRAFT, now=asked.now)
+    await database.unit(
+        lambda: campaigns.change(
+            view.row_id, _wanted(asked.body), actor=asked.actor, now=asked.now, version=asked.version
+        )
+    )
     return await campaign_answers.campaign(campaign_id, asked.actor, asked.now)
 
 
@@ -244,6 +264,12 @@ async def end(asked: Asked[None, Nothing], campaign_id: str) -> Campaign:
     view = await campaign_answers.seen(campaign_id, asked.actor, Permission.CAMPAIGN_DRAFT, now=asked.now)
     await database.unit(lambda: campaign_ends.end(view.row_id, actor=asked.actor, now=asked.now))
     return await campaign_answers.campaign(campaign_id, asked.actor, asked.now)
+
+
+def _wanted(body: CampaignDraft) -> campaigns.NewCampaign:
+    return campaigns.NewCampaign(
+        **{name: getattr(body, name) for name in campaigns.NewCampaign.__struct_fields__}
+    )
 
 
 def _summary(row: CampaignRow) -> CampaignSummary:

@@ -104,6 +104,7 @@ async def a_running_campaign(town: Town) -> tuple[str, str, str]:
     """(campaign, round, template) of vouchers that can be claimed."""
     drafted = await town.officer.post("/campaigns", a_campaign())
     path = f"/campaigns/{drafted['id']}"
+    await town.officer.put(path, a_campaign(purpose="助农"))
     submitted = await town.officer.post(f"{path}/submit")
     signed = await town.finance.post(f"{path}/countersign", If_Match=submitted.headers["ETag"])
     started = await town.officer.post(f"{path}/start")

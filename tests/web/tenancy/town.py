@@ -130,7 +130,34 @@ WITHOUT_BODY = (
 _ROOM = {"platform": "standard_webhooks", "account_ref": "erp", "room_ref": "room-next"}
 PDF = base64.b64encode(b"%PDF-1.7").decode()
 ROSTER = base64.b64encode("姓名,身份证号\n某人,990101199501010015\n".encode()).decode()
-BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands for ours
+_DRAFT = {"name": "年货券", "issuer_name": "商务局", "budget": "100", "refund_preset": "futian"}
+_LOTTERY = {
+    "name": "摇号券",
+    "face": "20",
+    "threshold": "100",
+    "quantity": "1",
+    "days": "7",
+    "source": "双色球",
+    "signup_from": "2026-03-10T20:00",
+    "signup_until": "2026-03-11T20:00",
+    "source_at": "2026-03-11T21:00",
+    "draw_at": "2026-03-11T22:00",
+    "claim_from": "2026-03-12T10:00",
+    "claim_until": "2026-03-20T10:00",
+}
+_CAMPAIGNS = {
+    "<campaign_id:str>/lotteries": _LOTTERY,
+    "<campaign_id:str>/lotteries/<round_id:str>/enter": {"randomness": "02 07 11"},
+    "<campaign_id:str>/lotteries/<round_id:str>/confirm": {"randomness": "02 07 11"},
+    "<public_id:str>/countersign": {"version": "1"},
+    "<public_id:str>/direct/<direct_id:str>/import": {"mode": "partial"},
+    "<public_id:str>/rollover-plan": {"source": "1", "into": "2"},
+    "<public_id:str>/edit": _DRAFT,
+}
+BODIES: dict[str, dict[str, Any]] = {
+    **{
+        f"{door}/campaigns/{path}": body for door in ("/desk", "/bureau") for path, body in _CAMPAIGNS.items()
+    },  # a value that is a name of ours stands for ours
     "/api/v1/bookings/<booking_id:str>/reject": {"reason": "没有理由"},
     "/api/v1/bookings/<booking_id:str>/move": {"minutes": 90},
     "/desk/bookings/<public_id:str>/move": {
@@ -165,22 +192,6 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
     "/api/v1/rounds/<round_id:str>/entries": {"phone": PHONE, "code": "123456"},
     "/api/v1/rounds/<round_id:str>/draw/randomness": {"randomness": "02 07 11"},
     "/api/v1/rounds/<round_id:str>/draw/confirm": {"randomness": "02 07 11"},
-    "/desk/campaigns/<campaign_id:str>/lotteries": {
-        "name": "摇号券",
-        "face": "20",
-        "threshold": "100",
-        "quantity": "1",
-        "days": "7",
-        "source": "双色球",
-        "signup_from": "2026-03-10T20:00",
-        "signup_until": "2026-03-11T20:00",
-        "source_at": "2026-03-11T21:00",
-        "draw_at": "2026-03-11T22:00",
-        "claim_from": "2026-03-12T10:00",
-        "claim_until": "2026-03-20T10:00",
-    },
-    "/desk/campaigns/<campaign_id:str>/lotteries/<round_id:str>/enter": {"randomness": "02 07 11"},
-    "/desk/campaigns/<campaign_id:str>/lotteries/<round_id:str>/confirm": {"randomness": "02 07 11"},
     "/api/v1/drops/<drop_id:str>/open": {"quantity": 1},
     "/api/v1/inbox/messages/<message_id:str>/replay": {"why": "重放"},
     "/api/v1/rounds/<round_id:str>/links": {"platform": "doudian"},
@@ -217,7 +228,6 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
         "reason": "核对小票",
     },
     "/desk/orders/<shop:str>/<order_ref:str>/take-back": {"lines": f"{ORDER}-1", "reason": "认错了"},
-    "/desk/campaigns/<public_id:str>/countersign": {"version": "1"},
     "/desk/deliveries/<delivery_id:int>/open": {"reason": "核对一笔退款"},
     "/desk/inbox/<message_id:int>/replay": {"reason": "重放"},
     "/api/v1/redemptions/<redemption_id:str>/refunds": {"refund_no": "T1", "refund_fen": 1},
@@ -227,9 +237,7 @@ BODIES: dict[str, dict[str, Any]] = {  # a value that is a name of ours stands f
         "mode": "partial",
         "content_base64": ROSTER,
     },
-    "/desk/campaigns/<public_id:str>/direct/<direct_id:str>/import": {"mode": "partial"},
     "/api/v1/rounds/<round_id:str>/rollover-plan": {"into": "round_id"},
-    "/desk/campaigns/<public_id:str>/rollover-plan": {"source": "1", "into": "2"},
     "/desk/integrity/<public_id:str>/look": {"text": "没有理由"},
     "/desk/integrity/<public_id:str>/release": {"text": "没有理由"},
     "/desk/integrity/<public_id:str>/confirm": {"text": "没有理由"},

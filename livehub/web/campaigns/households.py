@@ -1,4 +1,4 @@
-"""/desk/campaigns/…/direct/… 定向发放: a roster's households are given a round's vouchers."""
+"""…/campaigns/…/direct/… 定向发放: a roster's households are given a round's vouchers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 from msgspec import Meta, Struct
-from sanic import Blueprint, Request
+from sanic import Request
 from sanic.response import HTTPResponse
 
 from livehub.accounts.actors import Actor
@@ -18,14 +18,11 @@ from livehub.kit.sheets import writing
 from livehub.vouchers import direct, direct_queries, households
 from livehub.vouchers.direct import Outcome
 from livehub.vouchers.direct_queries import DirectPage
-from livehub.web import doors, reading
-from livehub.web.desk.frame import frame
+from livehub.web import doors, reading, two_doors
 from livehub.web.reading import Form
 from livehub.web.rendering import page
 from streamers.training.errors import RosterRefused
 from streamers.training.importing import Mode
-
-bp = Blueprint("desk_households", url_prefix="/desk/campaigns")
 
 
 class Upload(Struct):
@@ -34,14 +31,12 @@ class Upload(Struct):
     mode: Annotated[Mode, Meta(extra={"expected": "选择导入方式"})]
 
 
-@bp.get("/<public_id:str>/direct/<direct_id:str>")
 @doors.signed_in(Permission.CAMPAIGN_READ)
 async def show(request: Request, actor: Actor, public_id: str, direct_id: str) -> HTTPResponse:
     """What a direct round gives, and to how many it gave."""
     return await _page(request, actor, await _read(actor, public_id, direct_id))
 
 
-@bp.post("/<public_id:str>/direct/<direct_id:str>/import", stream=True)
 @doors.uploading(Permission.CAMPAIGN_DRAFT)
 async def take(request: Request, actor: Actor, public_id: str, direct_id: str) -> HTTPResponse:
     """Look at a roster, or give its households their vouchers."""
@@ -63,19 +58,29 @@ async def take(request: Request, actor: Actor, public_id: str, direct_id: str) -
     return await _page(request, actor, await _read(actor, public_id, direct_id), form=form, outcome=outcome)
 
 
-@bp.get("/direct/imports/<given_id:str>/errors.xlsx")
 @doors.signed_in(Permission.CAMPAIGN_DRAFT, freshly=True)
 async def mistakes(_request: Request, actor: Actor, given_id: str) -> HTTPResponse:
     """The rows that were given nothing, each with its reason."""
     return _workbook("未发放名单", await direct.workbook(given_id, actor=actor, now=clock.now()))
 
 
-@bp.get("/direct/template.xlsx")
 @doors.signed_in(Permission.CAMPAIGN_READ, freshly=True)
 async def template(_request: Request, _actor: Actor) -> HTTPResponse:
     """An empty roster to fill in, its cells text."""
     book = await asyncio.to_thread(writing.workbook, [households.TEMPLATE], sheet="名册", widths=(16, 16))
     return _workbook("定向发放名册模板", book)
+
+
+bureau, desk = two_doors.mounted(
+    "campaigns",
+    (
+        ("GET", "/<public_id:str>/direct/<direct_id:str>", show),
+        ("POST", "/<public_id:str>/direct/<direct_id:str>/import", take),
+        ("GET", "/direct/imports/<given_id:str>/errors.xlsx", mistakes),
+        ("GET", "/direct/template.xlsx", template),
+    ),
+    name="households",
+)
 
 
 async def _read(actor: Actor, public_id: str, direct_id: str) -> DirectPage:
@@ -100,9 +105,10 @@ async def _page(
     wrong = outcome.wrong[: direct.TOLD] if outcome is not None else []
     settings = request.app.ctx.settings
     return page(
-        "desk/households.html",
+        "campaigns/households.html",
         status=refusal.status if refusal else 200,
-        shell=await frame(request, actor, "campaigns"),
+        path=two_doors.path_of(request),
+        shell=await two_doors.shell(request, actor, "campaigns"),
         seen=seen,
         form=form or reading.blank(mode=str(Mode.DRY_RUN)),
         outcome=outcome,

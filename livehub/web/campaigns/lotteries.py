@@ -1,4 +1,4 @@
-"""/desk/campaigns/{id}/lotteries 摇号: set one up, see how far it is, draw it with two persons."""
+"""…/campaigns/{id}/lotteries 摇号: set one up, see how far it is, draw it with two persons."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from sanic import Blueprint, Request
+from sanic import Request
 from sanic.response import HTTPResponse
 
 from livehub import database
@@ -20,12 +20,10 @@ from livehub.vouchers.errors import LotteryUnfit, RandomnessDiffers, RandomnessU
 from livehub.vouchers.lottery_queries import Lottery, LotteryStage
 from livehub.vouchers.models import Validity
 from livehub.vouchers.new_kinds import NewTemplate
-from livehub.web import doors, reading
-from livehub.web.desk.frame import back, frame
+from livehub.web import doors, reading, two_doors
+from livehub.web.desk.frame import back
 from livehub.web.reading import Form
 from livehub.web.rendering import page
-
-bp = Blueprint("desk_lotteries", url_prefix="/desk/campaigns/<campaign_id:str>/lotteries")
 
 
 class NewForm(Struct):
@@ -52,14 +50,12 @@ class Number(Struct):
     randomness: Annotated[str, Meta(max_length=400)]
 
 
-@bp.get("/new")
 @doors.signed_in(Permission.CAMPAIGN_DRAFT)
 async def new(request: Request, actor: Actor, campaign_id: str) -> HTTPResponse:
     """The empty form."""
     return await _new(request, actor, campaign_id, reading.blank(days="7"))
 
 
-@bp.post("/")
 @doors.signed_in(Permission.CAMPAIGN_DRAFT)
 async def schedule(request: Request, actor: Actor, campaign_id: str) -> HTTPResponse:
     """Announce it, set its money aside, and make the link that people sign up by."""
@@ -72,17 +68,15 @@ async def schedule(request: Request, actor: Actor, campaign_id: str) -> HTTPResp
         if isinstance(error, LotteryUnfit | TemplateUnfit):
             form = reading.refused(request, Invalid(error.message, details=_out_of_order(given)))
         return await _new(request, actor, campaign_id, form, status=error.status)
-    return back(f"/desk/campaigns/{campaign_id}/lotteries/{made}", done="lottery-scheduled")
+    return back(f"{two_doors.path_of(request)}/{campaign_id}/lotteries/{made}", done="lottery-scheduled")
 
 
-@bp.get("/<round_id:str>")
 @doors.signed_in(Permission.CAMPAIGN_READ)
 async def show(request: Request, actor: Actor, campaign_id: str, round_id: str) -> HTTPResponse:
     """How far it is, and what is to be done next."""
     return await _page(request, actor, campaign_id, round_id, reading.blank())
 
 
-@bp.post("/<round_id:str>/enter")
 @doors.signed_in(Permission.CAMPAIGN_DRAFT)
 async def enter(request: Request, actor: Actor, campaign_id: str, round_id: str) -> HTTPResponse:
     """The first of two persons."""
@@ -92,10 +86,9 @@ async def enter(request: Request, actor: Actor, campaign_id: str, round_id: str)
         await database.unit(lambda: draws.enter(found.row_id, number, actor=actor, now=clock.now()))
     except LivehubError as error:
         return await _refused(request, actor, campaign_id, round_id, error)
-    return back(f"/desk/campaigns/{campaign_id}/lotteries/{round_id}", done="number-entered")
+    return back(f"{two_doors.path_of(request)}/{campaign_id}/lotteries/{round_id}", done="number-entered")
 
 
-@bp.post("/<round_id:str>/confirm")
 @doors.signed_in(Permission.CAMPAIGN_COUNTERSIGN, freshly=True)
 async def confirm(request: Request, actor: Actor, campaign_id: str, round_id: str) -> HTTPResponse:
     """The second one; where its time has come, it is drawn at once."""
@@ -106,7 +99,21 @@ async def confirm(request: Request, actor: Actor, campaign_id: str, round_id: st
     except LivehubError as error:
         return await _refused(request, actor, campaign_id, round_id, error)
     done = "lottery-drawn" if lot.drawn_at is not None else "number-confirmed"
-    return back(f"/desk/campaigns/{campaign_id}/lotteries/{round_id}", done=done)
+    return back(f"{two_doors.path_of(request)}/{campaign_id}/lotteries/{round_id}", done=done)
+
+
+bureau, desk = two_doors.mounted(
+    "campaigns",
+    (
+        ("GET", "/new", new),
+        ("POST", "/", schedule),
+        ("GET", "/<round_id:str>", show),
+        ("POST", "/<round_id:str>/enter", enter),
+        ("POST", "/<round_id:str>/confirm", confirm),
+    ),
+    name="lotteries",
+    below="/<campaign_id:str>/lotteries",
+)
 
 
 async def _schedule(seen: CampaignPage, given: NewForm, actor: Actor) -> str:
@@ -176,9 +183,10 @@ async def _new(
     request: Request, actor: Actor, campaign_id: str, form: Form, *, status: int = 200
 ) -> HTTPResponse:
     return page(
-        "desk/lottery_new.html",
+        "campaigns/lottery_new.html",
         status=status,
-        shell=await frame(request, actor, "campaigns"),
+        path=two_doors.path_of(request),
+        shell=await two_doors.shell(request, actor, "campaigns"),
         campaign=await _campaign(campaign_id, actor, Permission.CAMPAIGN_DRAFT),
         form=form,
     )
@@ -214,9 +222,10 @@ async def _page(
     can_be_told = is_open and now >= found.source_at
     bureau_id = found.bureau_id
     return page(
-        "desk/lottery.html",
+        "campaigns/lottery.html",
         status=status,
-        shell=await frame(request, actor, "campaigns", refusal=refusal),
+        path=two_doors.path_of(request),
+        shell=await two_doors.shell(request, actor, "campaigns", refusal=refusal),
         lottery=found,
         stage=str(found.stage),
         form=form,

@@ -1,0 +1,56 @@
+"""消费券 in a real browser: an officer drafts and submits, finance signs, the officer plans a round and opens it."""
+
+from __future__ import annotations
+
+import pytest
+import time_machine
+from playwright.async_api import Page, expect
+
+from livehub.accounts.models import Role
+from tests.browser.desktop import desktop
+from tests.browser.phone import CHROMIUM, fits, picture
+from tests.browser.test_refunds import session_of
+from tests.factories.vouchers import NOW, a_world
+from tests.site import Site
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
+]
+
+
+async def fill(page: Page, **labels: str) -> None:
+    for label, text in labels.items():
+        await page.get_by_label(label).fill(text)
+
+
+async def test_a_campaign_is_drafted_signed_and_planned(client: Site) -> None:
+    with time_machine.travel(NOW, tick=True):
+        world = await a_world()
+        officer = await session_of(Role.BUREAU, world, bureau_id=world.bureau.id)
+        finance = await session_of(Role.FINANCE, world)
+        async with desktop(client, session=officer, width=1280) as page:
+            page.on("dialog", lambda dialog: dialog.accept())
+            await page.goto("/bureau")
+            await page.get_by_role("link", name="消费券").click()
+            await picture(page, "bureau-campaigns")
+            await page.get_by_role("link", name="起草活动").first.click()
+            await fill(page, 活动名称="沙田沙虫消费券", 发券单位="合浦县乡村振兴局", 用途="助农")
+            await page.get_by_label("预算（元）").fill("0")
+            await page.get_by_role("button", name="保存草稿").click()
+            await expect(page.locator("#budget-wrong")).to_contain_text("大于 0 的金额")
+            await expect(page.get_by_label("活动名称")).to_have_value("沙田沙虫消费券")
+            await picture(page, "bureau-campaign-draft")
+            await page.get_by_label("预算（元）").fill("60,000")
+            await page.get_by_role("button", name="保存草稿").click()
+            await expect(page.get_by_text("草稿已保存")).to_be_visible()
+            await page.get_by_role("button", name="提交会签").click()
+            await expect(page.get_by_text("已提交，等待另一人（财务）会签")).to_be_visible()
+            await picture(page, "bureau-campaign-submitted")
+            address = page.url.partition("?")[0]
+        async with desktop(client, session=finance, width=1280) as page:
+            page.on("dialog", lambda dialog: dialog.accept())
+            await page.goto(address.replace("/bureau/", "/desk/"))
+            await page.get_by_role("button", name="会签 ¥60,000.00").click()
+            await expect(page.get_by_text("已会签，预算已锁定")).to_be_visible()
+            assert await fits(page)
