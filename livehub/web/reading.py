@@ -90,6 +90,17 @@ def form(request: Request, shape: type[T]) -> T:
     return _typed_text(_submitted(request), shape)
 
 
+def part(request: Request, shape: type[T], prefix: str) -> T:
+    """The fields whose names begin with ``prefix``, as ``shape`` without it; Invalid names them whole."""
+    sent = _submitted(request)
+    raw = {name.removeprefix(prefix): texts for name, texts in sent.items() if name.startswith(prefix)}
+    try:
+        return _typed_text(raw, shape)
+    except Invalid as error:
+        named = [Detail(prefix + each.field, each.reason, each.expected) for each in error.details]
+        raise Invalid(error.message, details=named) from None
+
+
 def query(request: Request, shape: type[T]) -> T:
     """The address's query as ``shape``; Invalid carries every field's error."""
     raw = {name: [str(value) for value in request.args[name]] for name in request.args}
