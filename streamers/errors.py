@@ -51,3 +51,9 @@ class RevealReasonMissing(Invalid):
     """查看证件号码和手机号要写明原因，原因会记入审计。"""
 
     code = "REVEAL_REASON_MISSING"
+
+
+class StreamerKnown(Conflict):
+    """这个人已经是中心的主播。"""
+
+    code = "STREAMER_KNOWN"

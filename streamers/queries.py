@@ -69,6 +69,16 @@ async def by_id(number: int) -> StreamerView | None:
     return None if row is None else StreamerView(**row)
 
 
+async def by_ids(numbers: Collection[int]) -> dict[int, StreamerView]:
+    """Streamers by row id, for naming figures."""
+    rows = await database.with_rows(
+        {"wanted": "bigint"},
+        [(number,) for number in sorted(set(numbers))],
+        f"SELECT {_COLUMNS} FROM v JOIN streamer s ON s.id = v.wanted JOIN person p ON p.id = s.person_id",
+    )
+    return {row["id"]: StreamerView(**row) for row in rows}
+
+
 async def names(numbers: Collection[int]) -> dict[int, str]:
     """Stage names by row id."""
     rows = await database.with_rows(
@@ -98,6 +108,15 @@ async def links(streamer_id: int) -> list[LinkView]:
         streamer_id,
     )
     return [_link(row) for row in rows]
+
+
+async def link_of(public_id: str, link: str, *, actor: Actor) -> int:
+    """The row id of a link of this streamer of the actor's centre, or NotFound."""
+    who = await streamer(public_id, actor=actor)
+    for each in await links(who.id):
+        if str(each.id) == link:
+            return each.id
+    raise NotFound
 
 
 async def phone_of(streamer_id: int) -> str:

@@ -12,6 +12,13 @@ from livehub.kit import clock
 from livehub.reports.basis import G2_SQL
 from livehub.vouchers.models import VoucherState
 
+# Of a broadcast ``b``, as SQL: how long it was on air, and a sum over what was booked for it.
+ON_AIR_MS = (
+    "(SELECT coalesce(sum(r.ended_at - r.started_at), 0) FROM broadcast_run r"
+    " WHERE r.broadcast_id = b.id AND r.ended_at IS NOT NULL)"
+)
+SOLD = "(SELECT coalesce(sum({}), 0) FROM rollup_bucket r WHERE r.broadcast_id = b.id)"
+
 
 class Result(Struct, kw_only=True):
     """Sales by the broadcast they are attributed to, and the vouchers claimed on its links."""

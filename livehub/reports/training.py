@@ -21,6 +21,7 @@ from livehub.kit import clock
 from livehub.kit.errors import NotFound
 from livehub.reports import training_periods
 from livehub.reports.basis import G2_SQL
+from livehub.reports.broadcasts import ON_AIR_MS, SOLD
 from rooms.models import BroadcastState
 from streamers.training import rates
 from streamers.training.models import Cohort, CohortState, Enrolment
@@ -38,20 +39,15 @@ _HERS = (
     " (SELECT 1 FROM practice_stream x JOIN enrolment e ON e.id = x.enrolment_id"
     " WHERE x.broadcast_id = b.id AND e.person_id = v.person_id)"
 )
-_ON_AIR_MS = (
-    "(SELECT coalesce(sum(r.ended_at - r.started_at), 0) FROM broadcast_run r"
-    " WHERE r.broadcast_id = b.id AND r.ended_at IS NOT NULL)"
-)
 _FIRST = (
     f"SELECT v.enrolment_id, min(b.started_at) AS at FROM v{_HERS}"
-    f" AND {_ON_AIR_MS} >= {FIRST_MINUTES * _MINUTE_MS} GROUP BY v.enrolment_id"
+    f" AND {ON_AIR_MS} >= {FIRST_MINUTES * _MINUTE_MS} GROUP BY v.enrolment_id"
 )
-_SOLD = "(SELECT coalesce(sum({}), 0) FROM rollup_bucket r WHERE r.broadcast_id = b.id)"
 _SHOWS = (
     "SELECT v.enrolment_id, b.id, b.public_id, b.title, b.bureau_id, u.name AS bureau, m.name AS room,"
-    f" b.started_at, {_ON_AIR_MS} AS on_air_ms,"
-    f" {_SOLD.format(G2_SQL)} AS g2_fen, {_SOLD.format('r.refund_done')} AS refund_fen,"
-    f" {_SOLD.format('r.orders')} AS orders FROM v{_HERS} AND b.started_at < v.until"
+    f" b.started_at, {ON_AIR_MS} AS on_air_ms,"
+    f" {SOLD.format(G2_SQL)} AS g2_fen, {SOLD.format('r.refund_done')} AS refund_fen,"
+    f" {SOLD.format('r.orders')} AS orders FROM v{_HERS} AND b.started_at < v.until"
     " JOIN room m ON m.id = b.room_id JOIN bureau u ON u.id = b.bureau_id ORDER BY b.started_at, b.id"
 )
 _COLUMNS = dict.fromkeys(("enrolment_id", "person_id", "streamer_id", "since", "until"), "bigint")

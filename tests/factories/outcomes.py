@@ -52,6 +52,11 @@ async def streamed(
     born_on = clock.day_of_number(19950101)
     await ages.note(streamer.public_id, born_on=born_on, actor=school.manager, now=now)
     show = await a_broadcast(school.house, booked, now=now, by=by, streamer=streamer.public_id)
+    return await aired(show, starts_at, minutes=minutes)
+
+
+async def aired(show: Broadcast, starts_at: datetime, *, minutes: int = 60) -> Broadcast:
+    """The same broadcast after it was on air for so long."""
     ended_at = starts_at + timedelta(minutes=minutes)
     await Broadcast.filter(id=show.id).update(
         state=BroadcastState.ENDED, started_at=clock.to_ms(starts_at), ended_at=clock.to_ms(ended_at)

@@ -11,8 +11,7 @@ from livehub.accounts.models import Role
 from livehub.accounts.permissions import RIGHTS, Permission
 from livehub.merchants import queries as merchants
 from livehub.web.api.declared import Asked, Section
-from livehub.web.api.shapes import All, Nothing
-from streamers import queries as streamers
+from livehub.web.api.shapes import Nothing
 
 calls = Section("身份")
 
@@ -42,15 +41,6 @@ class Me(Struct, frozen=True, kw_only=True):
     permissions: list[Permission]
 
 
-class StreamerName(Struct, frozen=True, kw_only=True):
-    """一位主播。"""
-
-    id: str
-    stage_name: str
-    town: str
-    status: str
-
-
 @calls.get("/me", summary="调用者是谁，能做什么", query=Nothing, answer=Me)
 async def me(asked: Asked[Nothing, None]) -> Me:
     """Whom the token or the session stands for."""
@@ -75,21 +65,4 @@ async def me(asked: Asked[Nothing, None]) -> Me:
         centre=Named(id=centre.public_id if centre else "", name=centre.name if centre else ""),
         rights=rights,
         permissions=sorted(allowed),
-    )
-
-
-@calls.get(
-    "/streamers",
-    summary="可以申请排期的主播",
-    needs=(Permission.STREAMER_READ,),
-    query=Nothing,
-    answer=All[StreamerName],
-)
-async def names(asked: Asked[Nothing, None]) -> All[StreamerName]:
-    """The streamers of the centre, by the name they go by."""
-    return All(
-        items=[
-            StreamerName(id=each.public_id, stage_name=each.stage_name, town=each.town, status=each.status)
-            for each in await streamers.streamers(asked.actor.centre_id)
-        ]
     )

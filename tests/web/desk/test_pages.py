@@ -21,6 +21,8 @@ DOORS = {
     "/desk/quotas": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/waitlist": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/broadcasts": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
+    "/desk/streamers": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.AUDITOR},
+    "/desk/streamers/ranking": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.AUDITOR},
     "/desk/campaigns": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/sales": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/sales/lines": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},

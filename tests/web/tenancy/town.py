@@ -330,6 +330,16 @@ BODIES: dict[str, dict[str, Any]] = {
             ("return", {"reason": "没有理由"}),
         )
     },
+    **{
+        f"{door}/streamers/<streamer_id:str>/{verb}": body
+        for door in ("/api/v1", "/desk")
+        for verb, body in (
+            ("status", {"status": "paused"}),
+            ("accounts", {"platform": "jd", "account_ref": "j-1"}),
+            ("links", {}),
+        )
+    },
+    "/desk/streamers/<streamer_id:str>/reveal": {"reason": "没有理由"},
     "/desk/shops/<endpoint_id:int>/secret": {"secret": STANDARD_SECRET, "hours": "0"},
     "/api/v1/enrolments/<enrolment_id:str>/followups": {"day": 30, "employment": "employed"},
     "/api/v1/enrolments/<enrolment_id:str>/spot-checks": {"method": "phone", "confirmed": True},
@@ -473,6 +483,8 @@ async def _ours(office: Office) -> dict[str, str]:
         "entry_id": entry.public_id,
         "closure_id": closure[0].public_id,
         "streamer": house.streamer.public_id,
+        "streamer_id": house.streamer.public_id,
+        "merchant_id": merchant.public_id,
         "template": template.public_id,
         "merchant": merchant.public_id,
         "merchant_row": str(merchant.id),
