@@ -60,6 +60,12 @@ class PackNotReady(Conflict):
 
 
 class PackFailed(Conflict):
-    """资料包没有生成：依据加起来和签字的数字不一样。请退回这份报表，重新编制。"""
+    """资料包没有生成，已经试过几次。请联系管理员查看生成资料包的日志。"""
 
     code = "PACK_FAILED"
+
+
+class ReportOutlived(PackFailed):
+    """签字之后有名称改动，依据加起来和签字的数字不一样，不能再出资料包。请另外编制一份同样时段的报表并签字。"""
+
+    code = "REPORT_OUTLIVED"

@@ -71,6 +71,9 @@ class ReportState(StrEnum):
     RETURNED = "returned"
 
 
+OUTLIVED = "签字之后改过："  # an error begins so when what names the figures is not as it was
+
+
 class PackState(StrEnum):
     """The life of a report's pack."""
 
@@ -136,6 +139,11 @@ class ReportPack(Model):
     lease_until = InstantField(default=0)
     lease_token = fields.BigIntField(default=0)
     made_at: datetime | None = InstantField(null=True)
+
+    @property
+    def is_outlived(self) -> bool:
+        """Whether it was not made because what names the figures was changed since they were signed."""
+        return self.error.startswith(OUTLIVED)
 
     class Meta:
         table = "report_pack"

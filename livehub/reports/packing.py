@@ -18,7 +18,7 @@ from livehub.kit import clock, leases
 from livehub.kit.errors import NotFound
 from livehub.reports import composing, documents, forms
 from livehub.reports.basis import Basis
-from livehub.reports.errors import PackFailed, PackNotReady
+from livehub.reports.errors import PackFailed, PackNotReady, ReportOutlived
 from livehub.reports.forms import Ask
 from livehub.reports.models import BureauReport, PackState, ReportPack, ReportPackPiece
 from livehub.reports.packs import building
@@ -166,7 +166,7 @@ async def of_report(report_id: int) -> ReportPack | None:
 
 
 async def ready(public_id: str, *, actor: Actor) -> Kept:
-    """The pack of a report the reader may see; PackNotReady, PackFailed."""
+    """The pack of a report the reader may see; PackNotReady, PackFailed, ReportOutlived."""
     row = await BureauReport.filter(public_id=public_id, centre_id=actor.centre_id).first()
     if row is None:
         raise NotFound
@@ -175,7 +175,7 @@ async def ready(public_id: str, *, actor: Actor) -> Kept:
     if pack is None:
         raise NotFound
     if pack.state is PackState.FAILED:
-        raise PackFailed
+        raise ReportOutlived(data={"changed": pack.error}) if pack.is_outlived else PackFailed
     if pack.state is not PackState.DONE or pack.sha256 is None:
         raise PackNotReady
     return Kept(

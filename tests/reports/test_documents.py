@@ -15,7 +15,7 @@ from livehub.kit.errors import Invalid, NotFound
 from livehub.kit.states import WrongState
 from livehub.reports import documents, later, packing
 from livehub.reports.documents import NewReport, Seen
-from livehub.reports.errors import PackFailed, PackNotReady, ReportMoved
+from livehub.reports.errors import PackFailed, PackNotReady, ReportMoved, ReportOutlived
 from livehub.reports.invariants import signed as signed_invariant
 from livehub.reports.models import BureauReport, PackState, ReportPack, ReportState
 from livehub.reports.packs import checking
@@ -232,10 +232,22 @@ async def test_a_pack_whose_sums_do_not_fit_is_not_made(db: Settings) -> None:
         await linked()
         assert await packing.build_next(now=LATER) == 1
         pack = await ReportPack.get(report_id=draft.id)
-        with pytest.raises(PackFailed):
+        with pytest.raises(ReportOutlived, match="另外编制") as refused:
             await packing.ready(draft.public_id, actor=books.officer)
 
-    assert (pack.state, "沙田镇" in pack.error) == (PackState.FAILED, True)
+    assert pack.state is PackState.FAILED
+    assert refused.value.data == {"changed": pack.error}
+    assert pack.error.startswith("签字之后改过：乡镇“沙田镇”（")
+    assert "依据里现在是“营盘镇”" in pack.error
+
+
+async def test_a_pack_that_fails_by_itself_sends_to_the_administrator(db: Settings) -> None:
+    async with a_month(db) as books:
+        pack = await waiting(books)
+        await ReportPack.filter(id=pack.id).update(state=PackState.FAILED, error="OSError: no space left")
+        report = await BureauReport.get(id=pack.report_id)
+        with pytest.raises(PackFailed, match="联系管理员"):
+            await packing.ready(report.public_id, actor=books.officer)
 
 
 async def waiting(books: Books) -> ReportPack:

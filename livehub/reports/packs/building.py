@@ -28,7 +28,10 @@ _KEPT_BACK = frozenset({"claimant", "streamer"})
 
 
 class PackDiffers(Exception):
-    """The evidence does not add up to the figures: something that names them was changed since."""
+    """The evidence does not add up to the figures: something that names them was changed since.
+
+    It says in Chinese which, for a person.
+    """
 
 
 class Index(Struct, frozen=True, kw_only=True):
@@ -78,8 +81,8 @@ async def pieces(pack: Pack) -> AsyncIterator[Piece]:
     async for rows in _evidence(made, document, pack.ask, sums):
         if made.ready >= PIECE:
             yield Piece(made.taken(), rows)
-    if wrong := list(tally.differing(document, sums)):
-        raise PackDiffers("; ".join(wrong[:5]))
+    if wrong := list(tally.differences(document, sums)):
+        raise PackDiffers(words.changed(wrong))
     async for links in _chain(made, pack.stretch):
         if made.ready >= PIECE:
             yield Piece(made.taken(), rows + links)

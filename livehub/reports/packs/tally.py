@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct
+
 from livehub.reports.forms import NONE, Document, Figure, Sum
 
+MOST_OTHERS = 20
 _DISTINCT = "distinct:"
 Key = tuple[str, ...]
 
@@ -17,6 +20,7 @@ class _Column:
         self.column, self.names = column, names
         self.sums: dict[Key, int] = {}
         self.seen: dict[Key, set[str]] = {}
+        self.others: set[str] = set()  # what one column says besides, MOST_OTHERS of it
 
     def ask(self, key: Key) -> None:
         self.sums[key] = 0
@@ -32,6 +36,8 @@ class _Column:
     def add(self, row: Sequence[str]) -> None:
         key = tuple([row[place] for place in self._places])
         if key not in self.sums:
+            if len(key) == 1 and len(self.others) < MOST_OTHERS:
+                self.others.add(key[0])
             return
         if self._is_distinct:
             if row[self._place] != NONE:
@@ -76,6 +82,11 @@ class Tally:
         names, key = _key(wanted)
         return self._files[wanted.file][wanted.column, names].sums[key]
 
+    def others(self, wanted: Sum) -> set[str]:
+        """What the rows say in the one column of a sum besides what figures name."""
+        names, _ = _key(wanted)
+        return self._files[wanted.file][wanted.column, names].others
+
     def _ask(self, wanted: Sum) -> None:
         names, key = _key(wanted)
         columns = self._files.setdefault(wanted.file, {})
@@ -87,21 +98,40 @@ def _key(wanted: Sum) -> tuple[Key, Key]:
     return names, tuple(wanted.where[name] for name in names)
 
 
-def differing(document: Document, tally: Tally) -> Iterable[str]:
-    """Each figure that is not what its evidence adds up to, in a sentence."""
+class Difference(Struct, frozen=True, kw_only=True):
+    """A figure that is not what its evidence adds up to."""
+
+    name: str
+    unit: str
+    stated: int | None
+    found: int | None
+    of: Sum | None
+    others: tuple[str, ...] = ()  # what the evidence says instead of a name that the figure goes by
+
+
+def differences(document: Document, tally: Tally) -> Iterable[Difference]:
+    """Each figure that is not what its evidence adds up to."""
     for table in document.tables:
         for row in table.rows:
             for column, figure in zip(table.columns, row.figures, strict=True):
                 name = f"{table.title} / {'、'.join(filter(None, row.names))} / {column}"
-                yield from _differing(name, figure, tally)
+                yield from _differences(name, figure, tally)
 
 
-def _differing(name: str, figure: Figure, tally: Tally) -> Iterable[str]:
+def differing(document: Document, tally: Tally) -> Iterable[str]:
+    """The same, each in a sentence."""
+    for each in differences(document, tally):
+        if each.of is None:
+            yield f"{each.name}: {each.stated} is the sum of nothing"
+        else:
+            yield f"{each.name}: the report says {each.stated}, {each.of.file} adds up to {each.found}"
+
+
+def _differences(name: str, figure: Figure, tally: Tally) -> Iterable[Difference]:
     for stated, wanted in ((figure.numerator, figure.of), (figure.denominator, figure.per)):
-        if wanted is None:
-            if stated is not None:
-                yield f"{name}: {stated} is the sum of nothing"
-            continue
-        found = tally.of(wanted)
+        found = tally.of(wanted) if wanted is not None else None
         if found != stated:
-            yield f"{name}: the report says {stated}, {wanted.file} adds up to {found}"
+            others: Sequence[str] = sorted(tally.others(wanted)) if wanted is not None and found == 0 else ()
+            yield Difference(
+                name=name, unit=figure.unit, stated=stated, found=found, of=wanted, others=tuple(others)
+            )

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from livehub.kit import money
 from livehub.reports.basis import Axis
 from livehub.reports.forms import Document
+from livehub.reports.models import OUTLIVED
+from livehub.reports.packs.tally import Difference
 
 _README = """{centre} {title}
 {bureau} {since} 至 {until}（不含），截至 {as_of}
@@ -44,3 +49,39 @@ def readme(document: Document) -> str:
         as_of=document.as_of.isoformat(),
         axis=_AXES[document.axis],
     )
+
+
+_MOST = 3  # names that are told
+_COLUMNS = {
+    "town": "乡镇",
+    "theme": "房间主题",
+    "merchant": "商户",
+    "product": "商品",
+    "broadcast": "场次",
+    "streamer": "主播",
+    "shop": "店铺",
+    "platform": "平台",
+}
+
+
+def changed(differences: Sequence[Difference]) -> str:
+    """Which names of figures are not as they were when a report was signed; OUTLIVED stands first."""
+    told: dict[tuple[tuple[str, str], ...], str] = {}
+    for each in differences:
+        where = tuple(sorted(each.of.where.items())) if each.of else ()
+        told.setdefault(where, _changed(each, where))
+    more = f"；还有 {len(told) - _MOST} 处" if len(told) > _MOST else ""
+    return OUTLIVED + "；".join([*told.values()][:_MOST]) + more
+
+
+def _changed(each: Difference, where: Sequence[tuple[str, str]]) -> str:
+    names = "、".join(f"{_COLUMNS.get(column, column)}“{value}”" for column, value in where) or "合计"
+    stated, found = (_amount(number, each.unit) for number in (each.stated, each.found))
+    now = f"，依据里现在是“{'”“'.join(each.others[:_MOST])}”" if each.others else ""
+    return f"{names}（{each.name}）签字时 {stated}，依据现在合计 {found}{now}"
+
+
+def _amount(number: int | None, unit: str) -> str:
+    if number is None:
+        return "没有数"
+    return f"{money.yuan(number)} 元" if unit == "fen" else str(number)

@@ -13,7 +13,7 @@ from livehub.kit.states import WrongState
 from livehub.reports import documents, later, packing
 from livehub.reports.basis import Axis, Basis
 from livehub.reports.documents import NewReport, Seen
-from livehub.reports.errors import PackFailed, PackNotReady, ReportMoved
+from livehub.reports.errors import PackFailed, PackNotReady, ReportMoved, ReportOutlived
 from livehub.reports.forms import Figure, Table
 from livehub.reports.models import BureauReport, ReportPack, ReportState
 from livehub.web.api.calls import as_utc
@@ -160,7 +160,7 @@ async def give_back(asked: Asked[None, Returning], report_id: str) -> ReportRow:
     needs=(Permission.REPORT_READ,),
     query=PieceQuestion,
     answer=PackPiece,
-    refusals=(PackNotReady, PackFailed, SignInAgain),
+    refusals=(PackNotReady, PackFailed, ReportOutlived, SignInAgain),
 )
 async def pack(asked: Asked[PieceQuestion, None], report_id: str) -> PackPiece:
     """A part of the bytes; NotFound after the last."""
