@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 from sanic import Sanic
+from sanic.router import Router
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 from yarl import URL
 
@@ -53,9 +54,22 @@ async def running(settings: Settings) -> AsyncIterator[Site]:
     app = create_app(settings, name=f"livehub-{uuid.uuid4().hex[:8]}")
     app.config.TOUCHUP = False
     sock = listen("127.0.0.1", 0)
-    async with serving(app, sock=sock):
-        site = Site(app, URL(f"http://127.0.0.1:{sock.getsockname()[1]}"))
-        try:
-            yield site
-        finally:
-            await site.session.close()
+    try:
+        async with serving(app, sock=sock):
+            site = Site(app, URL(f"http://127.0.0.1:{sock.getsockname()[1]}"))
+            try:
+                yield site
+            finally:
+                await site.session.close()
+    finally:
+        _forget(app)
+
+
+def _forget(app: Sanic[Any, Any]) -> None:
+    """A process of ours has one application, and Sanic and its blueprints keep it: thousands fill the memory."""
+    for blueprint in app.blueprints.values():
+        blueprint._apps.discard(app)  # noqa: SLF001 -- it has no word for this
+        blueprint.routes.clear()
+    Sanic.unregister_app(app)
+    Router.get.cache_clear()
+    Router.find_route_by_view_name.cache_clear()
