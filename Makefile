@@ -66,7 +66,7 @@ faults: setup ## kill, stop and starve a running installation and see that nothi
 
 .PHONY: faults-short
 faults-short: setup ## those of the fault tests that CI runs
-	@$(PYTEST) -m "faults and not long"
+	@$(PYTEST) $(PARALLEL) -m "faults and not long"
 
 .PHONY: bench-smoke
 bench-smoke: setup ## run every benchmark for a moment, to see that it works and is correct
