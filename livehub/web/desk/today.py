@@ -11,19 +11,17 @@ from sanic.response import HTTPResponse
 
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, bureau_scope, may
-from livehub.inbox import queries as inbox
 from livehub.kit import clock
-from livehub.orders import queries as orders
 from livehub.reports import broadcasts as reports
-from livehub.reports import figures, leverage, repairs
+from livehub.reports import figures, leverage
 from livehub.reports.figures import Figures, Scope
 from livehub.reports.leverage import Counts
-from livehub.vouchers import campaign_queries
 from livehub.vouchers.leverage import Leverage
 from livehub.web import doors, lanes
+from livehub.web.desk import todos
 from livehub.web.desk.frame import frame
 from livehub.web.lanes import Lane, Slot
-from livehub.web.rendering import link, page
+from livehub.web.rendering import page
 from rooms import queries as rooms
 from rooms.models import BookingState, BroadcastState
 from rooms.queries import BroadcastView, Occupancy, RoomView
@@ -32,18 +30,8 @@ bp = Blueprint("desk_today", url_prefix="/desk")
 
 FIRST_HOUR, HOURS = 6, 24  # the board shows one business day of a studio
 STEP_HOURS = 2
-LATE = timedelta(minutes=10)
 RECENT = 8
-TOLD = timedelta(days=7)  # how long a repair of a figure is told of
 WAITING = (BookingState.OFFERED, BookingState.SUBMITTED, BookingState.FIRST_APPROVED)
-
-
-class Todo(Struct, frozen=True):
-    """Something that waits; its words are the template's."""
-
-    kind: str
-    count: int
-    href: str
 
 
 class Money(Struct, frozen=True, kw_only=True):
@@ -78,7 +66,7 @@ async def show(request: Request, actor: Actor) -> HTTPResponse:
         hours=[f"{(FIRST_HOUR + step) % 24:02d}" for step in range(0, HOURS, STEP_HOURS)],
         lanes=_lanes(all_rooms, taken, shows, since=since, until=until, now=now),
         now_at=lanes.present(now, from_at=since, until_at=until),
-        todos=await _todos(actor, taken, shows, now=now),
+        todos=await todos.of(actor, taken, shows, now=now),
         recent=recent,
         results=await reports.results([each.id for each in recent]),
         may_see_sales=may_see_sales,
@@ -153,42 +141,3 @@ def _slot(taken: Occupancy, *, on_air: bool, now: datetime) -> Slot:
         tone=tone,
         href=f"/desk/broadcasts/{taken.broadcast}" if taken.broadcast else "",
     )
-
-
-async def _todos(
-    actor: Actor, taken: Sequence[Occupancy], shows: Sequence[BroadcastView], *, now: datetime
-) -> list[Todo]:
-    found = []
-    if may(actor, Permission.BOOKING_APPROVE):
-        waiting = await rooms.pending(actor=actor)
-        found.append(Todo("bookings", len(waiting), "/desk/bookings?state=submitted"))
-    if may(actor, Permission.BROADCAST_READ):
-        late = [each for each in taken if _is_late(each, now=now)]
-        live = [each for each in shows if each.state == BroadcastState.LIVE]
-        over = [each for each in live if each.planned_end_at + LATE < now]
-        found.append(Todo("late", len(late), _first(late)))
-        found.append(Todo("abandoned", len(over), f"/desk/broadcasts/{over[0].public_id}" if over else ""))
-    if may(actor, Permission.CAMPAIGN_COUNTERSIGN):
-        drafts = await campaign_queries.to_countersign(
-            centre_id=actor.centre_id, bureaus=bureau_scope(actor, Permission.CAMPAIGN_COUNTERSIGN)
-        )
-        found.append(Todo("countersign", drafts, "/desk/campaigns?state=draft"))
-    if may(actor, Permission.INBOX_READ):
-        health = await inbox.health(actor=actor, now=now)
-        found.append(Todo("parked", health.parked, link("/desk/inbox", {"status": "parked"})))
-        mended = await repairs.since(now - TOLD, centre_id=actor.centre_id)
-        found.append(Todo("repairs", mended, "/desk/repairs"))
-        found.append(Todo("dead", health.dead, link("/desk/inbox", {"status": "dead"})))
-        overdue = await orders.overdue(centre_id=actor.centre_id, now=now)
-        found.append(Todo("incomplete", overdue, link("/desk/inbox", {"status": "waiting"})))
-    return [each for each in found if each.count]
-
-
-def _is_late(taken: Occupancy, *, now: datetime) -> bool:
-    """A firm show of ours that has not begun ten minutes after it should have."""
-    firm = taken.mine and taken.state == BookingState.APPROVED and taken.broadcast != ""
-    return firm and taken.core_starts_at + LATE < now < taken.core_ends_at
-
-
-def _first(late: Sequence[Occupancy]) -> str:
-    return f"/desk/broadcasts/{late[0].broadcast}" if late else ""

@@ -31,6 +31,7 @@ async def test_a_case_is_opened_by_hand_and_released_by_a_second_person(office: 
     case = await IntegrityCase.get()
     path = f"{LIST}/{case.public_id}"
     wall = await manager.page("/wall")
+    today = [visible(await each.page("/desk")) for each in (finance, staff)]
     waits = visible(await phone.page("/m/settlements/"))
     short = await finance.post(f"{path}/look", text="")
     noted = await manager.post(f"{path}/note", text="已联系商户")
@@ -46,6 +47,7 @@ async def test_a_case_is_opened_by_hand_and_released_by_a_second_person(office: 
     assert (opened[0], again[0], nobody[0]) == (303, 409, 404)
     assert "核查案件" in wall
     assert 'class="blink"' in wall
+    assert ["1 件核查案件没有人看过" in each for each in today] == [True, False]
     assert "正在核查，暂缓结算" in waits
     assert "顾客说没有用过" not in waits
     assert (short[0], noted[0], early[0], looked[0], alone[0]) == (422, 303, 409, 303, 403)
@@ -58,6 +60,7 @@ async def test_a_case_is_opened_by_hand_and_released_by_a_second_person(office: 
     assert "正在核查" not in visible(await phone.page("/m/settlements/"))
     assert "已恢复结算" in visible(await finance.page(f"{LIST}?state=released"))
     assert 'class="blink"' not in await manager.page("/wall")
+    assert "核查案件没有人看过" not in visible(await finance.page("/desk"))
 
 
 async def test_a_rules_case_shows_its_number_its_limit_and_its_rows_and_may_be_confirmed(

@@ -52,6 +52,7 @@ async def test_a_batch_from_the_morning_to_its_payment(office: Office) -> None:
     sent = await finance.post(f"{path}/submit")
     csrf = hidden(await phone.page(mine), "csrf")
     disputed = await phone.post(f"{mine}/dispute", csrf=csrf, reason="=少了一笔")
+    today = visible(await finance.page("/desk"))
     reopened = await finance.post(f"{path}/reopen", reason="那一笔在明天")
     await finance.post(f"{path}/submit")
     confirmed = await phone.post(f"{mine}/confirm", csrf=csrf)
@@ -64,6 +65,8 @@ async def test_a_batch_from_the_morning_to_its_payment(office: Office) -> None:
     assert unseen[0] == 404  # finance has not sent it
     assert (held[0], refused[0], lifted[0], sent[0]) == (303, 409, 303, 303)
     assert (disputed[0], reopened[0], confirmed[0], alone[0], paid[0]) == (303, 303, 303, 403, 303)
+    assert "1 个结算批次商户有异议" in today
+    assert "商户有异议" not in visible(await finance.page("/desk"))
     done = visible(await finance.page(path))
     assert "已付款" in done
     assert "P-1" in done
