@@ -68,7 +68,7 @@ async def running(settings: Settings) -> AsyncIterator[Site]:
 def _forget(app: Sanic[Any, Any]) -> None:
     """A process of ours has one application, and Sanic and its blueprints keep it: thousands fill the memory."""
     for blueprint in app.blueprints.values():
-        blueprint._apps.discard(app)  # noqa: SLF001 -- it has no word for this
+        blueprint._apps.discard(app)
         blueprint.routes.clear()
     Sanic.unregister_app(app)
     Router.get.cache_clear()
