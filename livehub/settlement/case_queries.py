@@ -15,9 +15,8 @@ from livehub.accounts.permissions import Permission, bureau_scope
 from livehub.kit import clock
 from livehub.kit.errors import NotFound
 from livehub.kit.paging import Page, window
-from livehub.settlement import signals
+from livehub.settlement import holding, signals
 from livehub.settlement.case_models import BY_HAND, CaseState, Subject
-from livehub.settlement.holding import HELD
 from livehub.settlement.signals import CaseFigure
 
 OPEN_STATES = (CaseState.OPEN, CaseState.LOOKED_AT)
@@ -222,7 +221,7 @@ async def behind(seen: CaseView, *, actor: Actor, number: int = 1, size: int = 5
 
 _USE_COLUMNS = (
     "SELECT r.id AS row_id, r.public_id, r.at AS happened_at, x.claimed_at, coalesce(m.name, '') AS merchant,"
-    f" p.person_key, r.order_no, r.order_fen, t.threshold_fen, r.subsidy_fen, {HELD} AS is_held"
+    f" p.person_key, r.order_no, r.order_fen, t.threshold_fen, r.subsidy_fen, {holding.HELD} AS is_held"
 )
 _USE_JOINS = (
     " JOIN campaign k ON k.id = r.campaign_id JOIN voucher x ON x.id = r.voucher_id"
@@ -234,14 +233,8 @@ _REDEMPTIONS = (
     " WHERE w.case_id = $1 AND w.kind = 'redemption'"
 )
 # By hand: what is held, whatever its subject; a merchant's and a broadcast's uses are many.
-_HELD_ROWS = (
-    f"{_USE_COLUMNS} FROM redemption r{_USE_JOINS} WHERE r.id IN"
-    " (SELECT h.redemption_id FROM settlement_hold h WHERE h.case_id = $1 AND h.redemption_id > 0"
-    " UNION SELECT q.id FROM settlement_hold h JOIN redemption q ON q.merchant_id = h.merchant_id"
-    " WHERE h.case_id = $1 AND h.merchant_id > 0 UNION SELECT q.id FROM settlement_hold h"
-    " JOIN voucher z ON z.broadcast_id = h.broadcast_id JOIN redemption q ON q.voucher_id = z.id"
-    " WHERE h.case_id = $1 AND h.broadcast_id > 0)"
-)
+_UNDER_CASE = holding.UNDER.format(which="case_id = $1")
+_HELD_ROWS = f"{_USE_COLUMNS} FROM redemption r{_USE_JOINS} WHERE r.id IN ({_UNDER_CASE})"
 _ORDERS = (
     "SELECT o.id AS row_id, s.public_id AS shop, o.order_ref, o.platform, o.buyer_key, o.status,"
     " coalesce(o.paid_at, o.first_seen_at) AS happened_at, o.g2_fen, o.refund_fen FROM case_row w"

@@ -66,7 +66,7 @@ async def release(public_id: str, *, text: str, actor: Actor, now: datetime) -> 
         actor.name,
         case.id,
     )
-    await _tell(case, "核查完毕，暂缓的补贴恢复结算，进入下一批次。", now=now)
+    await _tell(case, "核查完毕，暂缓已解除，还没有结算的补贴进入下一批次。", now=now)
     await _record("case.released", case, actor=actor, now=now, lifted=lifted)
     return case
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from livehub import database
 from livehub.kit.errors import NotFound
 from livehub.settlement.models import SettlementBatch
@@ -22,6 +24,43 @@ COLLECTABLE = (
     " AND NOT EXISTS (SELECT 1 FROM settlement_line l WHERE l.redemption_id = r.id AND l.refund_id = 0)"
     f" AND NOT {HELD}"
 )
+
+
+# Redemptions under holds, lifted or not, whose ``which`` says which.
+UNDER = (
+    "SELECT h.redemption_id FROM settlement_hold h WHERE h.{which} AND h.redemption_id > 0"
+    " UNION SELECT q.id FROM settlement_hold h JOIN redemption q ON q.merchant_id = h.merchant_id"
+    " WHERE h.{which} AND h.merchant_id > 0 UNION SELECT q.id FROM settlement_hold h"
+    " JOIN voucher z ON z.broadcast_id = h.broadcast_id JOIN redemption q ON q.voucher_id = z.id"
+    " WHERE h.{which} AND h.broadcast_id > 0"
+)
+
+
+class Freed(Struct, frozen=True):
+    """What comes of unsettled redemptions once holds are lifted: batches take them, or others hold them."""
+
+    coming: int
+    held: int
+
+    @property
+    def said(self) -> str:
+        """In a word: all | partly | held | nothing."""
+        if self.coming:
+            return "partly" if self.held else "all"
+        return "held" if self.held else "nothing"
+
+
+async def freed(*, case_id: int = 0, hold_id: int = 0) -> Freed:
+    """What comes of what a case or one hold held back, once it is lifted."""
+    under = UNDER.format(which="case_id = $1" if case_id else "id = $1")
+    row = await database.fetch_one(
+        f"SELECT coalesce(sum(CASE WHEN {HELD} THEN 1 ELSE 0 END), 0) AS held, count(*) AS n"
+        " FROM redemption r WHERE r.settled_at IS NULL AND r.state NOT IN ('authorized', 'voided')"
+        f" AND r.id IN ({under})",
+        case_id or hold_id,
+    )
+    held, every = (int(row["held"]), int(row["n"])) if row else (0, 0)
+    return Freed(every - held, held)
 
 
 async def alone(centre_id: int) -> None:

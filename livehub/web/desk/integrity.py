@@ -14,7 +14,7 @@ from livehub.accounts.permissions import Permission, may
 from livehub.kit import clock
 from livehub.kit.errors import LivehubError
 from livehub.merchants import queries as merchants
-from livehub.settlement import case_queries, cases, merchant_phones, opening, signals
+from livehub.settlement import case_queries, cases, holding, merchant_phones, opening, signals
 from livehub.settlement.case_models import BY_HAND, CaseState, Subject
 from livehub.settlement.case_queries import CaseView, RedemptionBehind
 from livehub.web import doors, reading
@@ -139,10 +139,11 @@ async def release(request: Request, actor: Actor, public_id: str) -> HTTPRespons
     """Let it be settled; refused to whoever looked at it."""
     try:
         text = reading.form(request, Said).text
-        await database.unit(lambda: cases.release(public_id, text=text, actor=actor, now=clock.now()))
+        case = await database.unit(lambda: cases.release(public_id, text=text, actor=actor, now=clock.now()))
     except LivehubError as error:
         return await _case(request, actor, public_id, refusal=doors.shown(request, error))
-    return back(f"{PATH}/{public_id}", done="case-released")
+    freed = await holding.freed(case_id=case.id)
+    return back(f"{PATH}/{public_id}", done=f"case-released-{freed.said}")
 
 
 @bp.post("/<public_id:str>/confirm")

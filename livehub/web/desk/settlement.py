@@ -133,10 +133,11 @@ async def hold(request: Request, actor: Actor) -> HTTPResponse:
 async def lift(request: Request, actor: Actor, hold_id: str) -> HTTPResponse:
     """Take it in again."""
     try:
-        await database.unit(lambda: holds.lift(hold_id, actor=actor, now=clock.now()))
+        hold = await database.unit(lambda: holds.lift(hold_id, actor=actor, now=clock.now()))
     except LivehubError as error:
         return await _holds(request, actor, refusal=doors.shown(request, error))
-    return back(f"{PATH}/holds", done="settlement-lifted")
+    freed = await holding.freed(hold_id=hold.id)
+    return back(f"{PATH}/holds", done=f"settlement-lifted-{freed.said}")
 
 
 @bp.get("/<public_id:str>")

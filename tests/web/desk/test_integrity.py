@@ -5,8 +5,10 @@ from __future__ import annotations
 from livehub.accounts.actors import system
 from livehub.accounts.models import Role
 from livehub.kit import clock
+from livehub.merchants.models import Merchant
 from livehub.settlement import case_queries, evaluating, opening, signals
 from livehub.settlement.case_models import IntegrityCase, MerchantPhone, Subject
+from livehub.settlement.models import SettlementHold
 from livehub.vouchers.models import Redemption
 from tests.web.desk.office import Office
 from tests.web.desk.test_redemptions import a_use
@@ -61,6 +63,46 @@ async def test_a_case_is_opened_by_hand_and_released_by_a_second_person(office: 
     assert "已恢复结算" in visible(await finance.page(f"{LIST}?state=released"))
     assert 'class="blink"' not in await manager.page("/wall")
     assert "核查案件没有人看过" not in visible(await finance.page("/desk"))
+
+
+async def test_whoever_lifts_a_hold_is_told_what_comes_of_it(office: Office) -> None:
+    """Two cases and a hold by hand on one use: it goes into a batch after the last of them; then there is none."""
+    used = await a_use(office)
+    merchant = await Merchant.get(id=used.merchant_id)
+    finance, manager = await office.visitor(Role.FINANCE), await office.visitor(Role.MANAGER)
+    abouts = [
+        {"subject": "redemption", "subject_ref": used.public_id},
+        {"subject": "merchant", "subject_ref": merchant.public_id},
+    ]
+    for about in abouts:
+        await finance.post(LIST, **about, reason="顾客说没有用过")
+    await finance.post("/desk/settlement/holds", redemption=used.public_id, reason="核对小票")
+    hold = await SettlementHold.get(case_id=0)
+    cases = await IntegrityCase.all().order_by("id")
+    for case in cases:
+        await finance.post(f"{LIST}/{case.public_id}/look", text="小票与订单一致")
+
+    first = await manager.post(f"{LIST}/{cases[0].public_id}/release", text="核对无误")
+    second = await manager.post(f"/desk/settlement/holds/{hold.public_id}/lift")
+    page = await manager.page(f"{LIST}/{cases[1].public_id}")
+    await Redemption.filter(id=used.id).update(settled_at=clock.now())
+    asked = await manager.page(f"{LIST}/{cases[1].public_id}")
+    await Redemption.filter(id=used.id).update(settled_at=None)
+    third = await manager.post(f"{LIST}/{cases[1].public_id}/release", text="核对无误")
+    await Redemption.filter(id=used.id).update(settled_at=clock.now())
+    await finance.post("/desk/settlement/holds", redemption=used.public_id, reason="再看一次")
+    hold = await SettlementHold.get(lifted_at=None)
+    last = await manager.post(f"/desk/settlement/holds/{hold.public_id}/lift")
+
+    assert [each[2].rpartition("=")[2] for each in (first, second, third, last)] == [
+        "case-released-held",
+        "settlement-lifted-held",
+        "case-released-all",
+        "settlement-lifted-nothing",
+    ]
+    assert "20.00 元进入下一批次，还有别的暂缓的除外" in page
+    assert "恢复后不会进入批次" in asked
+    assert "没有等待结算的核销，不会进入批次" in visible(await manager.page(last[2]))
 
 
 async def test_a_rules_case_shows_its_number_its_limit_and_its_rows_and_may_be_confirmed(
