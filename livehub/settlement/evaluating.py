@@ -7,12 +7,17 @@ from datetime import date, datetime, timedelta
 from livehub import database
 from livehub.accounts.actors import system
 from livehub.kit import clock
-from livehub.settlement import evidence, opening, signals
+from livehub.settlement import evidence, holding, opening, signals
 from livehub.settlement.case_models import Subject
 from livehub.settlement.opening import About
 from livehub.settlement.signals import Late, MerchantDay, Seen, Show
 from livehub.vouchers.facts import LateRedemptionSeen
 
+_UNCOLLECTED = (
+    "SELECT x.broadcast_id FROM campaign c JOIN redemption r ON r.campaign_id = c.id"
+    " JOIN voucher x ON x.id = r.voucher_id AND x.broadcast_id > 0"
+    f" WHERE c.centre_id = $1 AND {holding.COLLECTABLE.format(until='$4')}"
+)
 SHOW_DAYS = 7  # a broadcast is asked about each morning for so long: refunds come after it
 
 
@@ -49,13 +54,18 @@ async def merchants(centre_id: int, day: date, *, now: datetime) -> int:
 
 
 async def broadcasts(centre_id: int, day: date, *, now: datetime) -> int:
-    """Every broadcast that ended within a week up to a business day."""
+    """Every broadcast that ended within a week up to a business day.
+
+    And earlier ones whose vouchers are still to be collected: however long nobody asked, a broadcast is
+    asked about before they are settled. What is older and has none of them holds no money back.
+    """
     rows = await database.fetch(
-        "SELECT id, bureau_id, business_day FROM broadcast WHERE centre_id = $1 AND business_day > $2"
-        " AND business_day <= $3 AND state IN ('ended', 'reviewed') ORDER BY id",
+        "SELECT id, bureau_id, business_day FROM broadcast WHERE centre_id = $1 AND business_day <= $3"
+        f" AND state IN ('ended', 'reviewed') AND (business_day > $2 OR id IN ({_UNCOLLECTED})) ORDER BY id",
         centre_id,
         clock.day_number(day - timedelta(days=SHOW_DAYS)),
         clock.day_number(day),
+        clock.to_ms(clock.at_local(day + timedelta(days=1))),
     )
     opened = 0
     for row in rows:

@@ -168,6 +168,25 @@ async def _released(town: Town) -> None:
         await cases.release(case.public_id, text="核对无误", actor=town.payer, now=MORNING)
 
 
+@pytest.mark.parametrize("collected", [False, True])
+async def test_a_show_that_nobody_asked_about_for_a_month_is_judged_before_its_vouchers_are_settled(
+    db: Settings, collected: bool
+) -> None:
+    async with a_town(db, *FACES, quantity=99) as town:
+        show = await fake_heat(town)
+        used = await town.till.voucher(await a_claimant(town.till.world))
+        await Voucher.filter(id=used.id).update(broadcast_id=show.id)
+        await town.till.redeem(used, 9_000, key="s", receipt_no="S0", now=NOW + timedelta(minutes=20))
+        await settle()
+        if collected:
+            await Redemption.all().update(settled_at=NOW)
+
+        opened = await evaluating.run_all(now=MORNING + 30 * DAY)
+        ran = await town.run(D + 30 * DAY)
+
+        assert (opened, ran.lines) == ((0, 0) if collected else (2, 0))
+
+
 async def test_two_people_release_and_whoever_looked_or_opened_it_does_not(db: Settings) -> None:
     async with a_town(db, 2_000) as town:
         redemption = await town.used(town.first, 2_000)
