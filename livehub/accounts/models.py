@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from tortoise import fields
@@ -68,6 +69,7 @@ class User(Model):
     password_hash = fields.CharField(max_length=200)
     active = fields.BooleanField(default=True)
     created_at = InstantField()
+    must_change = fields.BooleanField(default=False)  # the password is one that an administrator knows
 
     class Meta:
         table = "user_account"
@@ -109,6 +111,35 @@ class Session(Model):
         table = "session"
 
 
+class SecondFactor(Model):
+    """动态码: the secret that a user's authenticator shares with us, on once a first code proved it."""
+
+    id = fields.BigIntField(primary_key=True)
+    user: fields.OneToOneRelation[User] = fields.OneToOneField(
+        "livehub.User", on_delete=fields.RESTRICT, related_name=False
+    )
+    user_id: int
+    secret_sealed = fields.BinaryField()
+    created_at = InstantField()
+    confirmed_at: datetime | None = InstantField(null=True)
+    last_step = fields.BigIntField(default=0)  # of 30 s since 1970: no code up to it opens anything again
+
+    class Meta:
+        table = "second_factor"
+
+
+class RecoveryCode(Model):
+    """恢复码: opens a login once where the authenticator is lost, kept as a keyed hash, gone once used."""
+
+    id = fields.BigIntField(primary_key=True)
+    user_id = fields.BigIntField()
+    code_hash = DigestField()
+
+    class Meta:
+        table = "recovery_code"
+        unique_together = (("user_id", "code_hash"),)
+
+
 class ApiToken(Model):
     """A machine's key to /api/v1: shown once, stored as a hash, with one role."""
 
@@ -145,7 +176,7 @@ class AuditEntry(Model):
     action = fields.CharField(max_length=64)
     object_kind = fields.CharField(max_length=32, default="")
     object_id = fields.CharField(max_length=64, default="")
-    result = fields.CharField(max_length=16, default="ok")  # ok | refused
+    result = fields.CharField(max_length=16, default="ok")  # ok | refused | broken
     ip = fields.CharField(max_length=45, default="")
     request_id = fields.CharField(max_length=36, default="")
     detail = fields.TextField(default="{}")
