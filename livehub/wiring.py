@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from livehub.accounts import factor_codes
 from livehub.inbox import layout, reopening
 from livehub.kit.outbox import Listener
 from livehub.kit.resealing import Column
@@ -54,6 +55,7 @@ LISTENERS: Mapping[type[Struct], Mapping[str, Listener]] = {
 }
 
 SEALED: Sequence[Column] = (
+    *factor_codes.SEALED,
     *shops.SEALED,
     *sending.SEALED,
     *streamers.SEALED,

@@ -25,6 +25,9 @@ class Actor(Struct, frozen=True, kw_only=True):
     grants: tuple[Grant, ...] = ()
     ip: str = ""
     request_id: str = ""
+    must_change: bool = (
+        False  # her password is one that somebody else knows: nothing else before she has her own
+    )
 
     def has(self, *roles: Role) -> bool:
         """Whether any of the roles is held."""

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from livehub import database
+from livehub.accounts.models import AuditEntry
 from livehub.kit import clock
 
 GENESIS = bytes(32)
@@ -45,6 +46,13 @@ class Head(Struct, frozen=True):
     bureau_id: int
     seq: int
     hash: str
+
+
+class Checked(Struct, frozen=True):
+    """How many links of a stretch are as they must be, and what is wrong with the next one."""
+
+    links: int
+    wrong: list[str]
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -77,18 +85,42 @@ async def chain_tail(now: datetime, *, limit: int = 500) -> int:  # noqa: ARG001
 
 async def verify(bureau_id: int) -> list[str]:
     """What is wrong with a bureau's chain, in a sentence each; nothing when it is whole."""
-    before, expected = GENESIS, 1
+    return (await check(bureau_id)).wrong
+
+
+async def check(bureau_id: int, *, first: int = 1, last: int | None = None) -> Checked:
+    """Compare a stretch of a bureau's chain with its entries, from the hash before it as it is stored."""
+    before, expected = await _hash_before(bureau_id, first), first
+    if before is None:
+        return Checked(0, [f"bureau {bureau_id}: link {first - 1} is missing"])
     while rows := await _page(bureau_id, after=expected - 1):
         for row in rows:
+            if last is not None and row["seq"] > last:
+                return Checked(expected - first, [])
             if row["seq"] != expected:
-                return [f"bureau {bureau_id}: link {expected} is missing"]
+                return Checked(expected - first, [f"bureau {bureau_id}: link {expected} is missing"])
             if row["id"] is None:
-                return [f"bureau {bureau_id}: the entry of link {expected} is missing"]
+                return Checked(
+                    expected - first, [f"bureau {bureau_id}: the entry of link {expected} is missing"]
+                )
             before = _next(before, row)
             if bytes(row["hash"]) != before or row["bureau_id"] != bureau_id:
-                return [f"bureau {bureau_id}: entry {row['id']} of link {expected} was changed"]
+                return Checked(
+                    expected - first,
+                    [f"bureau {bureau_id}: entry {row['id']} of link {expected} was changed"],
+                )
             expected += 1
-    return []
+    missing = last is not None and expected <= last
+    return Checked(expected - first, [f"bureau {bureau_id}: link {expected} is missing"] if missing else [])
+
+
+async def _hash_before(bureau_id: int, seq: int) -> bytes | None:
+    if seq == 1:
+        return GENESIS
+    row = await database.fetch_one(
+        "SELECT hash FROM audit_link WHERE bureau_id = $1 AND seq = $2", bureau_id, seq - 1
+    )
+    return bytes(row["hash"]) if row else None
 
 
 async def trail(*, after: int = 0) -> AsyncIterator[dict[str, Any]]:
@@ -209,6 +241,11 @@ def _links(
         seq, before = heads.get(entry["bureau_id"], (0, GENESIS))
         heads[entry["bureau_id"]] = seq + 1, _next(before, entry)
         yield entry["bureau_id"], seq + 1, entry["id"], heads[entry["bureau_id"]][1]
+
+
+def stored(entry: AuditEntry) -> dict[str, Any]:
+    """An entry's columns as the database has them."""
+    return {name: clock.to_ms(entry.at) if name == "at" else getattr(entry, name) for name in _ENTRY}
 
 
 def payload(entry: dict[str, Any]) -> bytes:

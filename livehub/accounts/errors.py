@@ -17,6 +17,34 @@ class TooManyLogins(TooMany):
     code = "TOO_MANY_LOGINS"
 
 
+class CodeNeeded(LivehubError):
+    """还需要输入动态码。"""
+
+    code, status = "CODE_NEEDED", 401
+
+    def __init__(self, challenge: str) -> None:
+        super().__init__()
+        self.challenge = challenge  # proves for a short while that the password was right
+
+
+class ChallengeOver(LivehubError):
+    """等待动态码的时间已过，请重新输入账号和密码。"""
+
+    code, status = "CHALLENGE_OVER", 401
+
+
+class WrongCode(Invalid):
+    """动态码不正确，或已经用过；请等下一个。"""
+
+    code = "WRONG_CODE"
+
+
+class SecondFactorOn(Conflict):
+    """动态码的状态已经变化，请刷新页面。"""
+
+    code = "SECOND_FACTOR_ON"
+
+
 class FormExpired(Forbidden):
     """页面已过期，请刷新页面后重新提交。"""
 
@@ -39,6 +67,24 @@ class BadGrant(Invalid):
     """角色与所属单位不匹配：主管部门角色须指定本中心的部门，商户角色须指定商户，其他角色不指定单位。"""
 
     code = "BAD_GRANT"
+
+
+class LastAdmin(Conflict):
+    """这是本中心最后一位可用的系统管理员，不能停用或撤销；请先把角色授予另一个人。"""
+
+    code = "LAST_ADMIN"
+
+
+class SamePassword(Invalid):
+    """新密码不能与原密码相同。"""
+
+    code = "SAME_PASSWORD"
+
+
+class PasswordChangeNeeded(Forbidden):
+    """当前密码是初始密码，请先设置自己的密码。"""
+
+    code = "PASSWORD_CHANGE_NEEDED"
 
 
 class OwnAccount(Forbidden):

@@ -7,31 +7,34 @@ session each on their own, so that a refusal stays counted and audited.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
 
 from livehub import database
-from livehub.accounts import audit, passwords, throttle
+from livehub.accounts import audit, factor_codes, passwords, throttle
 from livehub.accounts.actors import Actor, Grant
-from livehub.accounts.errors import TooManyLogins, WrongLogin
+from livehub.accounts.errors import ChallengeOver, CodeNeeded, TooManyLogins, WrongCode, WrongLogin
 from livehub.accounts.models import Role, Session, User
-from livehub.kit import clock, ids, sealing
+from livehub.kit import clock, ids, sealing, signing
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
 ABSOLUTE = timedelta(hours=12)  # a login ends
 IDLE = timedelta(hours=2)  # and ends sooner when nobody uses it
 FRESH = timedelta(minutes=15)  # how long ago a password may have been typed for money and exports
+CHALLENGE = timedelta(minutes=5)  # how long a right password waits for its code
 SEEN_EVERY = timedelta(minutes=1)  # how often use is written down
 
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{1,39}")
 _ACTORS = """
     SELECT s.token_hash, s.id AS session_id, s.seen_at, u.id, u.name, u.centre_id,
-        m.role, m.bureau_id, m.merchant_id
+        u.must_change, m.role, m.bureau_id, m.merchant_id
     FROM v JOIN session AS s ON s.token_hash = v.token_hash JOIN user_account AS u ON u.id = s.user_id
         LEFT JOIN membership AS m ON m.user_id = u.id
     WHERE s.expires_at > v.now AND s.seen_at > v.idle_since AND u.active ORDER BY m.id
@@ -56,6 +59,8 @@ async def log_in(
 ) -> tuple[str, Session]:
     """Open a session: its token, kept nowhere in plain, and its row. WrongLogin or TooManyLogins else.
 
+    CodeNeeded where the account has a second factor: its challenge goes to ``enter_code``.
+
     ``device`` is the browser's mark from ``devices.mark``, set after an earlier login.
     """
     name = canonical(login)
@@ -70,6 +75,9 @@ async def log_in(
         await _note_refusal("login.failed", name, visitor, now)
         raise WrongLogin
     renewed = await passwords.renewed(user.password_hash, password)
+    if await factor_codes.is_on(user.id):
+        await throttle.forgive(verdict, now=now)
+        raise CodeNeeded(_challenge(user, until=now + CHALLENGE))
     token = ids.token()
 
     async def work() -> Session:
@@ -78,6 +86,68 @@ async def log_in(
         return await _open(user, token, visitor=visitor, agent=agent, now=now)
 
     return token, await database.unit(work)
+
+
+async def enter_code(
+    challenge: str,
+    code: str,
+    *,
+    ip: str,
+    agent: str,
+    now: datetime,
+    device: str = "",
+    request_id: str = "",
+) -> tuple[str, Session, str]:
+    """The second step of a login with a second factor: token, session, and the login's name.
+
+    ChallengeOver, WrongCode or TooManyLogins else. Outside any transaction, as ``log_in``.
+    """
+    user = await _challenged(challenge, now=now)
+    visitor = _herself(user, Actor(kind="user", ip=ip[:45], request_id=request_id))
+    token = ids.token()
+
+    async def work() -> Session:
+        await _still_valid(user, renewed=user.password_hash)
+        return await _open(user, token, visitor=visitor, agent=agent, now=now)
+
+    return token, await with_code(user, code, work, actor=visitor, device=device, now=now), user.login
+
+
+async def with_code(
+    user: User, code: str, work: Callable[[], Awaitable[T]], *, actor: Actor, device: str, now: datetime
+) -> T:
+    """Do something in one transaction with using a code of the user's factor up; tries are counted."""
+    verdict = await throttle.count_code(user.login, device=device, now=now)
+    if verdict.over:
+        if verdict.just_over:
+            await _note_refusal("login.throttled", user.login, actor, now)
+        raise TooManyLogins(retry_after=verdict.retry_after)
+
+    async def with_it() -> T:
+        if await factor_codes.use(user.id, code, now=now) == "recovery":
+            await audit.write(
+                "login.recovery_code_used", actor=actor, about=("user", user.public_id), now=now
+            )
+        done = await work()
+        await throttle.forgive(verdict, now=now)
+        return done
+
+    try:
+        return await database.unit(with_it)
+    except WrongCode:
+        await _note_refusal("login.code_failed", user.login, actor, now)
+        raise
+
+
+async def prove(user: User, password: str, *, actor: Actor, device: str, now: datetime) -> None:
+    """Have somebody who is logged in say her password once more, counted like a login: WrongLogin else."""
+    verdict = await throttle.count(user.login, ip=actor.ip, device=device, now=now)
+    if verdict.over:
+        raise TooManyLogins(retry_after=verdict.retry_after)
+    if not await passwords.verify(user.password_hash, password):
+        await _note_refusal("login.failed", user.login, actor, now)
+        raise WrongLogin
+    await throttle.forgive(verdict, now=now)
 
 
 async def actor_of(token: str, *, now: datetime, ip: str = "", request_id: str = "") -> Actor | None:
@@ -118,6 +188,7 @@ def _actor(rows: Sequence[Mapping[str, Any]]) -> Actor:
         id=rows[0]["id"],
         name=rows[0]["name"],
         centre_id=rows[0]["centre_id"],
+        must_change=bool(rows[0]["must_change"]),
         grants=tuple(
             Grant(Role(row["role"]), row["bureau_id"], row["merchant_id"]) for row in rows if row["role"]
         ),
@@ -143,9 +214,14 @@ async def log_out(token: str, *, actor: Actor, now: datetime) -> None:
     await database.unit(work)
 
 
-async def log_out_everywhere(user_id: int, *, actor: Actor, now: datetime) -> int:
-    """End every session of a user, in the current transaction; returns how many there were."""
-    ended = await database.execute("DELETE FROM session WHERE user_id = $1", user_id)
+async def log_out_everywhere(user_id: int, *, actor: Actor, now: datetime, but: str = "") -> int:
+    """End every session of a user, in the current transaction; returns how many there were.
+
+    ``but`` is the token of one that goes on.
+    """
+    ended = await database.execute(
+        "DELETE FROM session WHERE user_id = $1 AND token_hash <> $2", user_id, sealing.token_hash(but)
+    )
     await audit.write(
         "login.ended_everywhere",
         actor=actor,
@@ -154,6 +230,16 @@ async def log_out_everywhere(user_id: int, *, actor: Actor, now: datetime) -> in
         detail={"sessions": ended},
     )
     return ended
+
+
+async def end_one(session_id: int, *, actor: Actor, now: datetime) -> None:
+    """End one of the actor's own sessions; harmless when it has ended or is somebody else's."""
+
+    async def work() -> None:
+        if await Session.filter(id=session_id, user_id=actor.id).delete():
+            await audit.write("login.ended", actor=actor, about=("user", await _public_id(actor.id)), now=now)
+
+    await database.unit(work)
 
 
 async def forget_expired(*, now: datetime) -> int:
@@ -187,16 +273,32 @@ async def _open(user: User, token: str, *, visitor: Actor, agent: str, now: date
         ip=visitor.ip,
         agent=agent.replace("\x00", "")[:200],
     )
-    actor = Actor(
-        kind="user",
-        id=user.id,
-        name=user.name,
-        centre_id=user.centre_id,
-        ip=visitor.ip,
-        request_id=visitor.request_id,
-    )
+    actor = _herself(user, visitor)
     await audit.write("login.succeeded", actor=actor, about=("user", user.public_id), now=now)
     return session
+
+
+def _challenge(user: User, *, until: datetime) -> str:
+    at = str(clock.to_ms(until))
+    return f"{user.public_id}.{at}.{_challenge_seal(user, at)}"
+
+
+def _challenge_seal(user: User, at: str) -> str:
+    return signing.mac(sealing.ring().secret("second factor"), user.public_id, at, user.password_hash)
+
+
+async def _challenged(challenge: str, *, now: datetime) -> User:
+    """Whose password was right a short while ago, and is still the same."""
+    public_id, _, rest = challenge.partition(".")
+    at, _, seal = rest.partition(".")
+    user = await User.get_or_none(public_id=public_id, active=True) if challenge.isascii() else None
+    if user is None or not signing.matches(_challenge_seal(user, at), seal) or clock.to_ms(now) >= int(at):
+        raise ChallengeOver
+    return user
+
+
+def _herself(user: User, visitor: Actor) -> Actor:
+    return msgspec.structs.replace(visitor, id=user.id, name=user.name, centre_id=user.centre_id)
 
 
 async def _note_refusal(action: str, login: str, visitor: Actor, now: datetime) -> None:

@@ -132,12 +132,11 @@ class RecoveryCode(Model):
     """恢复码: opens a login once where the authenticator is lost, kept as a keyed hash, gone once used."""
 
     id = fields.BigIntField(primary_key=True)
-    user_id = fields.BigIntField()
+    user_id = fields.BigIntField(db_index=True)
     code_hash = DigestField()
 
     class Meta:
         table = "recovery_code"
-        unique_together = (("user_id", "code_hash"),)
 
 
 class ApiToken(Model):

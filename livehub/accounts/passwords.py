@@ -13,7 +13,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from livehub.accounts.errors import WeakPassword
-from livehub.kit.errors import Unavailable
+from livehub.kit import ids
+from livehub.kit.errors import Detail, Unavailable
 
 T = TypeVar("T")
 
@@ -43,7 +44,15 @@ def ensure_strong(password: str, *, login: str) -> None:
         rest = rest.replace(word, "") if len(word) >= 3 else rest
     long_enough = MIN_LENGTH <= len(password) <= MAX_LENGTH
     if not long_enough or len(set(lowered)) < MIN_DIFFERENT or len(rest) < MIN_LENGTH // 2:
-        raise WeakPassword
+        raise WeakPassword(
+            details=[Detail("password", "不符合要求", f"{MIN_LENGTH} 至 {MAX_LENGTH} 个字符，不过于简单")]
+        )
+
+
+def initial() -> str:
+    """A first password that can be read out: 80 random bits in groups of four without look-alikes."""
+    text = ids.secret_code()
+    return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 
 async def hash_password(password: str) -> str:

@@ -13,7 +13,7 @@ back when the password was right, so that an office behind one address does not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -25,6 +25,8 @@ from livehub.kit import clock, limits, sealing
 WINDOW_SECONDS = 15 * 60
 PER_DEVICE = limits.declare("login.device", 10, seconds=WINDOW_SECONDS).most
 PER_LOGIN_AND_NETWORK = limits.declare("login.account_and_network", 10, seconds=WINDOW_SECONDS).most
+CODES_PER_DEVICE = limits.declare("second_factor.device", 10, seconds=WINDOW_SECONDS).most
+CODES_PER_ACCOUNT = limits.declare("second_factor.account", 20, seconds=WINDOW_SECONDS).most
 PER_ADDRESS = limits.declare("login.address", 100, seconds=WINDOW_SECONDS, setting="login_address_limit")
 
 
@@ -53,10 +55,32 @@ async def count(login: str, *, ip: str, device: str, now: datetime) -> Verdict:
     )
 
 
+async def count_code(login: str, *, device: str, now: datetime) -> Verdict:
+    """The same for a code of the second factor, which only who knows the password may try.
+
+    A known browser is counted alone; all the others of an account together, however many networks they come
+    from: there are a million codes only.
+    """
+    known = devices.recognise(device, login=login, now=now)
+    if known:
+        return await _count([(_key("code device", known), CODES_PER_DEVICE)], now=now)
+    return await _count([(_key("code", login), CODES_PER_ACCOUNT)], now=now)
+
+
 async def forgive(verdict: Verdict, *, now: datetime) -> None:
     """Give the try back: its password was right."""
     for key in verdict.keys:
         await limits.give_back(key, seconds=WINDOW_SECONDS, now=now)
+
+
+async def unlock(login: str, *, ips: Collection[str], now: datetime) -> int:
+    """Forget the tries for an account from the networks of some addresses, and those for its codes.
+
+    Returns how many of these windows had some. Those of an address for all accounts, and those of a known
+    browser, are left alone: without the network's they let her in.
+    """
+    keys = {_key("login", f"{login}\x00{limits.network(ip)}") for ip in ips} | {_key("code", login)}
+    return sum([await limits.forget(key, seconds=WINDOW_SECONDS, now=now) for key in sorted(keys)])
 
 
 async def _count(tries: Sequence[tuple[str, int]], *, now: datetime) -> Verdict:

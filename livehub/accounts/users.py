@@ -6,15 +6,22 @@ Verbs with a password hash it before they touch the database: call them outside 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tortoise.exceptions import IntegrityError
 
 from livehub import database
-from livehub.accounts import audit, logins, passwords
+from livehub.accounts import audit, logins, passwords, throttle
 from livehub.accounts.actors import Actor, Grant
-from livehub.accounts.errors import BadGrant, LoginTaken, OwnAccount, PermissionMissing, WrongLogin
-from livehub.accounts.models import Bureau, Centre, Membership, Role, User
+from livehub.accounts.errors import (
+    BadGrant,
+    LastAdmin,
+    LoginTaken,
+    OwnAccount,
+    PermissionMissing,
+    SamePassword,
+)
+from livehub.accounts.models import AuditEntry, Bureau, Centre, Membership, Role, User
 from livehub.accounts.permissions import Permission, require
 from livehub.kit import ids
 from livehub.kit.errors import Detail, Invalid, NotFound
@@ -63,8 +70,12 @@ async def create_user(
     actor: Actor,
     now: datetime,
     grants: Sequence[Grant] = (),
+    must_change: bool = False,
 ) -> User:
-    """Make an account with its roles; LoginTaken, WeakPassword or BadGrant when it cannot be."""
+    """Make an account with its roles; LoginTaken, WeakPassword or BadGrant when it cannot be.
+
+    ``must_change``: the password is for the first login only.
+    """
     require(actor, Permission.USER_MANAGE, centre_id=centre_id)
     spelled = logins.canonical(login)
     if not spelled:
@@ -80,6 +91,7 @@ async def create_user(
             name=name.strip()[:40],
             password_hash=password_hash,
             created_at=now,
+            must_change=must_change,
         )
         await audit.write("user.created", actor=actor, about=("user", user.public_id), now=now)
         for grant in grants:
@@ -94,19 +106,28 @@ async def create_user(
         raise
 
 
-async def set_password(user: User, password: str, *, actor: Actor, now: datetime) -> None:
-    """Give a user a new password, by an administrator; every login of the user ends."""
-    require(actor, Permission.USER_MANAGE, centre_id=user.centre_id)
-    await _store_password(user, password, actor=actor, now=now)
+async def set_password(
+    user: User, password: str, *, actor: Actor, now: datetime, must_change: bool = False
+) -> None:
+    """Give somebody else a new password, by an administrator; every login of the user ends."""
+    _ensure_other(user, actor)
+    await _store_password(user, password, actor=actor, now=now, must_change=must_change)
 
 
-async def change_password(user: User, password: str, *, old: str, actor: Actor, now: datetime) -> None:
-    """Change the actor's own password, knowing the old one; every login of the user ends."""
+async def change_password(
+    user: User, password: str, *, old: str, actor: Actor, now: datetime, device: str = "", keep: str = ""
+) -> None:
+    """Change the actor's own password, knowing the old one; every login ends but that of the token ``keep``.
+
+    Guessing the old one is counted like guessing at the door: TooManyLogins. WrongLogin, SamePassword and
+    WeakPassword leave everything as it was.
+    """
     if actor.kind != "user" or actor.id != user.id:
         raise PermissionMissing
-    if not await passwords.verify(user.password_hash, old):
-        raise WrongLogin
-    await _store_password(user, password, actor=actor, now=now)
+    await logins.prove(user, old, actor=actor, device=device, now=now)
+    if password == old:
+        raise SamePassword(details=[Detail("password", "与原密码相同")])
+    await _store_password(user, password, actor=actor, now=now, keep=keep)
 
 
 async def grant_role(user: User, grant: Grant, *, actor: Actor, now: datetime) -> None:
@@ -120,6 +141,8 @@ async def withdraw_role(user: User, grant: Grant, *, actor: Actor, now: datetime
     """Take a role away; harmless when it is not held."""
     _ensure_other(user, actor)
     async with database.transaction():
+        if grant.role is Role.ADMIN:
+            await _ensure_admin_left(user)
         taken = await Membership.filter(
             user_id=user.id, role=grant.role, bureau_id=grant.bureau_id, merchant_id=grant.merchant_id
         ).delete()
@@ -127,12 +150,19 @@ async def withdraw_role(user: User, grant: Grant, *, actor: Actor, now: datetime
             await _write_role("user.role_withdrawn", user, grant, actor=actor, now=now)
 
 
-async def deactivate(user: User, *, actor: Actor, now: datetime) -> None:
-    """Switch an account off and end its logins; what it did stays."""
+async def deactivate(user: User, *, actor: Actor, now: datetime, reason: str = "") -> None:
+    """Switch an account off and end its logins; what it did stays. LastAdmin when nobody else is one."""
     _ensure_other(user, actor)
     async with database.transaction():
+        await _ensure_admin_left(user)
         if await User.filter(id=user.id, active=True).update(active=False):
-            await audit.write("user.deactivated", actor=actor, about=("user", user.public_id), now=now)
+            await audit.write(
+                "user.deactivated",
+                actor=actor,
+                about=("user", user.public_id),
+                now=now,
+                detail={"reason": reason} if reason else {},
+            )
             await logins.log_out_everywhere(user.id, actor=actor, now=now)
 
 
@@ -142,6 +172,34 @@ async def reactivate(user: User, *, actor: Actor, now: datetime) -> None:
     async with database.transaction():
         if await User.filter(id=user.id, active=False).update(active=True):
             await audit.write("user.reactivated", actor=actor, about=("user", user.public_id), now=now)
+
+
+async def end_logins(user: User, *, actor: Actor, now: datetime) -> int:
+    """End every open login of somebody; returns how many there were."""
+    require(actor, Permission.USER_MANAGE, centre_id=user.centre_id)
+    return await database.unit(lambda: logins.log_out_everywhere(user.id, actor=actor, now=now))
+
+
+async def unlock(user: User, *, actor: Actor, now: datetime) -> int:
+    """Let somebody try again at once who mistyped too often; returns how many networks were let in again.
+
+    An account is never locked itself: tries are counted by network, and the trail knows from where they came.
+    """
+    require(actor, Permission.USER_MANAGE, centre_id=user.centre_id)
+    since = now - timedelta(seconds=throttle.WINDOW_SECONDS)
+    refused = AuditEntry.filter(
+        object_kind="user", object_id=user.public_id, result="refused", at__gte=since
+    ).distinct()
+
+    async def work() -> int:
+        ips = await refused.values_list("ip", flat=True)
+        freed = await throttle.unlock(user.login, ips=[str(ip) for ip in ips], now=now)
+        await audit.write(
+            "user.unlocked", actor=actor, about=("user", user.public_id), now=now, detail={"networks": freed}
+        )
+        return freed
+
+    return await database.unit(work)
 
 
 async def ensure_grant(grant: Grant, *, centre_id: int) -> None:
@@ -169,6 +227,17 @@ def _ensure_other(user: User, actor: Actor) -> None:
         raise OwnAccount
 
 
+async def _ensure_admin_left(user: User) -> None:
+    """Of two administrators who take each other's rights away at once, the second finds nobody else left."""
+    if not await Membership.exists(user_id=user.id, role=Role.ADMIN):
+        return
+    held = " FOR NO KEY UPDATE" if database.dialect() == "postgres" else ""
+    await database.fetch(f"SELECT id FROM centre WHERE id = $1{held}", user.centre_id)
+    others = User.filter(centre_id=user.centre_id, active=True, memberships__role=Role.ADMIN)
+    if not await others.exclude(id=user.id).exists():
+        raise LastAdmin
+
+
 async def _give(user: User, grant: Grant, *, actor: Actor, now: datetime) -> None:
     await ensure_grant(grant, centre_id=user.centre_id)
     _, is_new = await Membership.get_or_create(
@@ -189,13 +258,15 @@ async def _write_role(action: str, user: User, grant: Grant, *, actor: Actor, no
     )
 
 
-async def _store_password(user: User, password: str, *, actor: Actor, now: datetime) -> None:
+async def _store_password(
+    user: User, password: str, *, actor: Actor, now: datetime, must_change: bool = False, keep: str = ""
+) -> None:
     passwords.ensure_strong(password, login=user.login)
     password_hash = await passwords.hash_password(password)
 
     async def work() -> None:
-        await User.filter(id=user.id).update(password_hash=password_hash)
+        await User.filter(id=user.id).update(password_hash=password_hash, must_change=must_change)
         await audit.write("user.password_set", actor=actor, about=("user", user.public_id), now=now)
-        await logins.log_out_everywhere(user.id, actor=actor, now=now)
+        await logins.log_out_everywhere(user.id, actor=actor, now=now, but=keep)
 
     await database.unit(work)

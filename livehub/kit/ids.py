@@ -34,6 +34,11 @@ def voucher_code() -> str:
     return body + check_letter(body)
 
 
+def secret_code() -> str:
+    """16 letters and digits without look-alikes, 80 random bits: a secret that people write down."""
+    return _in_letters(_CODE)
+
+
 def code_as_meant(typed: str) -> str:
     """A voucher code as it was made, of what somebody typed: groups, dashes and small letters."""
     return "".join(letter for letter in typed.upper() if letter != "-" and not letter.isspace())

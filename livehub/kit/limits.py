@@ -101,6 +101,13 @@ async def give_back(key: str, *, seconds: int, now: datetime) -> None:
     )
 
 
+async def forget(key: str, *, seconds: int, now: datetime) -> int:
+    """Forget what was counted in the current window; 1 if anything was, else 0."""
+    return await database.execute(
+        "DELETE FROM rate_window WHERE key = $1 AND starts_at = $2", key, start_of(seconds, now)
+    )
+
+
 async def so_far(keys: Collection[str], *, seconds: int, now: datetime) -> Counter[str]:
     """How often each of many things happened in the current window."""
     start = start_of(seconds, now)

@@ -38,13 +38,12 @@ class Migration(migrations.Migration):
                 name="RecoveryCode",
                 fields=[
                     _ID,
-                    ("user_id", fields.BigIntField()),
+                    ("user_id", fields.BigIntField(db_index=True)),
                     ("code_hash", DigestField()),
                 ],
                 options={
                     "table": "recovery_code",
                     "app": "livehub",
-                    "unique_together": (("user_id", "code_hash"),),
                     "pk_attr": "id",
                     "table_description": "恢复码: opens a login once where the authenticator is lost, kept as a keyed hash, gone once used.",
                 },

@@ -6,7 +6,7 @@ from tortoise.migrations import operations as ops
 
 
 class Migration(migrations.Migration):
-    dependencies = [("livehub", "0033_lotteries")]
+    dependencies = [("livehub", "0035_second_factors")]
 
     operations = [
         ops.AddIndex("OrderLine", Index(fields=["shop_id", "product_ref", "order_id"])),

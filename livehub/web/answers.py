@@ -13,12 +13,13 @@ from sanic.exceptions import SanicException
 from sanic.response import HTTPResponse, redirect
 from tortoise.exceptions import ValidationError
 
+from livehub.accounts.errors import PasswordChangeNeeded
 from livehub.database import errors as database_errors
 from livehub.kit.errors import LivehubError, NotFound, TooLarge, Unavailable
 from livehub.web.rendering import page
 
 _MACHINES = ("/api/", "/open/", "/hooks/", "/feeds/", "/healthz", "/readyz", "/metrics")
-_WITH_LOGIN = ("/desk", "/bureau", "/wall", "/m")
+_WITH_LOGIN = ("/desk", "/bureau", "/wall", "/m", "/account")
 _PHONES = ("/c", "/s", "/m")
 _UNKNOWN_FAULT = 500
 Headers = dict[str, str]
@@ -75,6 +76,8 @@ async def answer(request: Request, error: Exception) -> HTTPResponse:
         return json_refusal(request, meant, headers)
     if meant.status == 401 and _below(request.path, _WITH_LOGIN):
         return redirect(_login_for(request, again=meant.code == "SIGN_IN_AGAIN"), status=303)
+    if meant.code == PasswordChangeNeeded.code:
+        return redirect("/account/password", status=303)
     return html_refusal(request, meant, headers)
 
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from sanic import Blueprint
 
-from livehub.web import campaigns, desk, draws, feeds, hooks, login, operations, report_pages, verify, wall
+from livehub.web import (
+    account,
+    campaigns,
+    desk,
+    draws,
+    feeds,
+    hooks,
+    login,
+    operations,
+    report_pages,
+    verify,
+    wall,
+)
 from livehub.web.api import blueprint as api
 from livehub.web.bureau import pages as bureau
 from livehub.web.bureau import rundown as bureau_rundown
@@ -24,6 +36,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     operations.bp,
     hooks.bp,
     login.bp,
+    account.bp,
     wall.bp,
     feeds.bp,
     verify.bp,

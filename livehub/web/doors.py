@@ -21,6 +21,7 @@ from sanic.response import HTTPResponse
 
 from livehub.accounts import forms, logins, refusals, tokens
 from livehub.accounts.actors import Actor
+from livehub.accounts.errors import PasswordChangeNeeded
 from livehub.accounts.models import Role
 from livehub.accounts.permissions import Permission, may, require
 from livehub.database import DatabaseUnavailable, reserved
@@ -85,16 +86,19 @@ def public(handler: Handler) -> Handler:
     return handler
 
 
-def signed_in(*permissions: Permission, freshly: bool = False) -> Callable[[Handler], Handler]:
+def signed_in(
+    *permissions: Permission, freshly: bool = False, first: bool = False
+) -> Callable[[Handler], Handler]:
     """A page of a login that holds any of the permissions; a form's token is checked on the way in.
 
-    ``freshly``: money and exports want a password that was typed a short while ago.
+    ``freshly``: money and exports want a password that was typed a short while ago. ``first``: also who
+    has not got a password of her own yet may come.
     """
 
     def declare(handler: Handler) -> Handler:
         @wraps(handler)
         async def entered(request: Request, **path: Any) -> HTTPResponse | None:
-            actor = await actor_of_session(request)
+            actor = await actor_of_session(request, first=first)
             async with noting(actor, request):
                 _require_any(actor, permissions)
                 if request.method not in _SAFE:
@@ -211,7 +215,7 @@ def still_in(request: Request, permission: Permission) -> Callable[[], Awaitable
     async def ask() -> bool:
         try:
             return may(await actor_of_session(request), permission)
-        except SignInNeeded:
+        except (SignInNeeded, PasswordChangeNeeded):
             return False
         except DatabaseUnavailable:
             return True
@@ -235,13 +239,15 @@ def session_token(request: Request) -> str:
     return sent[0] if sent else ""
 
 
-async def actor_of_session(request: Request) -> Actor:
-    """Who is logged in; SignInNeeded when nobody is."""
+async def actor_of_session(request: Request, *, first: bool = False) -> Actor:
+    """Who is logged in; SignInNeeded when nobody is, PasswordChangeNeeded but for what is ``first``."""
     token = session_token(request)
     sessions: GroupRead[str, Actor] = request.app.ctx.sessions
     actor = await sessions.get(token) if token else None
     if actor is None:
         raise SignInNeeded
+    if actor.must_change and not first:
+        raise PasswordChangeNeeded
     return logins.at_place(actor, **where(request))
 
 

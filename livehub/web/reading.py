@@ -278,7 +278,7 @@ def _expected(kind: Any) -> str:
     return _extra(kind).get("expected", "")
 
 
-_NEVER_BACK = frozenset({"password", "csrf", "totp", "code", "secret"})
+_NEVER_BACK = frozenset({"password", "old", "again", "csrf", "totp", "code", "secret"})
 _HALF_WIDTH = str.maketrans("０１２３４５６７８９．，－￥", "0123456789.,-¥")
 _SENTENCES = (
     (r"of length >= 1$", "请填写"),

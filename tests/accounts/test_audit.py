@@ -9,13 +9,15 @@ import asyncpg
 import pytest
 
 from livehub import database, process
-from livehub.accounts import audit, chain, queries
+from livehub.accounts import audit, chain, trail
+from livehub.accounts.actors import system
 from livehub.accounts.errors import PermissionMissing
 from livehub.accounts.invariants.chain import INVARIANT
 from livehub.accounts.models import AuditEntry, AuditLink, Role
+from livehub.accounts.trail import Search
 from livehub.kit import invariants
 from livehub.settings import Settings
-from tests.factories.accounts import NOW, an_actor
+from tests.factories.accounts import NOW, a_bureau, an_actor
 
 OFFICER = an_actor(Role.BUREAU, bureau_id=7)
 
@@ -247,17 +249,31 @@ async def test_the_trail_is_listed_within_the_readers_scope(db):
     await write(0, action="login.failed")
     officer, auditor = an_actor(Role.BUREAU, bureau_id=7), an_actor(Role.AUDITOR)
 
-    own = await queries.audit_entries(officer)
-    everything = await queries.audit_entries(auditor)
-    logins = await queries.audit_entries(auditor, action="login.")
-    later = await queries.audit_entries(auditor, since=NOW + timedelta(seconds=1))
-    elsewhere = await queries.audit_entries(an_actor(Role.AUDITOR, centre_id=2))
-    about = await queries.audit_entries(auditor, object_id=everything.items[-1].object_id)
-    nobody = await queries.audit_entries(auditor, object_id="nothing's")
+    own = await trail.entries(officer, Search())
+    everything = await trail.entries(auditor, Search())
+    logins = await trail.entries(auditor, Search(action="login."))
+    later = await trail.entries(auditor, Search(since=NOW + timedelta(seconds=1)))
+    elsewhere = await trail.entries(an_actor(Role.AUDITOR, centre_id=2), Search())
+    about = await trail.entries(auditor, Search(object_id=everything.items[-1].object_id))
+    nobody = await trail.entries(auditor, Search(object_id="nothing's"))
 
     assert [row.bureau_id for row in own.items] == [7]
     assert [row.bureau_id for row in everything.items] == [0, 8, 7]
     assert (everything.items[-1] in about.items, nobody.total) == (True, 0)
     assert ([row.action for row in logins.items], later.total, elsewhere.total) == (["login.failed"], 0, 0)
     with pytest.raises(PermissionMissing):
-        await queries.audit_entries(an_actor(Role.ADMIN))
+        await trail.entries(an_actor(Role.ADMIN), Search())
+
+
+async def test_what_jobs_did_is_told_to_the_centre_it_concerns(db):
+    ours, theirs = await a_bureau(), await a_bureau()
+    for bureau_id in (ours.id, theirs.id, 0):
+        await audit.write("voucher.expired", actor=system("jobs"), now=NOW, bureau_id=bureau_id)
+    await audit.write("login.failed", actor=system("nobody"), now=NOW)
+
+    page = await trail.entries(an_actor(Role.AUDITOR, centre_id=ours.centre_id), Search())
+
+    assert [(row.action, row.bureau_id) for row in page.items] == [
+        ("login.failed", 0),
+        ("voucher.expired", ours.id),
+    ]

@@ -32,6 +32,7 @@ from livehub.web.desk import (
     streamer,
     streamers,
     today,
+    trail,
     training,
     training_after,
     training_claims,
@@ -40,6 +41,7 @@ from livehub.web.desk import (
     training_outcomes,
     training_roster,
     unattributed,
+    users,
     waitlist,
 )
 
@@ -84,4 +86,6 @@ BLUEPRINTS = (
     shops.bp,
     shop_accounts.bp,
     outbox.bp,
+    users.bp,
+    trail.bp,
 )

@@ -9,9 +9,10 @@ from sanic import Blueprint, Request
 from sanic.response import HTTPResponse
 
 from livehub import database
-from livehub.accounts import queries as accounts
+from livehub.accounts import trail
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, may
+from livehub.accounts.trail import Search
 from livehub.kit import clock
 from livehub.kit.errors import LivehubError
 from livehub.reports import evidence, messages
@@ -59,7 +60,9 @@ async def _delivery(
     view = await messages.delivery(delivery_id, actor=actor)
     openings = []
     if may(actor, Permission.AUDIT_READ):
-        found = await accounts.audit_entries(actor, action="evidence.opened", object_id=str(delivery_id))
+        found = await trail.entries(
+            actor, Search(action="evidence.opened", object_kind="delivery", object_id=str(delivery_id))
+        )
         openings = [
             {"at": each.at, "by": each.actor_name, "reason": _why(each.detail)} for each in found.items
         ]

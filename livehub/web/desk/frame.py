@@ -45,6 +45,8 @@ NEEDED: Mapping[str, Permission] = {
     "inbox": Permission.INBOX_READ,
     "shops": Permission.SHOP_READ,
     "outbox": Permission.OUTBOX_READ,
+    "users": Permission.USER_READ,
+    "trail": Permission.AUDIT_READ,
     "wall": Permission.WALL_READ,
 }
 # What was just done, by the word that stands in the address.
@@ -181,6 +183,13 @@ DONE: Mapping[str, str] = {
     "mentor-appointed": "已聘任导师",
     "incubation-moved": "已进入下一步",
     "incubation-visit-noted": "已登记走访",
+    "role-given": "已授予角色，立即生效",
+    "role-withdrawn": "已撤销角色，立即生效",
+    "user-disabled": "已停用，全部登录已结束",
+    "user-enabled": "已启用",
+    "user-unlocked": "已解除登录限制，可以马上再试",
+    "logins-ended": "已结束全部登录",
+    "second-factor-reset": "已重置动态码，全部登录已结束",
     "report-prepared": "草稿已生成，核对后由另一位同事签字",
     "report-signed": "已签字，数字从此固定；资料包正在生成",
     "report-submitted": "已登记上报",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.accounts import test_audit, test_logins, test_races, test_tokens, test_users
+from tests.accounts import test_audit, test_logins, test_races, test_second_factor, test_tokens, test_users
 from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Cut, CutText, Dropped, Unique
 from tests.notices import test_notices
@@ -49,6 +49,23 @@ GUARDS = (
         of="a role",
         out=(Unique("membership", "user_id, role, bureau_id, merchant_id"),),
         race=race(test_races.test_a_role_given_twice_at_once_is_held_and_noted_once),
+    ),
+    Guard(
+        of="the last administrator",
+        out=(Cut("livehub.accounts.users:_ensure_admin_left", " FOR NO KEY UPDATE"),),
+        race=race(test_races.test_two_administrators_who_switch_each_other_off_leave_one),
+    ),
+    Guard(
+        of="the one second factor of a user",
+        out=(Unique("second_factor", "user_id"),),
+        race=race(test_races.test_a_second_factor_is_begun_once),
+    ),
+    *on_both(
+        Guard(
+            of="a code that was used",
+            out=(Cut("livehub.accounts.factor_codes:use_step", ", last_step__lt=step"),),
+            race=race(test_second_factor.test_a_code_opens_once),
+        )
     ),
     *on_both(
         Guard(

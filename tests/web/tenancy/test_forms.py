@@ -93,7 +93,7 @@ async def forms(town: Town) -> list[Form]:
             "POST" not in route.methods
             or path in MACHINES_OWN
             or path.startswith("/api/")
-            or path == "/login"
+            or path in {"/login", "/login/code"}
         ):
             continue
         if isinstance(policy, str):

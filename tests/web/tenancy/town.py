@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from livehub import database
 from livehub.accounts import chain
-from livehub.accounts.models import Role
+from livehub.accounts.actors import Grant
+from livehub.accounts.models import AuditEntry, Role
 from livehub.inbox.models import InboxDelivery, InboxMessage
 from livehub.kit import clock, ids
 from livehub.merchants import qualifications
@@ -40,7 +41,7 @@ from streamers.training import certificates, graduation, importing, incubations
 from streamers.training.course_models import Assessment, Lesson
 from streamers.training.importing import Mode
 from streamers.training.models import Cohort
-from tests.factories.accounts import an_actor
+from tests.factories.accounts import a_user, an_actor
 from tests.factories.differences import a_difference, a_found
 from tests.factories.merchants import a_merchant, a_product, a_store
 from tests.factories.platforms import STANDARD_SECRET
@@ -57,10 +58,10 @@ from tests.web.tenancy.people import Comer, Crowd
 
 SECRET, PAID_FEN, ORDER = "甲部门的秘密", 1_234_567, "SECRET-ORDER-1"
 PHONE = "13900007788"
-DOORS = ("/desk", "/bureau", "/api/v1", "/m", "/wall")  # for logins and machines
+DOORS = ("/desk", "/bureau", "/api/v1", "/m", "/wall", "/account")  # for logins and machines
 PHONES = ("/c", "/s")
 STANDING = {  # neither a login's nor anybody's own
-    "/", "/login", "/logout", "/logout/everywhere", "/healthz", "/readyz", "/metrics", "/favicon.ico",
+    "/", "/login", "/login/code", "/logout", "/logout/everywhere", "/healthz", "/readyz", "/metrics", "/favicon.ico",
     "/static/<version:str>/<name:path>", "/hooks/<platform:str>/<endpoint_key:str>",
     "/api/v1/docs", "/api/v1/openapi.json", "/m/redeem", "/feeds/<token=str:ext=ics>", "/verify/<code:str>",
     "/rounds/<round_id:str>/draw", "/rounds/<round_id:str>/draw/proof", "/rounds/<round_id:str>/draw/entries.txt",
@@ -126,6 +127,7 @@ WITHOUT_BODY = (
     "/lift", "/streamer-link", "/revoke", "/end-old-secrets", "/import",
     "/examine", "/archive", "/apply", "/confirm", "/certificates", "/link",
     "/signup", "/draw",
+    "/enable", "/password", "/unlock", "/logins/end",
 )  # fmt: skip
 _ROOM = {"platform": "standard_webhooks", "account_ref": "erp", "room_ref": "room-next"}
 PDF = base64.b64encode(b"%PDF-1.7").decode()
@@ -275,6 +277,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "/desk/reconcile/windows/<window_id:int>/drop": {"reason": "没有理由"},
     "/api/v1/reconciliation/differences/<found_id:str>/explain": {"reason": "other", "note": "没有理由"},
     "/desk/shops/<shop_id:str>/evidence": {"days": "90"},
+    "/desk/users/<user_id:str>/roles": {"role": "staff"},
+    "/desk/users/<user_id:str>/roles/withdraw": {"role": "finance"},
+    "/desk/users/<user_id:str>/disable": {"reason": "没有理由"},
+    "/desk/users/<user_id:str>/second-factor/reset": {"reason": "没有理由"},
     "/api/v1/programmes/<programme_id:str>/bar": {"bar": {}},
     "/api/v1/cohorts/<cohort_id:str>/reject": {"reason": "没有理由"},
     "/api/v1/cohorts/<cohort_id:str>/cancel": {"reason": "没有理由"},
@@ -475,7 +481,12 @@ async def _ours(office: Office) -> dict[str, str]:
     message = await InboxMessage.all().order_by("id").first()
     assert delivery is not None
     assert message is not None
+    her = await a_user(Grant(Role.FINANCE), centre=house.centre, name=SECRET)
+    entry_of_ours = await AuditEntry.filter(bureau_id=house.bureaus[0].id).order_by("id").first()
+    assert entry_of_ours is not None
     return {
+        "user_id": her.public_id,
+        "audit_id": str(entry_of_ours.id),
         "bureau": house.bureaus[0].public_id,
         "room": house.room.public_id,
         "room_id": house.room.public_id,
