@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 from livehub import database
 from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, bureau_scope, require
-from livehub.kit import clock
+from livehub.kit import clock, searching
 from livehub.kit.errors import NotFound
 from livehub.kit.paging import Page, window
 from streamers import queries
@@ -112,7 +112,7 @@ async def streamers(
         f" AND (s.status = $3 OR ($3 = '' AND s.status <> 'left')) AND ($4 = '' OR {_TAUGHT_BY})"
         f" AND {_TRAINED[trained]}"
     )
-    args = (actor.centre_id, _like(name), status, bureau)
+    args = (actor.centre_id, searching.like(name), status, bureau)
     counted = await database.fetch_one(f"SELECT count(*) AS n {where}", *args)
     rows = await database.fetch(
         f"SELECT s.public_id AS id, s.stage_name, {person} AS name, p.town, s.status,"
@@ -171,11 +171,3 @@ async def dossier(public_id: str, *, actor: Actor) -> Dossier:
 def _class(row: Mapping[str, Any]) -> ClassRow:
     days = {name: clock.day_of_number(row[name]) for name in ("starts_on", "ends_on")}
     return ClassRow(**{**row, **days})
-
-
-def _like(text: str) -> str:
-    """A pattern for LIKE … ESCAPE '!' of texts that contain this one, '' for any."""
-    plain = text.strip().lower()
-    for letter in "!%_":
-        plain = plain.replace(letter, f"!{letter}")
-    return f"%{plain}%" if plain else ""

@@ -50,7 +50,7 @@ class CounterView(Struct, frozen=True, kw_only=True):
     stores: tuple[StoreView, ...]
 
 
-_PRODUCT = "p.id, p.public_id, p.name, p.category, p.town, p.price_fen"
+PRODUCT = "p.id, p.public_id, p.name, p.category, p.town, p.price_fen"
 
 
 async def products_by_ref(pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], int]:
@@ -69,7 +69,7 @@ async def products_by_id(numbers: Collection[int]) -> dict[int, ProductView]:
     rows = await database.with_rows(
         {"wanted": "bigint"},
         [(number,) for number in sorted(set(numbers))],
-        f"SELECT {_PRODUCT} FROM v JOIN product p ON p.id = v.wanted",
+        f"SELECT {PRODUCT} FROM v JOIN product p ON p.id = v.wanted",
     )
     return {row["id"]: ProductView(**row) for row in rows}
 
@@ -77,7 +77,7 @@ async def products_by_id(numbers: Collection[int]) -> dict[int, ProductView]:
 async def products(centre_id: int) -> list[ProductView]:
     """The products of a centre, by name."""
     rows = await database.fetch(
-        f"SELECT {_PRODUCT} FROM product p WHERE p.centre_id = $1 ORDER BY p.name, p.id", centre_id
+        f"SELECT {PRODUCT} FROM product p WHERE p.centre_id = $1 ORDER BY p.name, p.id", centre_id
     )
     return [ProductView(**row) for row in rows]
 

@@ -74,22 +74,58 @@ async def add_product(
 ) -> Product:
     """Note a product, of a merchant (public id) where there is one."""
     require(actor, Permission.MERCHANT_MANAGE, centre_id=centre_id)
-    _require_text(ProductRefused, name=(name, NAME_LENGTH))
-    if category not in CATEGORIES:
-        raise ProductRefused(details=[Detail("category", "没有这个类别", "、".join(CATEGORIES))])
-    if price_fen <= 0:
-        raise ProductRefused(details=[Detail("price_fen", "价格必须大于 0", "单位：分")])
-    owner = await _merchant(merchant, actor=actor) if merchant else None
+    _require_product(name=name, category=category, price_fen=price_fen, town=town)
+    owner = await _owner(merchant, actor=actor)
     product = await Product.create(
         public_id=ids.public_id(),
         centre_id=centre_id,
-        merchant_id=owner.id if owner is not None else None,
+        merchant_id=owner,
         name=name.strip(),
         category=category,
-        town=town.strip()[:TOWN_LENGTH],
+        town=town.strip(),
         price_fen=price_fen,
     )
     await _audit("product.added", ("product", product.public_id), actor=actor, now=now)
+    return product
+
+
+@database.atomic
+async def change_product(
+    public_id: str,
+    *,
+    name: str,
+    category: str,
+    price_fen: int,
+    town: str,
+    merchant: str,
+    actor: Actor,
+    now: datetime,
+) -> Product:
+    """Say anew what a product is; the trail keeps what was said before, and the same again changes nothing.
+
+    Figures by town or merchant follow at once; a show that is checked looks at its products once more when
+    it goes on air.
+    """
+    product = await Product.get_or_none(public_id=public_id)
+    if product is None:
+        raise NotFound
+    require(actor, Permission.MERCHANT_MANAGE, centre_id=product.centre_id)
+    _require_product(name=name, category=category, price_fen=price_fen, town=town)
+    owner = await _owner(merchant, actor=actor)
+    wanted: dict[str, object] = {
+        "name": name.strip(),
+        "category": category,
+        "price_fen": price_fen,
+        "town": town.strip(),
+        "merchant_id": owner,
+    }
+    before = {field: getattr(product, field) for field in wanted}
+    changed = [field for field in wanted if before[field] != wanted[field]]
+    if changed:
+        product.update_from_dict({field: wanted[field] for field in changed})
+        await product.save(update_fields=changed)
+        detail: dict[str, object] = {field: [before[field], wanted[field]] for field in changed}
+        await _audit("product.changed", ("product", product.public_id), actor=actor, now=now, detail=detail)
     return product
 
 
@@ -129,6 +165,18 @@ async def _merchant(public_id: str, *, actor: Actor) -> Merchant:
     return merchant
 
 
+async def _owner(merchant: str, *, actor: Actor) -> int | None:
+    """The row id of the merchant (public id) a product is said to be of."""
+    if not merchant:
+        return None
+    try:
+        owner = await _merchant(merchant, actor=actor)
+    except NotFound:
+        raise ProductRefused(details=[Detail("merchant", "本中心没有这个商户", "商户公开编号")]) from None
+    number: int = owner.id
+    return number
+
+
 async def _require_shop(shop_id: int, *, centre_id: int) -> None:
     """Shops belong to a neighbour on the ladder: only the table is asked, no code of it is imported."""
     row = await database.fetch_one(
@@ -146,6 +194,20 @@ def _require_text(refused: type[LivehubError], **texts: tuple[str, int]) -> None
     ]
     if details:
         raise refused(details=details)
+
+
+def _require_product(*, name: str, category: str, price_fen: int, town: str) -> None:
+    details = []
+    if not 0 < len(name.strip()) <= NAME_LENGTH:
+        details.append(Detail("name", "请填写", f"1 到 {NAME_LENGTH} 个字"))
+    if category not in CATEGORIES:
+        details.append(Detail("category", "没有这个类别", "、".join(CATEGORIES)))
+    if price_fen <= 0:
+        details.append(Detail("price_fen", "价格必须大于 0", "单位：分"))
+    if len(town.strip()) > TOWN_LENGTH:
+        details.append(Detail("town", "太长", f"{TOWN_LENGTH} 个字以内"))
+    if details:
+        raise ProductRefused(details=details)
 
 
 async def _audit(

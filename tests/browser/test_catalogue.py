@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from playwright.async_api import expect
@@ -10,6 +10,7 @@ from playwright.async_api import expect
 from livehub.accounts.models import Role
 from tests.browser.phone import CHROMIUM, fits, picture
 from tests.browser.test_desk import _evening, seat, sit_down
+from tests.factories.merchants import a_merchant, a_paper, a_product
 from tests.factories.outcomes import aired, sold
 from tests.factories.rooms import a_broadcast, a_room, local
 from tests.factories.streamers import a_streamer
@@ -66,4 +67,54 @@ async def test_a_streamer_is_registered_and_another_reckoned(client: Site, width
         await expect(page.locator("main")).to_contain_text("p0")
         await page.goto("/desk/streamers/ranking")
         await picture(page, f"desk-streamer-ranking{sizes}")
+        assert await fits(page)
+
+
+@pytest.mark.parametrize("width", [1360, 390])
+async def test_a_merchant_and_its_product_from_registration_to_selection(client: Site, width: int) -> None:
+    office, sizes = await an_office(client), f"-{width}"
+    house = office.house
+    other = await a_merchant(house.centre, "烟楼大蚝合作社")
+    for number, ends in enumerate((date(2026, 3, 6), date(2026, 3, 1), None)):
+        product = await a_product(house.centre, ("大蚝 2.5kg", "沙虫干 250g", "海鸭蛋 30 枚")[number])
+        await a_paper(product, "inspection_report", valid_to=ends)
+    async with seat(client, width=width) as page:
+        await sit_down(page, office, Role.MANAGER)
+        await page.goto("/desk/merchants")
+        await page.fill("#name", "老侨港海味行")
+        await page.fill("#town", "侨港镇")
+        await page.get_by_role("button", name="登记", exact=True).click()
+        await expect(page.get_by_role("status")).to_contain_text("已登记")
+        await page.fill("#store_name", "侨港店")
+        await page.get_by_role("button", name="登记门店").click()
+        await page.get_by_role("button", name="批准").click()
+        await expect(page.get_by_role("status")).to_contain_text("已批准")
+        await picture(page, f"desk-merchant{sizes}")
+        assert await fits(page)
+        await page.get_by_role("link", name="登记商品").click()
+        await page.fill("#name", "虾酱 200g")
+        await page.select_option("#category", "prepackaged")
+        await page.fill("#price", "二十六")
+        await page.get_by_role("button", name="登记", exact=True).click()
+        await expect(page.locator("#price-wrong")).to_contain_text("金额")
+        await picture(page, f"desk-product-new{sizes}")
+        assert await fits(page)
+        await page.fill("#price", "26.50")
+        await page.get_by_role("button", name="登记", exact=True).click()
+        await expect(page.get_by_role("status")).to_contain_text("已登记")
+        await page.get_by_role("button", name="不通过", exact=True).click()
+        await expect(page.locator("#reasons-wrong")).to_contain_text("请写明理由")
+        await page.fill("#reasons", "样品咸度不稳，换批次再送")
+        await page.get_by_role("button", name="有条件通过").click()
+        await expect(page.locator("main")).to_contain_text("换批次再送")
+        await picture(page, f"desk-product{sizes}")
+        assert await fits(page)
+        await page.goto("/desk/products?within=7")
+        await expect(page.get_by_role("row")).to_have_count(3)
+        await page.goto("/desk/products")
+        await picture(page, f"desk-products{sizes}")
+        assert await fits(page)
+        await page.goto("/desk/merchants")
+        await expect(page.locator("main")).to_contain_text(other.name)
+        await picture(page, f"desk-merchants{sizes}")
         assert await fits(page)

@@ -23,6 +23,8 @@ DOORS = {
     "/desk/broadcasts": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/streamers": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.AUDITOR},
     "/desk/streamers/ranking": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.AUDITOR},
+    "/desk/merchants": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
+    "/desk/products": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/campaigns": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/sales": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/sales/lines": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},

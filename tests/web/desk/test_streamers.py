@@ -160,21 +160,3 @@ async def test_a_period_is_reckoned_alike_on_the_page_and_in_the_api(worked: Off
     assert "退渔阿姐" in visible(await manager.page(f"{PATH}/ranking"))
     ranked = await machine.get("/api/v1/reports/streamers")
     assert ranked["items"] == [place]
-
-
-async def test_the_api_registers_and_lists_as_the_page_does(office: Office) -> None:
-    machine = await a_person(office.site, Role.STAFF, centre=office.house.centre)
-    made = await machine.post("/api/v1/streamers", NEW)
-    assert made.status == 201
-    assert (await machine.post("/api/v1/streamers", NEW)).status == 409
-    here = f"/api/v1/streamers/{made['id']}"
-    whole = await machine.get(here)
-    assert (whole["has_identity"], IDENTITY in str(whole.body)) == (True, False)
-    link = await machine.post(f"{here}/links", {})
-    assert (link.status, link["path"].startswith("/s/")) == (201, True)
-    assert (await machine.post(f"{here}/links/{link['id']}/revoke", {})).status == 200
-    assert (await machine.post(f"{here}/links/77/revoke", {})).status == 404
-    assert (await machine.post(f"{here}/accounts", {"platform": "jd", "account_ref": "j1"})).status == 201
-    assert (await machine.post(f"{here}/status", {"status": "active"}))["status"] == "active"
-    listed = await machine.get("/api/v1/streamers?status=active")
-    assert [each["stage_name"] for each in listed["items"]] == ["退渔阿姐"]

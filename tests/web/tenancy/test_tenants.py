@@ -30,6 +30,8 @@ SHARED = {  # a centre's own, for all of its bureaus: they open, and tell nothin
     "/desk/streamers/<streamer_id:str>",
     "/api/v1/streamers/<streamer_id:str>",
     "/api/v1/streamers/<streamer_id:str>/performance",
+    "/desk/products/<product_id:str>",
+    "/api/v1/products/<product_id:str>",
 }
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -345,6 +345,23 @@ BODIES: dict[str, dict[str, Any]] = {
             ("links", {}),
         )
     },
+    **{
+        f"{door}/merchants/<merchant_id:str>/{verb}": body
+        for door in ("/api/v1", "/desk")
+        for verb, body in (
+            ("status", {"status": "suspended"}),
+            (
+                "stores",
+                {"name": "别人的店", "store_name": "别人的店"} if door == "/desk" else {"name": "别人的店"},
+            ),
+            ("suspend", {}),
+        )
+    },
+    "/api/v1/products/<product_id:str>": {"name": "别人的", "category": "service", "price_fen": 1},
+    "/api/v1/products/<product_id:str>/listings": {"shop": "shop", "product_ref": "p9"},
+    "/desk/products/<product_id:str>/edit": {"name": "别人的", "category": "service", "price": "1"},
+    "/desk/products/<product_id:str>/listings": {"shop": "shop", "product_ref": "p9"},
+    "/desk/products/<product_id:str>/reviews": {"meeting_on": "2026-03-01", "decision": "approved"},
     "/desk/streamers/<streamer_id:str>/reveal": {"reason": "没有理由"},
     "/desk/shops/<endpoint_id:int>/secret": {"secret": STANDARD_SECRET, "hours": "0"},
     "/api/v1/enrolments/<enrolment_id:str>/followups": {"day": 30, "employment": "employed"},
