@@ -113,6 +113,13 @@ def test_an_auditor_opens_sealed_things_and_changes_nothing(routes: list[Route])
         }
         | VERIFYING
     )
+    assert posts == {
+        "desk/deliveries/<delivery_id:int>/open",
+        "desk/training/<cohort_id:str>/archive.zip",
+        "desk/training/enrolments/<enrolment_id:str>/reveal",
+        "api/v1/people/<person_id:str>/reveal",
+        "desk/streamers/<streamer_id:str>/reveal",
+    }
 
 
 def test_money_exports_and_secrets_ask_for_a_fresh_password(routes: list[Route]) -> None:

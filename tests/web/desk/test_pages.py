@@ -22,7 +22,6 @@ DOORS = {
     "/desk/waitlist": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/broadcasts": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/streamers": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.AUDITOR},
-    "/desk/streamers/ranking": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.AUDITOR},
     "/desk/merchants": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/products": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
     "/desk/campaigns": {Role.BUREAU, Role.STAFF, Role.MANAGER, Role.FINANCE, Role.AUDITOR},
