@@ -30,6 +30,7 @@ from streamers import queries as streamers
 from streamers.queries import StreamerView
 
 USUAL_DAYS, MOST_DAYS = 30, 366
+YEARS = range(2000, 2200)
 ON_TIME = timedelta(minutes=10)
 ACTIVE_DAYS, ACTIVE_HOURS = 30, 30
 HOUR_MS = 3_600_000
@@ -190,6 +191,9 @@ class Performance(Struct, frozen=True, kw_only=True):
 
 def period(since: date | None, until: date | None, *, today: date) -> Period:
     """The days meant, the last 30 with today where none are; Invalid when they are no period."""
+    for name, day in (("from", since), ("to", until)):
+        if day is not None and day.year not in YEARS:
+            raise Invalid(details=[Detail(name, "日期超出范围", f"{YEARS[0]} 到 {YEARS[-1]} 年")])
     last = until or (since + timedelta(days=USUAL_DAYS) if since else today + timedelta(days=1))
     first = since or last - timedelta(days=USUAL_DAYS)
     if not first < last <= first + timedelta(days=MOST_DAYS):

@@ -166,6 +166,16 @@ def test_a_period_that_is_none_is_refused(until: date) -> None:
     assert refused.value.details[0].field == "to"
 
 
+@pytest.mark.parametrize(
+    ("since", "until", "field"),
+    [(date.min, None, "from"), (None, date.min, "to"), (date.max, None, "from"), (None, date.max, "to")],
+)
+def test_days_that_no_calendar_of_ours_reaches_are_refused_by_name(since, until, field) -> None:
+    with pytest.raises(Invalid) as refused:
+        performance.period(since, until, today=date(2026, 3, 11))
+    assert refused.value.details[0].field == field
+
+
 PARTS = st.lists(
     st.builds(
         Part,

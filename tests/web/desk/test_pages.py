@@ -8,6 +8,7 @@ from tortoise.connection import get_connection
 from livehub.accounts.models import Role
 from livehub.web import desk
 from livehub.web.doors import POLICY
+from tests.factories.merchants import a_merchant, a_product
 from tests.factories.rooms import a_booking, a_broadcast, a_room, local
 from tests.factories.streamers import a_streamer
 from tests.web.desk.office import Office, Visitor
@@ -103,13 +104,20 @@ async def test_a_longer_list_costs_no_more_statements(
         "/desk", "/desk/bookings", "/desk/rooms", "/desk/closures", "/desk/quotas", "/desk/waitlist", "/desk/broadcasts",
         "/desk/sales?by=broadcast", "/desk/sales?by=product",
         "/desk/sales/lines", "/desk/inbox", "/desk/outbox", "/desk/campaigns",
+        "/desk/streamers", "/desk/merchants", "/desk/products", f"/desk/streamers/{office.house.streamer.public_id}",
+        "/desk/streamers/ranking",
     ]  # fmt: skip
     await office.sell("A1")
+    await a_merchant(office.house.centre)
+    await a_product(office.house.centre)
 
     one = {path: await counter.of(manager, path) for path in paths}
     for day in (4, 5):
         await a_broadcast(office.house, local(day, 20))
         await office.sell(f"A{day}")
+        await a_streamer(office.house.centre)
+        await a_merchant(office.house.centre)
+        await a_product(office.house.centre)
     three = {path: await counter.of(manager, path) for path in paths}
 
     assert min(one.values()) > 0

@@ -92,9 +92,11 @@ async def test_links_and_accounts_of_her_own(office: Office) -> None:
     status, html, _ = await staff.post(f"{here}/link")
     assert (status, "/s/" in visible(html)) == (200, True)
     link = await StreamerLink.get()
+    assert (await staff.post(f"{PATH}/{other.public_id}/link"))[0] == 200
     assert (await staff.post(f"{PATH}/{other.public_id}/links/{link.id}/revoke"))[0] == 404
-    done = await staff.post(f"{here}/links/{link.id}/revoke")
-    assert (done[0], (await StreamerLink.get()).revoked_at is not None) == (303, True)
+    assert await StreamerLink.filter(revoked_at__isnull=True).count() == 2
+    assert (await staff.post(f"{here}/links/{link.id}/revoke"))[0] == 303
+    assert [each.id for each in await StreamerLink.filter(revoked_at__isnull=False)] == [link.id]
 
     assert (await staff.post(f"{here}/accounts", platform="kuaishou", account_ref="ks-1"))[0] == 303
     assert "ks-1" in visible(await staff.page(here))
@@ -156,7 +158,10 @@ async def test_a_period_is_reckoned_alike_on_the_page_and_in_the_api(worked: Off
     assert ("¥810.00" in own, "¥820.00" in own, "只含本部门的场次" in own) == (True, False, True)
     empty = visible(await manager.page(f"{PATH}/{hers.public_id}?from=2026-01-01&to=2026-01-02"))
     assert ("没有下播的场次" in empty, "0.0%" in empty) == (True, False)
-    assert (await manager.get(f"{PATH}/{hers.public_id}?from=2026-02-02&to=2026-02-01"))[0] == 422
+    for days in ("from=2026-02-02&to=2026-02-01", "from=0001-01-01", "to=9999-12-31", "from=tomorrow"):
+        assert (await manager.get(f"{PATH}/{hers.public_id}?{days}"))[0] == 422, days
+        assert (await manager.get(f"{PATH}/ranking?{days}"))[0] == 422, days
+        assert (await machine.get(f"{path}?{days}")).status == 422, days
     assert "退渔阿姐" in visible(await manager.page(f"{PATH}/ranking"))
     ranked = await machine.get("/api/v1/reports/streamers")
     assert ranked["items"] == [place]
