@@ -22,6 +22,7 @@ GROUPS: Mapping[str, str] = {
     "refund": "recovered",
     "remainder": "released",
     "expire": "released",
+    "revoke": "released",
     "close": "released",
     "rollover": "rolled",
     "return": "returned",

@@ -13,7 +13,7 @@ from livehub.kit import clock
 from livehub.kit.errors import NotFound
 from livehub.vouchers import ledger, refund_reads, refunds
 from livehub.vouchers.enrolments import OFFLINE
-from livehub.vouchers.models import Account, RedemptionState
+from livehub.vouchers.models import Account, RedemptionState, VoucherState
 from livehub.vouchers.refund_policy import Split
 from livehub.vouchers.refund_reads import Fate, Refundable
 
@@ -63,6 +63,8 @@ class UsePage(Struct, frozen=True, kw_only=True):
     refunds: list[RefundRow]
     whole: Split | None
     fate: Fate | None
+    voucher: str  # public id
+    is_usable: bool  # the voucher was given back: it may be used again
 
 
 async def use(
@@ -101,7 +103,9 @@ async def refunds_of(redemption_id: int) -> list[RefundRow]:
 async def _names(redemption_id: int) -> Mapping[str, Any]:
     row = await database.fetch_one(
         "SELECT c.name AS campaign, c.public_id AS campaign_id, coalesce(m.name, s.name, '') AS merchant,"
-        " coalesce(s.public_id, '') AS shop, t.threshold_fen FROM redemption r"
+        " coalesce(s.public_id, '') AS shop, t.threshold_fen, x.public_id AS voucher,"
+        " x.state AS voucher_state"
+        " FROM redemption r JOIN voucher x ON x.id = r.voucher_id"
         " JOIN campaign c ON c.id = r.campaign_id JOIN voucher_template t ON t.id = r.template_id"
         " LEFT JOIN merchant m ON m.id = r.merchant_id LEFT JOIN shop s ON s.id = r.shop_id"
         " WHERE r.id = $1",
@@ -125,7 +129,8 @@ def _page(
         id=seen.public_id,
         at=seen.at,
         state=seen.state,
-        **names,
+        **{name: value for name, value in names.items() if name != "voucher_state"},
+        is_usable=names["voucher_state"] == VoucherState.ISSUED and now < seen.valid_until,
         bureau_id=seen.bureau_id,
         merchant_id=seen.merchant_id,
         platform=seen.platform,

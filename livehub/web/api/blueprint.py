@@ -57,6 +57,7 @@ from livehub.web.api import (
     training_incubations,
     training_outcomes,
     training_people,
+    vouchers,
     wall,
 )
 from livehub.web.api.calls import entrance
@@ -92,6 +93,7 @@ SECTIONS = (
     households.calls,
     lotteries.calls,
     drops.calls,
+    vouchers.calls,
     redemptions.calls,
     refunds.calls,
     settlements.calls,

@@ -72,6 +72,7 @@ DONE: Mapping[str, str] = {
     "opened": "已投放",
     "closed": "已收回，没领的券退回券种",
     "revoked": "链接已作废",
+    "voucher-revoked": "券已作废，不能再用；钱已释放",
     "difference-explained": "已记录说明，审计可查",
     "window-again": "已放回队列，从停下的那一页继续",
     "window-dropped": "不再等待这个窗口，理由已记入审计",

@@ -21,6 +21,7 @@ from tests.vouchers import (
     test_matching,
     test_races,
     test_redemptions,
+    test_revoking,
 )
 
 
@@ -500,5 +501,10 @@ GUARDS = (
         out=(Cut("livehub.vouchers.identity:_store", " AND used_at IS NULL", " AND 1 = 0"),),
         race=race(test_identity.test_a_code_is_used_once_and_ends_with_the_next_one),
         engine="sqlite",
+    ),
+    Guard(
+        of="the lock of a voucher that is revoked",
+        out=(Cut("livehub.vouchers.revoking:revoke", " FOR NO KEY UPDATE OF x"),),
+        race=race(test_revoking.test_two_who_revoke_a_voucher_at_once_revoke_it_once),
     ),
 )

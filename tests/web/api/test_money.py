@@ -19,7 +19,7 @@ from livehub.kit import clock
 from livehub.merchants.models import Merchant
 from livehub.orders import intake
 from livehub.vouchers import enrolments
-from livehub.vouchers.models import Campaign, Round
+from livehub.vouchers.models import Campaign, Redemption, Round
 from tests.factories.accounts import a_bureau
 from tests.factories.differences import a_difference
 from tests.factories.statements import a_file, a_row
@@ -396,7 +396,18 @@ async def refund_and_end(town: Town, campaign: str, round_id: str, redemption: s
     rest = await town.manager.post(f"{path}/refunds", {"refund_no": "D-1"}, Idempotency_Key="r1")
     much = await town.manager.post(f"{path}/refunds", {"refund_no": "D-2"}, Idempotency_Key="r2")
     seen = await town.cashier.get(path)
+    use = await Redemption.get(public_id=redemption).select_related("voucher")
+    voucher, why = f"/vouchers/{use.voucher.public_id}/revoke", {"reason": "领错了人"}
+    spent = await town.manager.post(voucher, why)
+    refused = [
+        await town.cashier.post(voucher, why),
+        await town.auditor.post(voucher, why),
+        await town.manager.post("/vouchers/none/revoke", why),
+        await town.manager.post(voucher, {"reason": ""}),
+    ]
 
+    assert (spent.status, spent["code"]) == (409, "WRONG_STATE")
+    assert [each.status for each in refused] == [404, 403, 404, 422]
     assert (made.status, made["cash_fen"], made["clawback_fen"]) == (201, 15_300, 1_000)
     assert (again.status, again["hit"], again["left_fen"]) == (200, True, 16_300)
     assert (other.status, other["code"]) == (422, "IDEMPOTENCY_MISMATCH")

@@ -66,6 +66,30 @@ async def test_the_manager_refunds_with_a_reason_and_the_campaign_shows_it(offic
     assert "退款收回 1 笔退款，券退还 0 次，不再退还 0 张 10.00" in campaign
 
 
+async def test_a_voucher_that_a_refund_gave_back_is_revoked(office: Office) -> None:
+    used = await a_use(office)
+    manager, auditor = await office.visitor(Role.MANAGER), await office.visitor(Role.AUDITOR)
+    path = f"/desk/redemptions/{used.public_id}"
+    before = visible(await manager.page(path))
+    early = await manager.post(f"{path}/revoke-voucher", reason="领错了人")
+    key = hidden(await manager.page(path), "key")
+    await manager.post(f"{path}/refund", amount="100.00", reason="商户已关门", key=key)
+
+    page = visible(await manager.page(path))
+    seen = visible(await auditor.page(path))
+    silent, body, _ = await manager.post(f"{path}/revoke-voucher", reason="")
+    status, _, where = await manager.post(f"{path}/revoke-voucher", reason="领错了人")
+    after = visible(await manager.page(where))
+
+    assert "作废这张券" not in before
+    assert early[0] == 409
+    assert "作废这张券" in page
+    assert "作废这张券" not in seen
+    assert (silent, "请填写" in visible(body)) == (422, True)
+    assert (status, "券已作废" in after, "作废这张券" in after) == (303, True, False)
+    assert (await Voucher.get(id=used.voucher_id)).state == "revoked"
+
+
 async def test_who_may_see_and_who_may_refund(office: Office) -> None:
     used = await a_use(office)
     path = f"/desk/redemptions/{used.public_id}"
