@@ -34,13 +34,14 @@ ADMINS_DOORS = {
     "desk/quotas/drop", "api/v1/rooms", "api/v1/rooms/rules", "api/v1/rooms/<room_id:str>/rules", "api/v1/equipment",
     "api/v1/closures", "api/v1/closures/<closure_id:str>/lift", "api/v1/quotas", "api/v1/me", "logout", "logout/everywhere",
 }  # fmt: skip
-USERS = {f"desk/users/<user_id:str>/{verb}" for verb in (
+USERS = {f"{door}/users/<user_id:str>/{verb}" for door in ("desk", "api/v1") for verb in (
     "roles", "roles/withdraw", "disable", "enable", "password", "unlock", "logins/end", "second-factor/reset",
 )}  # fmt: skip
 ADMINS_DOORS |= {"desk/users", "desk/users/new", "desk/users/<user_id:str>"} | USERS
+ADMINS_DOORS |= {"api/v1/users", "api/v1/users/<user_id:str>"}
 OWN = {"account", "account/password", "account/logins/end", "account/second-factor"}  # anybody's who logs in
 OWN |= {f"account/second-factor/{verb}" for verb in ("confirm", "off", "codes")}
-VERIFYING = {"desk/trail/verify"}  # reads, and leaves an entry that it did
+VERIFYING = {"desk/trail/verify", "api/v1/audit/verify"}  # reads, and leaves an entry that it did
 _READS = frozenset(each for each in Permission if each.endswith(".read"))
 
 
@@ -138,7 +139,7 @@ def test_money_exports_and_secrets_ask_for_a_fresh_password(routes: list[Route])
     exports = {r.path for r in routes if r.path.endswith((".csv", ".xlsx", ".zip"))}
     exports |= {"api/v1/reports/<report_id:str>/pack", "api/v1/campaigns/<campaign_id:str>/audit-pack"}
     secrets = {r.path for r in routes if Permission.SHOP_MANAGE in (permissions(r) or ())}
-    secrets |= {path for path in OWN if "second-factor" in path} | {"desk/users/new"}
+    secrets |= {path for path in OWN if "second-factor" in path} | {"desk/users/new", "api/v1/users"}
     secrets |= {path for path in USERS if "roles" in path or path.endswith(("password", "reset"))}
     assert fresh == money | exports | secrets
     assert len(fresh) > 4

@@ -12,6 +12,7 @@ from livehub.web import doors, rendering
 from livehub.web.api import (
     allotting,
     assigning,
+    audit,
     bookings,
     bridge,
     broadcasts,
@@ -57,6 +58,7 @@ from livehub.web.api import (
     training_incubations,
     training_outcomes,
     training_people,
+    users,
     vouchers,
     wall,
 )
@@ -109,6 +111,8 @@ SECTIONS = (
     shop_accounts.calls,
     reconciliation.calls,
     inbox.calls,
+    users.calls,
+    audit.calls,
     wall.calls,
     me.calls,
 )

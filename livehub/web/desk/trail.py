@@ -11,14 +11,14 @@ from msgspec import Meta, Struct
 from sanic import Blueprint, Request
 from sanic.response import HTTPResponse, redirect
 
-from livehub.accounts import chain, queries, trail, verification
+from livehub.accounts import chain, trail, verification
 from livehub.accounts.actors import Actor
 from livehub.accounts.models import AuditEntry
-from livehub.accounts.permissions import Permission, bureau_scope
+from livehub.accounts.permissions import Permission
 from livehub.accounts.trail import Search
 from livehub.kit import clock
 from livehub.kit.errors import Detail, Invalid, LivehubError, NotFound
-from livehub.web import doors, exports, reading
+from livehub.web import chains, doors, exports, reading
 from livehub.web.desk.frame import asked, frame
 from livehub.web.reading import Form
 from livehub.web.rendering import page
@@ -74,14 +74,6 @@ class Stretch(Struct):
     until: Annotated[date, Meta(extra={"expected": "日期"})]
 
 
-class Chain(Struct, frozen=True):
-    """A chain that the reader may verify."""
-
-    bureau_id: int
-    key: str
-    name: str
-
-
 @bp.get("/")
 @doors.signed_in(Permission.AUDIT_READ)
 async def show(request: Request, actor: Actor) -> HTTPResponse:
@@ -96,7 +88,7 @@ async def export(request: Request, actor: Actor) -> HTTPResponse:
     query = reading.query(request, Query)
     search = query.search(clock.local_day(clock.now()))
     rows = await trail.first(actor, search, limit=exports.LIMIT + 1)
-    names = {each.bureau_id: each.name for each in await chains_of(actor)}
+    names = {each.bureau_id: each.name for each in await chains.chains_of(actor)}
     return exports.csv_file(
         "审计记录",
         HEAD,
@@ -115,7 +107,7 @@ async def show_entry(request: Request, actor: Actor, audit_id: int) -> HTTPRespo
     if place is not None:
         found = chain.follow(bytes.fromhex(place.before), chain.payload(chain.stored(entry)))
         holds = found.hex() == place.hash
-    names = {each.bureau_id: each.name for each in await chains_of(actor)}
+    names = {each.bureau_id: each.name for each in await chains.chains_of(actor)}
     return page(
         "desk/trail_entry.html",
         shell=await frame(request, actor, "trail"),
@@ -134,7 +126,7 @@ async def verify(request: Request, actor: Actor) -> HTTPResponse:
     """Verify a stretch of a chain; what came out is an entry of the trail, and stands on the page."""
     try:
         wanted = reading.form(request, Stretch)
-        bureau = await chain_of(wanted.chain, actor=actor)
+        bureau = await chains.chain_of(wanted.chain, actor=actor)
         await verification.verify(
             bureau, since=wanted.since, until=wanted.until, actor=actor, now=clock.now()
         )
@@ -146,29 +138,10 @@ async def verify(request: Request, actor: Actor) -> HTTPResponse:
     return redirect(f"{PATH}#chains", status=303)
 
 
-async def chains_of(actor: Actor) -> list[Chain]:
-    """The chains that somebody may verify: of her bureaus, or of all and the centre's own."""
-    scope = bureau_scope(actor, Permission.AUDIT_READ)
-    bureaus = [
-        Chain(each.id, each.public_id, each.name)
-        for each in await queries.bureaus(actor.centre_id)
-        if scope is None or each.id in scope
-    ]
-    return [*([Chain(0, "centre", "中心")] if scope is None else []), *bureaus]
-
-
-async def chain_of(key: str, *, actor: Actor) -> int:
-    """A chain's bureau by its key; Invalid names the field."""
-    for each in await chains_of(actor):
-        if each.key == key:
-            return each.bureau_id
-    raise Invalid(details=[Detail("chain", "没有这条哈希链", "选择一条")])
-
-
 async def _list(request: Request, actor: Actor, *, form: Form, status: int = 200) -> HTTPResponse:
     today = clock.local_day(clock.now())
     query = reading.query(request, Query) if request.method == "GET" else Query()
-    chains = await chains_of(actor)
+    found = await chains.chains_of(actor)
     begins = query.begins(today)
     filled = asked(request, Query) if request.method == "GET" else {}
     return page(
@@ -179,9 +152,9 @@ async def _list(request: Request, actor: Actor, *, form: Form, status: int = 200
         shown={**filled, **({"from": begins.isoformat()} if begins else {})},
         page=await trail.entries(actor, query.search(today), number=query.page),
         counted=trail.COUNTED,
-        chains=[(each, await verification.newest(each.bureau_id)) for each in chains],
-        names={each.bureau_id: each.name for each in chains},
-        options=[(each.key, each.name) for each in chains],
+        chains=[(each, await verification.newest(each.bureau_id)) for each in found],
+        names={each.bureau_id: each.name for each in found},
+        options=[(each.key, each.name) for each in found],
         waiting=await chain.tail_size(),
         most=verification.MOST,
         form=form if form.values else reading.blank(since=today.isoformat(), until=today.isoformat()),
