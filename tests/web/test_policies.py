@@ -104,17 +104,7 @@ def test_an_auditor_opens_sealed_things_and_changes_nothing(routes: list[Route])
     rights = RIGHTS[Role.AUDITOR]
     posts = {r.path for r in routes if WRITING & set(r.methods) and rights & set(permissions(r) or ())}
 
-    assert (
-        posts
-        == {
-            "desk/deliveries/<delivery_id:int>/open",
-            "desk/training/<cohort_id:str>/archive.zip",
-            "desk/training/enrolments/<enrolment_id:str>/reveal",
-            "api/v1/people/<person_id:str>/reveal",
-        }
-        | VERIFYING
-    )
-    assert posts == {
+    assert posts - VERIFYING == {
         "desk/deliveries/<delivery_id:int>/open",
         "desk/training/<cohort_id:str>/archive.zip",
         "desk/training/enrolments/<enrolment_id:str>/reveal",

@@ -23,7 +23,7 @@ from livehub.vouchers.models import Campaign, Redemption, Round
 from tests.factories.accounts import a_bureau
 from tests.factories.differences import a_difference
 from tests.factories.statements import a_file, a_row
-from tests.web.api import before_air, paying_back, test_catalogue, test_lotteries, test_sharing
+from tests.web.api import before_air, paying_back, test_catalogue, test_lotteries, test_sharing, test_users
 from tests.web.api.callers import Caller, a_caller, a_person, document
 from tests.web.api.test_reports import tell_reports
 from tests.web.api.test_training import tell_a_class
@@ -256,6 +256,8 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     await before_air.weeks_series_and_feeds(town)
 
     await test_sharing.rooms_are_shared(town.site)
+    await test_users.an_account_is_kept(town)
+    await test_users.the_trail_is_read(town)
     await test_catalogue.the_catalogue_is_kept(town.site)
     every = {each["operationId"] for path in document()["paths"].values() for each in path.values()}
     await tell_a_class(town, broadcast=broadcast)

@@ -10,9 +10,13 @@ from tests.web.api.callers import a_caller, a_person
 from tests.web.api.town import Town
 
 
-async def test_an_account_from_its_making_to_its_end(client: Site, town: Town) -> None:
+async def test_an_account_from_its_making_to_its_end(town: Town) -> None:
+    await an_account_is_kept(town)
+
+
+async def an_account_is_kept(town: Town) -> None:
     house = town.house
-    admin = await a_person(client, Role.ADMIN, centre=house.centre)
+    admin = await a_person(town.site, Role.ADMIN, centre=house.centre)
     bureau = house.bureaus[0]
     wanted = {"login": "li.hua", "name": "李华", "role": "bureau"}
 
@@ -68,9 +72,13 @@ async def test_what_is_refused(client: Site, town: Town) -> None:
     assert [each["field"] for each in answers[6]["details"]] == ["login", "name", "role"]
 
 
-async def test_the_trail_and_a_chain(client: Site, town: Town) -> None:
+async def test_the_trail_and_a_chain(town: Town) -> None:
+    await the_trail_is_read(town)
+
+
+async def the_trail_is_read(town: Town) -> None:
     centre = town.house.centre
-    auditor = await a_caller(client, Role.AUDITOR, centre_id=centre.id)
+    auditor = await a_caller(town.site, Role.AUDITOR, centre_id=centre.id)
     today = clock.local_day(clock.now()).isoformat()
     while await chain.chain_tail(clock.now()):
         pass
