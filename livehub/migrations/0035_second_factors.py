@@ -11,7 +11,7 @@ _ID = ("id", fields.BigIntField(generated=True, primary_key=True, unique=True, d
 
 
 class Migration(migrations.Migration):
-    dependencies = [("livehub", "0033_lotteries")]
+    dependencies = [("livehub", "0034_enrolments")]
 
     operations = [
         AddFlag("User", "must_change", fields.BooleanField(default=False), table="user_account"),

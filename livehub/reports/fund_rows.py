@@ -26,6 +26,7 @@ GROUPS: Mapping[str, str] = {
     "close": "released",
     "rollover": "rolled",
     "return": "returned",
+    "unfund": "returned",  # the budget was made smaller
     "net": "netted",
     "pay": "paid",
 }

@@ -41,6 +41,24 @@ class BudgetExhausted(VoucherRefused):
     code = "BUDGET_EXHAUSTED"
 
 
+class BudgetMoved(VoucherRefused):
+    """预算已经不是您看到的金额，请刷新后再改。"""
+
+    code = "BUDGET_MOVED"
+
+
+class BudgetCommitted(VoucherRefused):
+    """预算不能低于已经分到轮次、已领和已用的金额。"""
+
+    code = "BUDGET_COMMITTED"
+
+
+class MerchantUnfit(VoucherRefused):
+    """这家商户还没有通过中心审核，不能参加活动。"""
+
+    code = "MERCHANT_UNFIT"
+
+
 class NotTheDrafter(VoucherRefused):
     """草稿只能由起草人修改；请起草人修改，或另外起草一个。"""
 

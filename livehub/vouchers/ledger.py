@@ -30,7 +30,7 @@ class Posting(Struct, frozen=True, kw_only=True):
     debit: Key
     credit: Key
     amount_fen: int
-    kind: str  # fund | allocate | claim | redeem | remainder | close | refund | clawback | repay | revoke …
+    kind: str  # fund | unfund | allocate | claim | redeem | close | refund | clawback | repay | revoke …
     voucher_id: int = 0
     redemption_id: int = 0
 

@@ -34,6 +34,15 @@ class RoundStatus(StrEnum):
     RETURNED = "returned"
 
 
+class EnrolmentStatus(StrEnum):
+    """A merchant's part in a campaign."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    SUSPENDED = "suspended"
+    REJECTED = "rejected"
+
+
 class VoucherState(StrEnum):
     """The life of a voucher."""
 
@@ -277,7 +286,12 @@ class MerchantEnrolment(Model):
     merchant = fields.ForeignKeyField(
         "livehub.Merchant", on_delete=fields.RESTRICT, related_name=False, db_index=True
     )
-    status = fields.CharField(max_length=10, default="approved")  # pending | approved | suspended | rejected
+    status = fields.CharEnumField(EnrolmentStatus, max_length=10, default=EnrolmentStatus.APPROVED)
+    asked_by = fields.CharField(max_length=80, default="")  # '': the bureau took it in unasked
+    asked_at = InstantField(null=True)
+    decided_by = fields.CharField(max_length=80, default="")
+    decided_at = InstantField(null=True)
+    reason = fields.CharField(max_length=200, default="")  # of a rejection or suspension
 
     class Meta:
         table = "merchant_enrolment"

@@ -25,6 +25,7 @@ from livehub.web.bureau import waiting as bureau_waiting
 from livehub.web.claim import entering as claim_entering
 from livehub.web.claim import pages as claim
 from livehub.web.claim import wallet as claim_wallet
+from livehub.web.merchant import joining as merchant_campaigns
 from livehub.web.merchant import pages as merchant
 from livehub.web.merchant import settlements as merchant_settlements
 from livehub.web.merchant import uses as merchant_uses
@@ -57,6 +58,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     merchant.bp,
     merchant_uses.bp,
     merchant_settlements.bp,
+    merchant_campaigns.bp,
     streamer_training.bp,
     streamer.bp,
     streamer_review.bp,

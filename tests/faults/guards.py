@@ -128,6 +128,8 @@ LOCKS_NOT_TAKEN_OUT: dict[str, str] = {
     "livehub.settlement.merchant_phones:note": UPSERT,
     "livehub.accounts.users:_give": "its unique columns are its guard, and have a row",
     "livehub.vouchers.enrolments:enrol": "its unique columns are its guard, and have a row",
+    "livehub.vouchers.enrolments:ask": "as above",
+    "livehub.vouchers.enrolments:_ready": "as above",
     "livehub.database.migrate:_migrate_postgres": "a matter of two processes, each of which migrates",
     "livehub.orders.cursors:hold_mark": CALLERS,
     "livehub.inbox.barrier:enter": CALLERS,

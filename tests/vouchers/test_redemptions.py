@@ -262,11 +262,11 @@ async def test_only_enrolled_approved_merchants_redeem(db: Settings) -> None:
         with pytest.raises(WrongMerchant):
             await till.redeem(voucher, merchant_id=stranger.id, store_id=strange_store.id, actor=cashier)
         await enrolments.suspend(
-            world.campaign.id, merchant_id=till.merchant.id, actor=world.officer, now=NOW
+            world.campaign.id, merchant_id=till.merchant.id, reason="抽查", actor=world.officer, now=NOW
         )
         with pytest.raises(WrongMerchant):
             await till.redeem(voucher)
-        await enrolments.readmit(
+        await enrolments.approve(
             world.campaign.id, merchant_id=till.merchant.id, actor=world.officer, now=NOW
         )
         await Merchant.filter(id=till.merchant.id).update(status=MerchantStatus.SUSPENDED)

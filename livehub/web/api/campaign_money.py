@@ -6,13 +6,18 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from livehub import database
+from livehub.accounts.errors import SecondPersonNeeded
 from livehub.accounts.permissions import Permission
-from livehub.vouchers import ledger_queries
+from livehub.kit.states import WrongState
+from livehub.vouchers import budgets, ledger_queries
+from livehub.vouchers.errors import BudgetCommitted, BudgetMoved
 from livehub.vouchers.models import Account
 from livehub.web.api import campaign_answers
-from livehub.web.api.campaign_answers import Leverages, Ratio, leverages, ratio
+from livehub.web.api.campaign_answers import Campaign, Leverages, Ratio, leverages, ratio
 from livehub.web.api.declared import ROOT, Asked, Section
 from livehub.web.api.shapes import AsOf, Fen, Instant, Nothing, Paging, RowRef, Unit
+from livehub.web.doors import SignInAgain
 
 calls = Section("消费券")
 
@@ -100,6 +105,14 @@ class Metrics(Struct, frozen=True, kw_only=True):
     budget_use: Annotated[Ratio, Meta(description="净补贴 / 预算")]
 
 
+class NewBudget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """预算从多少改为多少。"""
+
+    current_fen: Annotated[int, Meta(ge=1, le=budgets.MOST_FEN, description="看到的预算，单位：分")]
+    target_fen: Annotated[int, Meta(ge=1, le=budgets.MOST_FEN, description="新的预算，单位：分")]
+    reason: Annotated[str, Meta(min_length=2, max_length=budgets.REASON_LENGTH)]
+
+
 @calls.get(
     "/campaigns/{campaign_id}/ledger",
     summary="活动的资金账",
@@ -171,6 +184,34 @@ async def metrics(asked: Asked[Nothing, None], campaign_id: str) -> Metrics:
         ),
         budget_use=ratio(funnel.net_fen, view.budget_fen),
     )
+
+
+@calls.post(
+    "/campaigns/{campaign_id}/budget",
+    summary="调整预算：现在是多少、改为多少；须由起草、提交以外的人",
+    needs=(Permission.CAMPAIGN_COUNTERSIGN,),
+    body=NewBudget,
+    answer=Campaign,
+    refusals=(WrongState, SecondPersonNeeded, SignInAgain, BudgetMoved, BudgetCommitted),
+    method="PATCH",
+)
+async def change_budget(asked: Asked[None, NewBudget], campaign_id: str) -> Campaign:
+    """Compare and set."""
+    view = await campaign_answers.seen(
+        campaign_id, asked.actor, Permission.CAMPAIGN_COUNTERSIGN, now=asked.now
+    )
+    body = asked.body
+    await database.unit(
+        lambda: budgets.change(
+            view.row_id,
+            current_fen=body.current_fen,
+            target_fen=body.target_fen,
+            reason=body.reason,
+            actor=asked.actor,
+            now=asked.now,
+        )
+    )
+    return await campaign_answers.campaign(campaign_id, asked.actor, asked.now)
 
 
 def _rate(count: int, of_count: int, fen: int, of_fen: int, reason: str) -> Rate:

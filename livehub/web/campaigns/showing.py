@@ -9,13 +9,15 @@ from livehub.accounts.actors import Actor
 from livehub.accounts.permissions import Permission, bureau_scope, may
 from livehub.kit import clock
 from livehub.kit.errors import LivehubError, NotFound
-from livehub.vouchers import campaign_queries, expectations, refund_policy, rollover_plans
+from livehub.vouchers import campaign_queries, enrolment_queries, expectations, refund_policy, rollover_plans
 from livehub.vouchers.campaign_queries import CampaignPage, RoundRow
+from livehub.vouchers.enrolments import MAY_JOIN
 from livehub.vouchers.models import CampaignStatus, RoundStatus
 from livehub.vouchers.round_states import GIVING, LOTTERY
 from livehub.vouchers.rounds import MAY_SCHEDULE
-from livehub.web import two_doors
+from livehub.web import reading, two_doors
 from livehub.web.desk.frame import order_path
+from livehub.web.reading import Form
 from livehub.web.rendering import page
 
 
@@ -37,9 +39,18 @@ def round_of(seen: CampaignPage, round_id: str) -> RoundRow:
 
 
 async def show(
-    request: Request, actor: Actor, public_id: str, *, refusal: LivehubError | None = None
+    request: Request,
+    actor: Actor,
+    public_id: str,
+    *,
+    refusal: LivehubError | None = None,
+    form: Form | None = None,
+    at: str = "",
 ) -> HTTPResponse:
-    """The page, with what was just refused above it."""
+    """The page, with what was just refused above it, and beside the fields of one of its small forms.
+
+    ``at`` says which of several alike: the merchant's public id.
+    """
     seen = await read(public_id, actor)
     now = clock.now()
     return page(
@@ -62,6 +73,14 @@ async def show(
             if rollover_plans.hindrance(RoundStatus(each.state), each.claim_until, now=now) is None
         ],
         may_see_settlement=may(actor, Permission.SETTLEMENT_READ, bureau_id=seen.bureau_id),
+        may_budget=CampaignStatus(seen.state) in MAY_SCHEDULE
+        and actor.id not in (seen.drafted_by_id, seen.submitted_by_id)
+        and may(actor, Permission.CAMPAIGN_COUNTERSIGN, bureau_id=seen.bureau_id),
+        form=form or reading.blank(),
+        at=at,
+        enrolled=await enrolment_queries.of_campaign(seen.row_id),
+        may_take_in=await enrolment_queries.candidates(seen.row_id) if _may_take_in(seen, actor) else [],
+        may_enrol=may(actor, Permission.CAMPAIGN_DRAFT, bureau_id=seen.bureau_id),
         balances={kind.name.lower(): fen for kind, fen in seen.balances.items()},
         order_hrefs={
             each.id: order_path(each.shop, each.order_ref) for each in seen.redemptions if each.order_ref
@@ -73,6 +92,12 @@ async def show(
         and CampaignStatus(seen.state) in MAY_SCHEDULE,
         openable=[each.id for each in seen.rounds if _may_open(each)],
         closable=[each.id for each in seen.rounds if each.state in GIVING],
+    )
+
+
+def _may_take_in(seen: CampaignPage, actor: Actor) -> bool:
+    return CampaignStatus(seen.state) in MAY_JOIN and may(
+        actor, Permission.CAMPAIGN_DRAFT, bureau_id=seen.bureau_id
     )
 
 

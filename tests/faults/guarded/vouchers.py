@@ -14,6 +14,7 @@ from livehub.vouchers.claims import ClaimDesk
 from tests.faults.guarding import Guard, on_both, race
 from tests.faults.removing import Changed, Cut, CutText, Dropped, Removal, Unique
 from tests.vouchers import (
+    test_budgets,
     test_campaigns,
     test_claims,
     test_drops,
@@ -210,6 +211,11 @@ GUARDS = (
             ),
         ),
         race=race(test_campaigns.test_nobody_countersigns_what_she_drafted_or_submitted),
+    ),
+    Guard(
+        of="the lock of a campaign whose budget is changed",
+        out=(Cut("livehub.vouchers.budgets:change", CAMPAIGN_HOLD, "pass"),),
+        race=race(test_budgets.test_of_two_who_read_the_same_one_changes_it),
     ),
     Guard(
         of="the lock of a campaign that is countersigned",

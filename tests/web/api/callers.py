@@ -57,6 +57,9 @@ class Caller:
     async def put(self, path: str, body: object) -> Reply:
         return await self._send("PUT", path, json=body)
 
+    async def patch(self, path: str, body: object) -> Reply:
+        return await self._send("PATCH", path, json=body)
+
     async def post_raw(self, path: str, data: bytes, content_type: str) -> Reply:
         return await self._send("POST", path, data=io.BytesIO(data), headers={"Content-Type": content_type})
 

@@ -16,7 +16,6 @@ from livehub.accounts.actors import system
 from livehub.accounts.models import Role
 from livehub.inbox.models import InboxMessage, MessageStatus
 from livehub.kit import clock
-from livehub.merchants.models import Merchant
 from livehub.orders import intake
 from livehub.vouchers import enrolments
 from livehub.vouchers.models import Campaign, Redemption, Round
@@ -117,10 +116,7 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     )
     opened = await town.manager.post(f"/drops/{planned['id']}/open", {"quantity": 150})
     link = await town.officer.post(f"/rounds/{round_id}/links", {"quota": 50})
-    merchant = await Merchant.get(id=town.merchant.id)
-    number = (await Campaign.get(public_id=campaign)).id
-    by = system("tests", centre_id=town.house.centre.id)
-    await database.unit(lambda: enrolments.enrol(number, merchant_id=merchant.id, actor=by, now=now))
+    await enrol_and_change_the_budget(town, campaign)
     voucher, code = await a_voucher(town, link["slug"])
     till = {"code": code, "order_fen": 32_600, "phone_tail": PHONE[-4:], "receipt_no": "A-17"}
     redeemed = await town.cashier.post("/redemptions", till, Idempotency_Key="tap-1")
@@ -263,6 +259,33 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     await tell_a_class(town, broadcast=broadcast)
     await tell_reports(town, campaign)
     assert every - Caller.called == set()
+
+
+async def enrol_and_change_the_budget(town: Town, campaign: str) -> None:
+    """The merchant asks, is refused, asks again and may; the budget is what it was in the end."""
+    path, merchant = f"/campaigns/{campaign}/enrolments", town.merchant.public_id
+    states = [(await town.cashier.post(f"{path}/ask"))["state"]]
+    for step, body in (
+        ("reject", {"reason": "缺执照"}),
+        ("approve", None),
+        ("suspend", {"reason": "抽查"}),
+        ("approve", None),
+    ):
+        states.append((await town.officer.post(f"{path}/{merchant}/{step}", body))["state"])
+    again = await town.officer.post(path, {"merchant": merchant})
+    nobody = await town.officer.post(path, {"merchant": "nobody"})
+    (listed,) = (await town.officer.get(path))["items"]
+    budget = {"current_fen": 3_000_000, "target_fen": 3_500_000, "reason": "追加"}
+    more = await town.finance.patch(f"/campaigns/{campaign}/budget", budget)
+    stale = await town.finance.patch(f"/campaigns/{campaign}/budget", budget)
+    less = {"current_fen": 3_500_000, "target_fen": 1, "reason": "收回"}
+    committed = await town.finance.patch(f"/campaigns/{campaign}/budget", less)
+    back = await town.finance.patch(f"/campaigns/{campaign}/budget", less | {"target_fen": 3_000_000})
+
+    assert states == ["pending", "rejected", "approved", "suspended", "approved"]
+    assert (again["state"], nobody.status, listed["merchant"]) == ("approved", 422, merchant)
+    assert (more["budget_fen"], back["budget_fen"]) == (3_500_000, 3_000_000)
+    assert (stale["code"], committed["code"]) == ("BUDGET_MOVED", "BUDGET_COMMITTED")
 
 
 async def give_to_households(town: Town, campaign: str) -> None:

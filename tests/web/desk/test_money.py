@@ -104,3 +104,36 @@ async def test_codes_are_read_in_the_outbox_by_those_who_may(office: Office) -> 
     assert "您的验证码是" in visible(page)
     assert "您的验证码是" not in visible(await staff.page("/desk/outbox?kind=other"))
     assert (await finance.get("/desk/outbox"))[0] == 403
+
+
+async def test_finance_changes_the_budget_from_what_she_read(office: Office) -> None:
+    draft = await a_draft(office)
+    finance, officer = await office.visitor(Role.FINANCE), await office.visitor(Role.BUREAU)
+    path = f"/desk/campaigns/{draft.public_id}"
+    early, _, _ = await finance.post(f"{path}/budget", current=6_000_000, budget="1", budget_reason="追加")
+    await finance.post(f"{path}/countersign", version=draft.version)
+    given = {"current": 6_000_000, "budget": "70,000", "budget_reason": "追加"}
+
+    offered = await finance.page(path)
+    refused = {}
+    for name, changes in (
+        ("budget", {"budget": "七万"}),
+        ("budget_reason", {"budget_reason": ""}),
+        ("budget ", {"current": 5_999_999}),
+        ("budget  ", {"budget": "60000"}),
+    ):
+        status, body, _ = await finance.post(f"{path}/budget", **given | changes)
+        refused[name] = status, body.partition(f'id="{name.strip()}-wrong">')[2].partition("<")[0]
+    status, _, where = await finance.post(f"{path}/budget", **given)
+    page = visible(await finance.page(where))
+    hers, _, _ = await officer.post(f"{path}/budget", **given)
+
+    assert (early, f"{path}/budget" in offered) == (409, True)
+    assert refused == {
+        "budget": (422, "请填写大于 0 的金额，如 60000.00"),
+        "budget_reason": (422, "请填写原因"),
+        "budget ": (409, "现在的预算是 60,000.00 元"),
+        "budget  ": (422, "和现在的预算一样"),
+    }
+    assert (status, "预算已调整" in page, "财政拨入 70,000.00" in page) == (303, True, True)
+    assert (hers, (await Campaign.get(id=draft.id)).budget_fen) == (403, 7_000_000)

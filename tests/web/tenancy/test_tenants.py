@@ -19,7 +19,7 @@ from livehub.accounts.models import Role
 from livehub.accounts.permissions import RIGHTS
 from livehub.merchants.models import Product
 from livehub.web import doors, numbering
-from tests.web.tenancy.people import Answer
+from tests.web.tenancy.people import Answer, Comer
 from tests.web.tenancy.town import ORDER, Town
 
 SELF_TOLD = {"audit_entry", "audit_link", "rate_window", "session", "loop_beat"}  # written by asking itself
@@ -33,6 +33,9 @@ SHARED = {  # a centre's own, for all of its bureaus: they open, and tell nothin
     "/desk/products/<product_id:str>",
     "/api/v1/products/<product_id:str>",
 }
+JOINING = {  # what every merchant of the centre is offered
+    "/m/campaigns", "/m/campaigns/<campaign_id:str>/ask", "/api/v1/campaigns/<campaign_id:str>/enrolments/ask",
+}  # fmt: skip
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -41,6 +44,11 @@ def told(town: Town, answer: Answer, *, asked: str = "") -> list[str]:
     """What of ours an answer gives away, beyond what the asking itself named."""
     text = answer.body + answer.headers.get("Location", "")
     return [sign for sign in town.signs if sign in text and sign not in asked]
+
+
+def may_join(who: Comer, path: str) -> bool:
+    """Whether a campaign is offered there to a merchant of the same centre."""
+    return path in JOINING and who.role is Role.MERCHANT and who.name.endswith("next door")
 
 
 def lines(wrong: Iterable[object]) -> str:
@@ -85,7 +93,7 @@ async def test_anothers_object_is_to_everybody_as_if_it_did_not_exist(town: Town
     refused: Counter[tuple[str, int]] = Counter()
     for who in town.strangers:
         for path in town.addresses(method):
-            if not who.comes_to(path):
+            if not who.comes_to(path) or may_join(who, path):
                 continue
             body = town.body(path) if method == "POST" else None
             ours, unknown = town.named(path), town.named(path, unknown=True)
@@ -147,7 +155,7 @@ async def test_no_list_no_filter_and_no_file_tells_of_another_bureau(town: Town)
     given_away, meant = [], set()
     for path in lists:
         for who in town.strangers:
-            if not who.comes_to(path):
+            if not who.comes_to(path) or may_join(who, path):
                 continue
             machines = who.name.replace("'s machine", "")
             for query in ({}, days, *(filters if machines in searching else ())):

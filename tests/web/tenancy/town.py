@@ -126,7 +126,7 @@ WITHOUT_BODY = (
     "/start", "/end", "/submit", "/countersign", "/pause", "/resume", "/open", "/close", "/cancel", "/approve",
     "/lift", "/streamer-link", "/revoke", "/end-old-secrets", "/import",
     "/examine", "/archive", "/apply", "/confirm", "/certificates", "/link",
-    "/signup", "/draw",
+    "/signup", "/draw", "/ask",
     "/enable", "/password", "/unlock", "/logins/end",
 )  # fmt: skip
 _ROOM = {"platform": "standard_webhooks", "account_ref": "erp", "room_ref": "room-next"}
@@ -155,6 +155,23 @@ _CAMPAIGNS = {
     "<public_id:str>/direct/<direct_id:str>/import": {"mode": "partial"},
     "<public_id:str>/rollover-plan": {"source": "1", "into": "2"},
     "<public_id:str>/edit": _DRAFT,
+    "<public_id:str>/rounds": {
+        "kinds": "1",
+        "packs": "0",
+        "mode": "rush",
+        "step": "plan",
+        "claim_from": "2026-03-12T10:00",
+        "claim_until": "2026-03-20T10:00",
+        "k1-face": "20",
+        "k1-threshold": "100",
+        "k1-quantity": "1",
+        "k1-validity": "days_from_claim",
+        "k1-n": "7",
+    },
+    "<public_id:str>/budget": {"current": "100", "budget": "2", "budget_reason": "追加"},
+    "<public_id:str>/merchants": {"merchant": "merchant"},
+    "<public_id:str>/merchants/<merchant_id:str>/reject": {"reason": "没有理由"},
+    "<public_id:str>/merchants/<merchant_id:str>/suspend": {"reason": "没有理由"},
 }
 BODIES: dict[str, dict[str, Any]] = {
     **{
@@ -190,6 +207,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/broadcasts/<broadcast_id:str>/rooms": _ROOM,
     "/api/v1/campaigns/<campaign_id:str>/rounds": {"claim_from": "", "claim_until": "", "templates": []},
     "/api/v1/campaigns/<campaign_id:str>/lotteries": {},
+    "/api/v1/campaigns/<campaign_id:str>/enrolments": {"merchant": "merchant"},
+    "/api/v1/campaigns/<campaign_id:str>/enrolments/<merchant_id:str>/reject": {"reason": "没有理由"},
+    "/api/v1/campaigns/<campaign_id:str>/enrolments/<merchant_id:str>/suspend": {"reason": "没有理由"},
     "/api/v1/rounds/<round_id:str>/entries/code": {"phone": PHONE},
     "/api/v1/rounds/<round_id:str>/entries": {"phone": PHONE, "code": "123456"},
     "/api/v1/rounds/<round_id:str>/draw/randomness": {"randomness": "02 07 11"},
