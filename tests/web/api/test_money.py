@@ -18,7 +18,7 @@ from livehub.inbox.models import InboxMessage, MessageStatus
 from livehub.kit import clock
 from livehub.orders import intake
 from livehub.vouchers import enrolments
-from livehub.vouchers.models import Campaign, Redemption, Round
+from livehub.vouchers.models import Campaign, Redemption, Round, Voucher, VoucherState
 from tests.factories.accounts import a_bureau
 from tests.factories.differences import a_difference
 from tests.factories.statements import a_file, a_row
@@ -255,6 +255,7 @@ async def test_every_call_of_the_document_works(town: Town) -> None:
     await test_users.an_account_is_kept(town)
     await test_users.the_trail_is_read(town)
     await test_catalogue.the_catalogue_is_kept(town.site)
+    await a_voucher_is_revoked(town)
     every = {each["operationId"] for path in document()["paths"].values() for each in path.values()}
     await tell_a_class(town, broadcast=broadcast)
     await tell_reports(town, campaign)
@@ -409,6 +410,19 @@ async def look_into(town: Town, broadcast: str) -> None:
     assert [each["step"] for each in whole["notes"]] == ["open", "look", "confirm"]
     assert (await town.officer.get(path)).status == 404  # of the whole centre, not of her bureau
     assert (await town.cashier.get("/cases")).status == 403
+
+
+async def a_voucher_is_revoked(town: Town) -> None:
+    """One that nobody has used."""
+    unused = await Voucher.filter(state=VoucherState.ISSUED).order_by("id").first()
+    assert unused is not None
+    call = f"/vouchers/{unused.public_id}/revoke", {"reason": "领错了人"}
+
+    revoked, again = await town.manager.post(*call), await town.manager.post(*call)
+
+    assert (revoked.status, revoked.body) == (200, {})
+    assert (await Voucher.get(id=unused.id)).state is VoucherState.REVOKED
+    assert (again.status, again["code"]) == (409, "WRONG_STATE")
 
 
 async def refund_and_end(town: Town, campaign: str, round_id: str, redemption: str) -> None:
