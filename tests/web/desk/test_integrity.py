@@ -43,6 +43,10 @@ async def test_a_case_is_opened_by_hand_and_released_by_a_second_person(office: 
     page = visible(await manager.page(path))
     seen = [(await each.get(path))[0] for each in (auditor, officer, staff)]
     forbidden = await auditor.get(LIST)
+    trail = [
+        f"/desk/trail?kind=case&amp;object={case.public_id}" in await each.page(path)
+        for each in (auditor, manager)
+    ]
     released = await manager.post(f"{path}/release", text="核对无误")
 
     assert "没有案件" in empty
@@ -58,6 +62,7 @@ async def test_a_case_is_opened_by_hand_and_released_by_a_second_person(office: 
     assert "¥20.00" in page
     assert seen == [200, 200, 403]
     assert forbidden[0] == 200
+    assert trail == [True, True]
     assert released[0] == 303
     assert "正在核查" not in visible(await phone.page("/m/settlements/"))
     assert "已恢复结算" in visible(await finance.page(f"{LIST}?state=released"))
