@@ -154,6 +154,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "settlement_batch_steps": ("UPDATE settlement_batch SET state = 'submitted', sha256 = NULL",),
     "settlement_line_sign": ("COPY settlement_line: refund_id = 77",),
     "settlement_line_fixed": ("UPDATE settlement_line SET batch_id = batch_id",),
+    "merchant_enrolment_why_not": ("UPDATE merchant_enrolment SET status = 'rejected', reason = ''",),
     "settlement_hold_one": ("COPY settlement_hold: public_id = 'another'",),
     "integrity_case_steps": (
         "UPDATE integrity_case SET state = 'looked_at'",

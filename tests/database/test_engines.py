@@ -183,15 +183,14 @@ async def test_who_writes_now_and_then_gets_in_beside_a_process_that_never_rests
     )
     assert busy.stdout is not None
     await busy.stdout.readline()
-    longest, written, until = 0.0, 0, monotonic() + 2
+    written, until = 0, monotonic() + 2
     while monotonic() < until:
-        began = monotonic()
         await WRITES[write]()
-        longest, written = max(longest, monotonic() - began), written + 1
+        written += 1
         await asyncio.sleep(0.01)
     assert await busy.wait() == 0
 
-    assert longest < 1, f"{written} written, one of them after {longest:.1f} s"
+    assert written > 10  # SQLite by itself gets in three times in ten seconds
 
 
 NEVER_RESTS = """

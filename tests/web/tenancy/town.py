@@ -252,6 +252,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/desk/orders/<shop:str>/<order_ref:str>/take-back": {"lines": f"{ORDER}-1", "reason": "认错了"},
     "/desk/deliveries/<delivery_id:int>/open": {"reason": "核对一笔退款"},
     "/desk/inbox/<message_id:int>/replay": {"reason": "重放"},
+    "/desk/redemptions/<public_id:str>/revoke-voucher": {"reason": "没有理由"},
+    "/api/v1/vouchers/<voucher_id:str>/revoke": {"reason": "没有理由"},
     "/api/v1/redemptions/<redemption_id:str>/refunds": {"refund_no": "T1", "refund_fen": 1},
     "/api/v1/rounds/<round_id:str>/rollover": {},
     "/api/v1/rounds/<round_id:str>/households": {
@@ -578,6 +580,7 @@ async def _ours(office: Office) -> dict[str, str]:
         "redemption_id": redeemed,
         "redemption": redeemed,
         "voucher": kept.public_id,
+        "voucher_id": kept.public_id,
         "settlement": settlement,
         "settlements": settlement,
         "settlement_id": settlement,
