@@ -63,5 +63,5 @@ async def test_cases_at_the_desk_and_on_the_merchants_phone(db: Settings, client
                 await page.goto(cases["quick_use"])
                 await page.get_by_label("依据").fill("商户补交了小票")
                 await page.get_by_role("button", name="恢复结算").click()
-                await expect(page.get_by_text("已恢复结算，进入下一批次")).to_be_visible()
+                await expect(page.get_by_text("已恢复结算；涉及的核销还有别的暂缓")).to_be_visible()
                 await picture(page, "desk-integrity-released")
