@@ -8,11 +8,12 @@ import json
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
+from tortoise.models import Model
 
-from livehub.accounts.models import Role
+from livehub.accounts.models import AuditEntry, Role, User
 from livehub.inbox.models import InboxMessage
 from livehub.kit import clock
 from livehub.merchants.models import Qualification
@@ -23,6 +24,7 @@ from livehub.reports import documents
 from livehub.reports.documents import NewReport
 from livehub.reports.models import BureauReport
 from livehub.settings import Settings
+from livehub.vouchers.models import Voucher
 from livehub.web.api.declared import ROOT
 from streamers.models import Person
 from streamers.training import certificates, graduation, incubations
@@ -45,6 +47,7 @@ from tests.web.api.town import (
     push,
 )
 
+Row = TypeVar("Row", bound=Model)
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
     "response_headers_conformance,unsupported_method,ignored_auth"
@@ -61,6 +64,13 @@ async def a_report(town: Town) -> BureauReport:
         until=today + timedelta(days=1),
     )
     return await documents.prepare(wanted, actor=town.house.officers[0], now=clock.now())
+
+
+async def newest(model: type[Row]) -> Row:
+    """The last row of a table."""
+    row = await model.all().order_by("-id").first()
+    assert row is not None
+    return row
 
 
 async def existing(town: Town) -> dict[str, list[str]]:
@@ -95,7 +105,10 @@ async def existing(town: Town) -> dict[str, list[str]]:
         "incident_id": incident["id"], "recording_id": recording["id"],
         "owner": product.public_id, "product": product.public_id,
         **await something_shared(town, spare),
-        "redemption_id": redemption,
+        "redemption_id": redemption, "voucher_id": (await newest(Voucher)).public_id,
+        "streamer_id": town.house.streamer.public_id, "link_id": "1", "merchant_id": town.merchant.public_id,
+        "user_id": (await newest(User)).public_id,
+        "audit_id": str((await newest(AuditEntry)).id),
         "found_id": (await SyncDifference.get()).public_id,
         "statement_id": statement, "difference_id": str(difference), "shop": shop, "source": "generic",
         "booking_id": spare["id"], "broadcast_id": broadcast, "campaign_id": campaign, "round_id": round_id,
