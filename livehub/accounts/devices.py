@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from livehub.kit import clock, ids, sealing, signing
 
 LIFETIME = timedelta(days=180)
+SECONDS = int(LIFETIME.total_seconds())
 
 
 def mark(login: str, *, now: datetime) -> str:
@@ -15,13 +16,18 @@ def mark(login: str, *, now: datetime) -> str:
     return f"{nonce}.{until}.{_seal(nonce, until, login)}"
 
 
-def recognise(cookie: str, *, login: str, now: datetime) -> str:
-    """The browser's own name if the mark is ours, of this login and still good; else an empty text."""
+def recognise(cookie: str, *, login: str, now: datetime, since: datetime | None = None) -> str:
+    """The browser's own name if the mark is ours, of this login, not made before ``since`` and still good.
+
+    An empty text otherwise.
+    """
     nonce, _, rest = cookie.partition(".")
     until, _, seal = rest.partition(".")
     if not signing.matches(_seal(nonce, until, login), seal):
         return ""
-    return nonce if clock.to_ms(now) < int(until) * 1000 else ""
+    ends = clock.from_ms(int(until) * 1000)
+    is_old = since is not None and ends - LIFETIME < since.replace(microsecond=0)  # marks know whole seconds
+    return nonce if now < ends and not is_old else ""
 
 
 def _seal(nonce: str, until: str, login: str) -> str:

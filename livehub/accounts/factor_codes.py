@@ -30,6 +30,12 @@ async def is_on(user_id: int) -> bool:
     return await SecondFactor.exists(user_id=user_id, confirmed_at__not_isnull=True)
 
 
+async def on_since(user_id: int) -> datetime | None:
+    """When the factor was proved; None while it is not."""
+    factor = await SecondFactor.get_or_none(user_id=user_id)
+    return factor.confirmed_at if factor else None
+
+
 async def codes_left(user_id: int) -> int:
     """How many recovery codes were not used yet."""
     return await RecoveryCode.filter(user_id=user_id).count()

@@ -117,7 +117,8 @@ async def with_code(
     user: User, code: str, work: Callable[[], Awaitable[T]], *, actor: Actor, device: str, now: datetime
 ) -> T:
     """Do something in one transaction with using a code of the user's factor up; tries are counted."""
-    verdict = await throttle.count_code(user.login, device=device, now=now)
+    since = await factor_codes.on_since(user.id) or now
+    verdict = await throttle.count_code(user.login, device=device, since=since, now=now)
     if verdict.over:
         if verdict.just_over:
             await _note_refusal("login.throttled", user.login, actor, now)

@@ -86,6 +86,11 @@ def _dummy() -> str:
     return _HASHER.hash("nobody has this password")
 
 
+def same(one: str, other: str) -> bool:
+    """Whether two spellings are one password."""
+    return _bytes(one) == _bytes(other)
+
+
 def _bytes(password: str) -> bytes:
     """The same bytes for the same characters, however the keyboard composed them."""
     return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")

@@ -55,13 +55,14 @@ async def count(login: str, *, ip: str, device: str, now: datetime) -> Verdict:
     )
 
 
-async def count_code(login: str, *, device: str, now: datetime) -> Verdict:
+async def count_code(login: str, *, device: str, since: datetime, now: datetime) -> Verdict:
     """The same for a code of the second factor, which only who knows the password may try.
 
     A known browser is counted alone; all the others of an account together, however many networks they come
-    from: there are a million codes only.
+    from: there are a million codes only. Known is which gave a code since the factor is there: before it, a
+    password alone made as many known browsers as somebody liked.
     """
-    known = devices.recognise(device, login=login, now=now)
+    known = devices.recognise(device, login=login, since=since, now=now)
     if known:
         return await _count([(_key("code device", known), CODES_PER_DEVICE)], now=now)
     return await _count([(_key("code", login), CODES_PER_ACCOUNT)], now=now)

@@ -63,6 +63,8 @@ async def first(actor: Actor, search: Search, *, limit: int) -> list[AuditEntry]
 async def entry(entry_id: int, *, actor: Actor) -> AuditEntry:
     """One entry; NotFound where there is none that the actor may read."""
     require(actor, Permission.AUDIT_READ)
+    if entry_id >= 2**63:
+        raise NotFound
     found = await (await _within(actor, AuditEntry.filter(id=entry_id))).first()
     if found is None:
         raise NotFound

@@ -20,6 +20,7 @@ from livehub.accounts.errors import (
     OwnAccount,
     PermissionMissing,
     SamePassword,
+    WrongLogin,
 )
 from livehub.accounts.models import AuditEntry, Bureau, Centre, Membership, Role, User
 from livehub.accounts.permissions import Permission, require
@@ -125,9 +126,9 @@ async def change_password(
     if actor.kind != "user" or actor.id != user.id:
         raise PermissionMissing
     await logins.prove(user, old, actor=actor, device=device, now=now)
-    if password == old:
+    if passwords.same(password, old):
         raise SamePassword(details=[Detail("password", "与原密码相同")])
-    await _store_password(user, password, actor=actor, now=now, keep=keep)
+    await _store_password(user, password, actor=actor, now=now, keep=keep, proved=user.password_hash)
 
 
 async def grant_role(user: User, grant: Grant, *, actor: Actor, now: datetime) -> None:
@@ -259,13 +260,25 @@ async def _write_role(action: str, user: User, grant: Grant, *, actor: Actor, no
 
 
 async def _store_password(
-    user: User, password: str, *, actor: Actor, now: datetime, must_change: bool = False, keep: str = ""
+    user: User,
+    password: str,
+    *,
+    actor: Actor,
+    now: datetime,
+    must_change: bool = False,
+    keep: str = "",
+    proved: str = "",
 ) -> None:
+    """``proved``: the hash that the old one was proved against; WrongLogin where it is another by now."""
     passwords.ensure_strong(password, login=user.login)
     password_hash = await passwords.hash_password(password)
 
     async def work() -> None:
-        await User.filter(id=user.id).update(password_hash=password_hash, must_change=must_change)
+        of_whom = (
+            User.filter(id=user.id, password_hash=proved, active=True) if proved else User.filter(id=user.id)
+        )
+        if not await of_whom.update(password_hash=password_hash, must_change=must_change):
+            raise WrongLogin
         await audit.write("user.password_set", actor=actor, about=("user", user.public_id), now=now)
         await logins.log_out_everywhere(user.id, actor=actor, now=now, but=keep)
 

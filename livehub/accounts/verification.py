@@ -63,10 +63,12 @@ async def verify(bureau_id: int, *, since: date, until: date, actor: Actor, now:
     return Verification(at=now, by=actor.name, first=first, last=last, wrong=checked.wrong)
 
 
-async def newest(bureau_id: int) -> Verification | None:
-    """The last time that a bureau's chain was verified here."""
+async def newest(bureau_id: int, *, centre_id: int) -> Verification | None:
+    """The last time that somebody of a centre verified a chain."""
     row = (
-        await AuditEntry.filter(object_kind="chain", object_id=str(bureau_id), action="audit.verified")
+        await AuditEntry.filter(
+            object_kind="chain", object_id=str(bureau_id), action="audit.verified", centre_id=centre_id
+        )
         .order_by("-id")
         .first()
     )

@@ -10,7 +10,7 @@ from sanic import Blueprint, Request
 from sanic.response import HTTPResponse, redirect
 
 from livehub import database
-from livehub.accounts import factor_codes, logins, queries, second_factor, totp, users
+from livehub.accounts import devices, factor_codes, logins, queries, second_factor, totp, users
 from livehub.accounts.actors import Actor
 from livehub.accounts.errors import WeakPassword, WrongCode, WrongLogin
 from livehub.accounts.models import User
@@ -40,7 +40,7 @@ class Code(Struct):
 class Ending(Struct):
     """Which login; 0: all but this one."""
 
-    login: Annotated[int, Meta(ge=0)] = 0
+    login: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
 
 @bp.get("/")
@@ -123,10 +123,13 @@ async def confirm(request: Request, actor: Actor) -> HTTPResponse:
     user = await User.get(id=actor.id)
     try:
         code = reading.form(request, Code).totp
-        codes = await second_factor.confirm(user, code, actor=actor, now=clock.now())
+        now = clock.now()
+        codes = await second_factor.confirm(user, code, actor=actor, now=now)
     except (Invalid, WrongCode) as error:
         return await _enrolment(request, actor, form=reading.refused(request, error), status=error.status)
-    return _codes(request, actor, codes)
+    answer = _codes(request, actor, codes)
+    doors.set_cookie(answer, doors.DEVICE, devices.mark(user.login, now=now), seconds=devices.SECONDS)
+    return answer
 
 
 @bp.post("/second-factor/off")

@@ -71,7 +71,7 @@ async def answer(request: Request, error: Exception) -> HTTPResponse:
         _log.error("request.failed", route=route, exc_info=error)
     headers = _headers(error, meant)
     if meant.status == 405:
-        headers.setdefault("Allow", ", ".join(_allowed(request)))
+        headers.setdefault("Allow", ", ".join(_allowed(request, request.path)))
     if wants_json(request):
         return json_refusal(request, meant, headers)
     if meant.status == 401 and _below(request.path, _WITH_LOGIN):
@@ -85,10 +85,19 @@ def _login_for(request: Request, *, again: bool) -> str:
     """The login's address with the way back: to the page that was asked for, or the one a form stood on."""
     asked = f"{request.path}?{request.query_string}" if request.query_string else request.path
     if request.method != "GET":
-        asked = request.path.rsplit("/", 1)[0] if again else ""
+        asked = _page_of(request) if again else ""
     query = [f"next={quote(asked, safe='/')}"] if asked else []
     query += ["again=1"] if again else []
     return "&".join(["/login?" + query[0], *query[1:]]) if query else "/login"
+
+
+def _page_of(request: Request) -> str:
+    """The nearest address above a form's own that is a page."""
+    path = request.path
+    while path := path.rpartition("/")[0]:
+        if "GET" in _allowed(request, path):
+            return path
+    return ""
 
 
 def wants_json(request: Request) -> bool:
@@ -164,12 +173,12 @@ def _headers(error: Exception, meant: LivehubError) -> Headers:
     return headers
 
 
-def _allowed(request: Request) -> list[str]:
+def _allowed(request: Request, path: str) -> list[str]:
     """What an address can do; Sanic does not know it of one with a name in it and several methods."""
     found = []
     for method in ("GET", "POST"):
         with suppress(SanicException):
-            request.app.router.get(request.path, method, None)
+            request.app.router.get(path, method, None)
             found.append(method)
     return found
 

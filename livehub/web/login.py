@@ -27,7 +27,6 @@ GATE_SECONDS = 3600
 CHALLENGE = "__Host-challenge"  # that the password was right, while the code is looked up
 CHALLENGE_SECONDS = int(logins.CHALLENGE.total_seconds())
 SESSION_SECONDS = int(logins.ABSOLUTE.total_seconds())
-DEVICE_SECONDS = int(devices.LIFETIME.total_seconds())
 
 
 class Credentials(Struct):
@@ -156,7 +155,7 @@ async def _let_in(token: str, *, login: str, wanted: str, now: datetime) -> HTTP
     actor = await logins.actor_of(token, now=now)
     answer = redirect(wanted or (doors.home_of(actor) if actor else "/"), status=303)
     doors.set_cookie(answer, doors.SESSION, token, seconds=SESSION_SECONDS)
-    doors.set_cookie(answer, doors.DEVICE, devices.mark(login, now=now), seconds=DEVICE_SECONDS)
+    doors.set_cookie(answer, doors.DEVICE, devices.mark(login, now=now), seconds=devices.SECONDS)
     doors.drop_cookie(answer, GATE)
     return answer
 

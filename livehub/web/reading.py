@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -18,6 +18,8 @@ from livehub.kit import clock, ids, money
 from livehub.kit.errors import Detail, Invalid, LivehubError
 
 T = TypeVar("T", bound=Struct)
+
+YEARS = range(2000, 2200)  # what calendars and both databases can reckon with
 
 # Types for forms: what people type is not what machines send.
 Fen = Annotated[int, Meta(ge=0, le=10**12, extra={"reads": "yuan", "expected": "金额，如 326.00"})]
@@ -105,6 +107,29 @@ def query(request: Request, shape: type[T]) -> T:
     """The address's query as ``shape``; Invalid carries every field's error."""
     raw = {name: [str(value) for value in request.args[name]] for name in request.args}
     return _typed_text(raw, shape)
+
+
+def within_reach(given: T) -> T:
+    """The same value; Invalid when a day in it is one that no calendar of ours reaches."""
+    details = [
+        Detail(path, "日期超出范围", f"{YEARS.start} 至 {YEARS.stop - 1} 年")
+        for path, day in _days(given, "")
+        if day.year not in YEARS
+    ]
+    if details:
+        raise Invalid(details=details)
+    return given
+
+
+def _days(given: Any, path: str) -> Iterable[tuple[str, date]]:
+    if isinstance(given, date):  # an instant is one too
+        yield path or "$", given
+    elif isinstance(given, Struct):
+        for field in fields(given):
+            yield from _days(getattr(given, field.name), f"{path}.{field.encode_name}".lstrip("."))
+    elif isinstance(given, list | tuple):
+        for number, each in enumerate(given):
+            yield from _days(each, f"{path}[{number}]")
 
 
 def json(request: Request, shape: type[T]) -> T:

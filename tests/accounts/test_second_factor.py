@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from livehub.accounts import factor_codes, logins, second_factor, totp, users
+from livehub.accounts import devices, factor_codes, logins, second_factor, totp, users
 from livehub.accounts.actors import Actor, Grant
 from livehub.accounts.errors import (
     ChallengeOver,
@@ -15,6 +15,7 @@ from livehub.accounts.errors import (
     OwnAccount,
     PermissionMissing,
     SecondFactorOn,
+    TooManyLogins,
     WrongCode,
 )
 from livehub.accounts.models import AuditEntry, RecoveryCode, Role, SecondFactor, User
@@ -89,6 +90,26 @@ async def test_one_that_is_on_is_not_begun_anew(db):
         await second_factor.begin(herself(user), now=NOW)
     with pytest.raises(SecondFactorOn):
         await second_factor.confirm(user, "123456", actor=herself(user), now=NOW)
+
+
+async def test_browsers_that_were_known_before_it_guess_as_one(db):
+    user = await a_user()
+    earlier = [devices.mark(user.login, now=NOW - timedelta(minutes=2 + n)) for n in range(30)]
+    secret, _ = await enrolled(user)
+    wrong = "000000" if totp.code_at(secret, totp.step_of(NOW)) != "000000" else "000001"
+
+    async def tried(device: str) -> type[Exception] | None:
+        try:
+            await logins.enter_code(given, wrong, ip="", agent="", device=device, now=NOW)
+        except (WrongCode, TooManyLogins) as error:
+            return type(error)
+
+    given = await challenge(user)
+    said = [await tried(each) for each in earlier]
+    later = await tried(devices.mark(user.login, now=NOW))
+
+    assert said == [WrongCode] * 20 + [TooManyLogins] * 10
+    assert later is WrongCode
 
 
 async def test_an_administrator_resets_it_and_not_her_own(db):

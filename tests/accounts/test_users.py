@@ -11,6 +11,7 @@ from livehub.accounts.errors import (
     OutOfScope,
     OwnAccount,
     PermissionMissing,
+    SamePassword,
     WeakPassword,
     WrongLogin,
 )
@@ -215,3 +216,31 @@ async def test_refused_accesses_are_written_down_and_other_errors_are_not(db):
             '{"asked":"desk.inbox","why":"PermissionMissing","named":{},"permission":"inbox.read"}',
         ),
     ]
+
+
+async def test_a_change_that_began_before_an_administrators_does_not_undo_it(db):
+    user = await a_user()
+    herself = an_actor(Role.STAFF, centre_id=user.centre_id, user_id=user.id)
+    admin = an_actor(Role.ADMIN, centre_id=user.centre_id, user_id=user.id + 1)
+    in_flight = await User.get(id=user.id)
+
+    await users.set_password(user, "rescued-by-admin-2026", actor=admin, now=NOW, must_change=True)
+    with pytest.raises(WrongLogin):
+        await users.change_password(in_flight, "thief-wants-this-2026", old=PASSWORD, actor=herself, now=NOW)
+
+    assert (await User.get(id=user.id)).must_change
+    await logins.log_in(user.login, "rescued-by-admin-2026", ip="", agent="", now=NOW)
+
+
+async def test_the_same_password_in_wide_letters_is_the_same(db):
+    user = await a_user()
+    wide = "".join(chr(ord(each) + 0xFEE0) if "!" <= each <= "~" else each for each in PASSWORD)
+
+    with pytest.raises(SamePassword):
+        await users.change_password(
+            user,
+            wide,
+            old=PASSWORD,
+            actor=an_actor(Role.STAFF, centre_id=user.centre_id, user_id=user.id),
+            now=NOW,
+        )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Iterable
-from datetime import date, datetime
+from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -26,7 +26,6 @@ Entrance = Callable[..., Coroutine[Any, Any, HTTPResponse]]
 KEY_LENGTH = 56
 PUBLIC_ID_LENGTH = 16
 _LENGTHS = {"order_ref": 128, "message_id": 19, "delivery_id": 19}  # of names that are no public ids
-YEARS = range(2000, 2200)  # what calendars and both databases can reckon with
 
 
 def entrance(operation: Operation) -> Entrance:
@@ -53,7 +52,7 @@ def entrance(operation: Operation) -> Entrance:
 def _query(request: Request, operation: Operation) -> Any:
     if operation.query is None:
         return None
-    return _within_reach(reading.query(request, operation.query))
+    return reading.within_reach(reading.query(request, operation.query))
 
 
 def _body(request: Request, operation: Operation) -> Any:
@@ -61,34 +60,11 @@ def _body(request: Request, operation: Operation) -> Any:
         return None
     if not request.body and not any(_is_required(field) for field in fields(operation.body)):
         return operation.body()
-    return _within_reach(reading.json(request, operation.body))
+    return reading.within_reach(reading.json(request, operation.body))
 
 
 def _is_required(field: msgspec.structs.FieldInfo) -> bool:
     return field.default is NODEFAULT and field.default_factory is NODEFAULT
-
-
-def _within_reach(given: Any) -> Any:
-    """The same value; Invalid when a day in it is one that no calendar of ours reaches."""
-    details = [
-        Detail(path, "日期超出范围", f"{YEARS.start} 至 {YEARS.stop - 1} 年")
-        for path, day in _days(given, "")
-        if day.year not in YEARS
-    ]
-    if details:
-        raise Invalid(details=details)
-    return given
-
-
-def _days(given: Any, path: str) -> Iterable[tuple[str, date]]:
-    if isinstance(given, date):  # an instant is one too
-        yield path or "$", given
-    elif isinstance(given, Struct):
-        for field in fields(given):
-            yield from _days(getattr(given, field.name), f"{path}.{field.encode_name}".lstrip("."))
-    elif isinstance(given, list | tuple):
-        for number, each in enumerate(given):
-            yield from _days(each, f"{path}[{number}]")
 
 
 def _version(request: Request) -> int | None:

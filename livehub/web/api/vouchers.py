@@ -13,6 +13,7 @@ from livehub.vouchers import revoking
 from livehub.vouchers.errors import Expired
 from livehub.web.api.declared import Asked, Section
 from livehub.web.api.shapes import Nothing
+from livehub.web.doors import SignInAgain
 
 calls = Section("券")
 
@@ -29,7 +30,7 @@ class Revoking(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     needs=(Permission.REDEMPTION_REFUND,),
     body=Revoking,
     answer=Nothing,
-    refusals=(WrongState, Expired),
+    refusals=(WrongState, Expired, SignInAgain),
 )
 async def revoke(asked: Asked[None, Revoking], voucher_id: str) -> Nothing:
     """Whoever holds it can use it no more."""

@@ -206,14 +206,14 @@ def grown(values: dict[str, str], step: str) -> dict[str, str]:
     elif step == "pack" and packs < MOST_PACKS:
         packs += 1
         values = values | {f"p{packs}-per_person": "1"}
-    elif what == "drop-kind" and number.isdecimal() and kinds > 1:
+    elif what == "drop-kind" and _number(number) in range(1, kinds + 1) and kinds > 1:
         values, kinds = _without(values, "k", int(number)), kinds - 1
-    elif what == "drop-pack" and number.isdecimal() and packs:
+    elif what == "drop-pack" and _number(number) in range(1, packs + 1):
         gone = int(number)
         values, packs = _without(values, "p", gone), packs - 1
         for each in range(1, kinds + 1):
             chosen = values.get(f"k{each}-pack", "")
-            if chosen.isdecimal() and int(chosen) >= gone:
+            if _number(chosen) >= gone:
                 values[f"k{each}-pack"] = str(int(chosen) - 1) if int(chosen) > gone else ""
     return values | {"kinds": str(kinds), "packs": str(packs)}
 
@@ -324,10 +324,12 @@ def _use_rules(kind: KindForm) -> Rules:
 
 
 def _count(values: Mapping[str, str], name: str, least: int, most: int) -> int:
-    text = values.get(name, "")
-    return (
-        min(max(int(text), least), most) if text.isascii() and text.isdecimal() and len(text) < 4 else least
-    )
+    return min(max(_number(values.get(name, "")), least), most)
+
+
+def _number(text: str) -> int:
+    """A number of at most three digits; 0 for all else."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 0
 
 
 def _without(values: Mapping[str, str], letter: str, gone: int) -> dict[str, str]:
@@ -335,9 +337,9 @@ def _without(values: Mapping[str, str], letter: str, gone: int) -> dict[str, str
     kept = {}
     for name, text in values.items():
         head, _, field = name.partition("-")
-        number = head.removeprefix(letter)
-        if not field or not head.startswith(letter) or not number.isdecimal():
+        number = _number(head.removeprefix(letter))
+        if not field or not head.startswith(letter) or not number:
             kept[name] = text
-        elif int(number) != gone:
-            kept[f"{letter}{int(number) - (int(number) > gone)}-{field}"] = text
+        elif number != gone:
+            kept[f"{letter}{number - (number > gone)}-{field}"] = text
     return kept

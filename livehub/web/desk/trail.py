@@ -85,7 +85,7 @@ async def show(request: Request, actor: Actor) -> HTTPResponse:
 @doors.signed_in(Permission.AUDIT_READ, freshly=True)
 async def export(request: Request, actor: Actor) -> HTTPResponse:
     """The list as a file."""
-    query = reading.query(request, Query)
+    query = reading.within_reach(reading.query(request, Query))
     search = query.search(clock.local_day(clock.now()))
     rows = await trail.first(actor, search, limit=exports.LIMIT + 1)
     names = {each.bureau_id: each.name for each in await chains.chains_of(actor)}
@@ -125,7 +125,7 @@ async def show_entry(request: Request, actor: Actor, audit_id: int) -> HTTPRespo
 async def verify(request: Request, actor: Actor) -> HTTPResponse:
     """Verify a stretch of a chain; what came out is an entry of the trail, and stands on the page."""
     try:
-        wanted = reading.form(request, Stretch)
+        wanted = reading.within_reach(reading.form(request, Stretch))
         bureau = await chains.chain_of(wanted.chain, actor=actor)
         await verification.verify(
             bureau, since=wanted.since, until=wanted.until, actor=actor, now=clock.now()
@@ -140,7 +140,7 @@ async def verify(request: Request, actor: Actor) -> HTTPResponse:
 
 async def _list(request: Request, actor: Actor, *, form: Form, status: int = 200) -> HTTPResponse:
     today = clock.local_day(clock.now())
-    query = reading.query(request, Query) if request.method == "GET" else Query()
+    query = reading.within_reach(reading.query(request, Query)) if request.method == "GET" else Query()
     found = await chains.chains_of(actor)
     begins = query.begins(today)
     filled = asked(request, Query) if request.method == "GET" else {}
@@ -152,7 +152,9 @@ async def _list(request: Request, actor: Actor, *, form: Form, status: int = 200
         shown={**filled, **({"from": begins.isoformat()} if begins else {})},
         page=await trail.entries(actor, query.search(today), number=query.page),
         counted=trail.COUNTED,
-        chains=[(each, await verification.newest(each.bureau_id)) for each in found],
+        chains=[
+            (each, await verification.newest(each.bureau_id, centre_id=actor.centre_id)) for each in found
+        ],
         names={each.bureau_id: each.name for each in found},
         options=[(each.key, each.name) for each in found],
         waiting=await chain.tail_size(),

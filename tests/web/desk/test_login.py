@@ -199,9 +199,12 @@ async def test_money_and_exports_ask_for_the_password_anew_after_a_while(client:
     given = {"csrf": hidden(await client.text("/desk/"), "csrf"), "version": "1"}
     async with client.post("/desk/campaigns/xyz/countersign", data=given) as answer:
         sent = answer.status, answer.headers["Location"]
+    async with client.post("/account/second-factor/off", data={**given, "totp": "1"}) as answer:
+        deep = answer.headers["Location"]  # nothing stands at /account/second-factor
     await client.text("/desk/sales/")  # only looking goes on
 
     assert asked == (303, "/login?next=/desk/sales/export.csv%3Fby%3Dshop&again=1")
     assert sent == (303, "/login?next=/desk/campaigns/xyz&again=1")
+    assert deep == "/login?next=/account&again=1"
     await enter(client, user.login)
     await client.text("/desk/sales/export.csv")

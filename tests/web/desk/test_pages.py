@@ -133,10 +133,18 @@ async def test_numbers_and_days_beyond_all_there_are_are_no_faults(office: Offic
         "/desk/deliveries/9223372036854775808",
         "/desk/sales?to=0001-01-01",
         "/desk/sales/lines.csv?from=0001-01-01&to=0001-01-01",
+        "/desk/trail/99999999999999999999",
+        "/desk/trail?from=0001-01-01",
+        "/desk/trail?to=9999-12-31",
     ):
         asked[path], _, _ = await manager.get(path)
+    stretch, _, _ = await manager.post(
+        "/desk/trail/verify", chain="centre", since="0001-01-01", until="9999-12-31"
+    )
+    ending, _, _ = await manager.post("/account/logins/end", login="9223372036854775808")
 
-    assert list(asked.values()) == [404, 404, 422, 422]
+    assert list(asked.values()) == [404, 404, 422, 422, 404, 422, 422]
+    assert (stretch, ending) == (422, 422)
 
 
 class Counter:
