@@ -118,7 +118,7 @@ def test_money_exports_and_secrets_ask_for_a_fresh_password(routes: list[Route])
 
     money = {r.path for r in routes if Permission.CAMPAIGN_COUNTERSIGN in (permissions(r) or ())}
     money |= {"desk/periods/close", "api/v1/periods/close", "desk/redemptions/<public_id:str>/refund"}
-    money |= {"desk/redemptions/<public_id:str>/revoke-voucher"}
+    money |= {"api/v1/vouchers/<voucher_id:str>/revoke", "desk/redemptions/<public_id:str>/revoke-voucher"}
     money |= {f"desk/settlement/<public_id:str>/{verb}" for verb in ("submit", "pay")}
     money |= {
         f"api/v1/settlements/<settlement_id:str>/{verb}" for verb in ("submit", "pay", "file", "repayments")
